@@ -1,0 +1,54 @@
+# creditops: set-up, demo, tests. `make help` lists the targets.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export CREDITOPS_HOME ?= $(CURDIR)/.creditops
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test stop lint format types bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## install the pinned environment into .venv
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "creditops needs Python 3.11 to 3.13: make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned packages into $(VENV)"
+	@awk '/^uv==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || \
+		$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
+	@touch $(READY)
+
+demo: $(READY) ## simulate a book and run the whole chain on it, services included
+	@$(BIN)/creditops demo
+
+stop: ## stop the services of this data home
+	@test ! -x $(BIN)/creditops || $(BIN)/creditops down
+
+lint: $(READY) ## ruff, mypy, sqlfluff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint -q dbt_project/models
+
+test: lint ## every check and test
+	@$(BIN)/python -m pytest
+
+bench: $(READY) ## run a benchmark: make -s bench BENCH=demo
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+format: $(READY) ## format the code
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
+
+lock: ## resolve the dependencies anew
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev pyproject.toml \
+		-o requirements.lock --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
+
+clean: stop ## stop the services and remove the data home
+	rm -rf "$(CREDITOPS_HOME)"

@@ -1,0 +1,293 @@
+"""Reads a foreign system's files as rows of the canonical sources, as an adapter's YAML says.
+
+An adapter is a folder ``<name>/`` here or in ``<home>/adapters/`` with ``adapter.yml`` (its
+language is described by ``schema.json``) and, only where YAML does not reach, ``mapping.py``.
+Nothing is judged here: a value that cannot be translated passes as text that its contract
+refuses, so that the row lands in quarantine instead of getting lost.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+
+import polars as pl
+from pydantic import ValidationError
+
+from creditops.adapters.foreign_file import LINE, read_foreign_file
+from creditops.adapters.mapping import Input, Mapping, Output, Unpivot, Value
+from creditops.errors import DataRefusedError, UsageError
+from creditops.settings import get_settings
+from creditops.sources.contract import Column, Contract, load_contract
+from creditops.sources.document import place, read_document
+
+ADAPTERS_FOLDER = Path(__file__).resolve().parent
+SCHEMA = ADAPTERS_FOLDER / "schema.json"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter whose mapping agrees with the contracts it maps to.
+
+    Attributes
+    ----------
+    folder: where ``adapter.yml`` is.
+    mapping: its content.
+    contracts: contract of each source it makes, in the form its book extends it to.
+    """
+
+    folder: Path
+    mapping: Mapping
+    contracts: MappingProxyType[str, Contract]
+
+    @property
+    def name(self) -> str:
+        return self.mapping.adapter
+
+    @property
+    def book(self) -> str:
+        """Book that the files belong to unless the user names another."""
+        return self.mapping.book
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that it makes, each once, in the order of its outputs."""
+        return tuple(dict.fromkeys(output.source for output in self.mapping.outputs))
+
+    @property
+    def history(self) -> MappingProxyType[str, bool]:
+        """Per source: rows of a first delivery count as known since their ``available`` day."""
+        said = self.mapping.delivery
+        found: dict[str, bool] = {}
+        for source in self.sources:
+            own = said.sources.get(source)
+            choices = (own.history if own else None, said.history, self.contracts[source].delivery.history)
+            found[source] = next(choice for choice in choices if choice is not None)
+        return MappingProxyType(found)
+
+    def deliveries(self) -> dict[str, date]:
+        """Delivery day per source; a source that is absent is delivered on the day of loading."""
+        said = self.mapping.delivery
+        days = {source: said.day for source in self.sources}
+        days |= {source: own.day for source, own in said.sources.items() if own.day}
+        return {source: day for source, day in days.items() if day is not None}
+
+    def read(self, path: Path, *, line_column: str | None = None) -> Iterator[tuple[str, pl.DataFrame, Path]]:
+        """Rows of each source made of the file ``path``, or of the files in the folder ``path``.
+
+        Yields (source, frame, origin): all columns of the source's contract in its order, as
+        canonical text (ISO dates, ``true`` and ``false``, plain decimals, null for empty); and
+        the file the rows come from, which is ``adapter.yml`` for constant rows. With
+        ``line_column`` the frame has one more column, the origin's line of each row as int64.
+
+        Raises
+        ------
+        UsageError: ``path`` does not exist.
+        DataRefusedError: an expected file is missing, or a file is refused whole.
+        """
+        files = self._files(path)
+        for output in self.mapping.outputs:
+            if output.rows:
+                values = {name: Value(column=name) for row in output.rows for name in row}
+                frame = pl.DataFrame(output.rows, schema=dict.fromkeys(values, pl.String), orient="row")
+                frame = frame.with_row_index(LINE, offset=1)
+                yield self._made(output, frame, values, self.folder / "adapter.yml", line_column)
+        for name, origin in files:
+            content = read_foreign_file(origin, self.mapping.inputs[name])
+            for output in self.mapping.outputs:
+                if output.input == name:
+                    yield self._made(output, content, output.columns, origin, line_column)
+
+    def _files(self, path: Path) -> list[tuple[str, Path]]:
+        """(input, file) for every file that an input's patterns match."""
+        if not path.exists():
+            raise UsageError(f"{path} does not exist", hint="name a file or a folder")
+        candidates = [path] if path.is_file() else sorted(each for each in path.iterdir() if each.is_file())
+        found = [
+            (name, file)
+            for name, form in self.mapping.inputs.items()
+            for file in candidates
+            if _fits(file, form)
+        ]
+        for name, form in self.mapping.inputs.items():
+            absent = not any(each == name for each, _ in found)
+            if (path.is_dir() and absent and not form.optional) or not found:
+                raise DataRefusedError(
+                    f"{path}: there is no {' or '.join(form.files)}",
+                    hint=f"adapter {self.name} reads it as {name!r}; deliver it",
+                )
+        return found
+
+    def _made(
+        self,
+        output: Output,
+        content: pl.DataFrame,
+        values: dict[str, Value],
+        origin: Path,
+        line_column: str | None,
+    ) -> tuple[str, pl.DataFrame, Path]:
+        contract = self.contracts[output.source]
+        try:
+            rows = self._prepare(output, content)
+            if output.unpivot is not None:
+                rows = _unpivot(rows, output.unpivot)
+            if output.where is not None:
+                rows = rows.filter(pl.sql_expr(output.where))
+            made = rows.select(
+                pl.col(LINE).cast(pl.Int64),
+                *(
+                    _canonical(rows, column, values.get(column.name)).alias(f"_to_{column.name}")
+                    for column in contract.columns
+                ),
+            )
+        except (pl.exceptions.PolarsError, ValueError) as error:
+            problem = str(error).splitlines()[0].split(": [")[0]  # what follows are cells
+            raise DataRefusedError(
+                f"{origin}: adapter {self.name}, output {output.source}: {problem}",
+                hint="mend the expression; try_cast lets a bad value through as null",
+            ) from error
+        made = made.rename({f"_to_{column.name}": column.name for column in contract.columns})
+        if output.distinct:
+            made = made.unique(
+                [column.name for column in contract.columns], keep="first", maintain_order=True
+            )
+        made = made.drop(LINE) if line_column is None else made.rename({LINE: line_column})
+        return output.source, made, origin
+
+    def _prepare(self, output: Output, content: pl.DataFrame) -> pl.DataFrame:
+        if output.prepare is None:
+            return content
+        file = self.folder / "mapping.py"
+        spec = importlib.util.spec_from_file_location(f"creditops_adapter_{self.name}", file)
+        if spec is None or spec.loader is None or not file.exists():
+            raise UsageError(f"{file} does not exist", hint=f"it must hold the function {output.prepare}")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        function: Callable[[pl.DataFrame], pl.DataFrame] | None = getattr(module, output.prepare, None)
+        if function is None:
+            raise UsageError(f"{file} has no function {output.prepare}", hint="add it")
+        return function(content)
+
+
+def load_adapter(name: str) -> Adapter:
+    """The adapter called ``name``, checked against its schema and the contracts it maps to.
+
+    Raises
+    ------
+    UsageError: no such adapter, or its YAML is faulty; names file, place and remedy.
+    """
+    found = [parent / name / "adapter.yml" for parent in _parents() if name in _names(parent)]
+    if not found:
+        raise UsageError(
+            f"there is no adapter {name!r}",
+            hint=f"adapters are {', '.join(adapter_names())}; a new one goes to {_parents()[1] / name}",
+        )
+    if len(found) > 1:
+        raise UsageError(f"{found[1]}: the name is taken by {found[0]}", hint="choose another name")
+    return _load(found[0])
+
+
+def adapter_names() -> list[str]:
+    """Names of the adapters there are, the project's first."""
+    return list(dict.fromkeys(name for parent in _parents() for name in _names(parent)))
+
+
+def _parents() -> tuple[Path, Path]:
+    return ADAPTERS_FOLDER, get_settings().home / "adapters"
+
+
+def _names(parent: Path) -> list[str]:
+    return sorted(file.parent.name for file in parent.glob("*/adapter.yml"))
+
+
+def _load(file: Path) -> Adapter:
+    document = read_document(file, SCHEMA)
+    try:
+        mapping = Mapping.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = place(document, [step for step in first["loc"] if isinstance(step, str | int)])
+        problem = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{file}: {where}: {problem}", hint="mend the adapter at that place") from error
+    if mapping.adapter != file.parent.name:
+        raise UsageError(
+            f"{file}: adapter: {mapping.adapter!r} is not the name of the folder", hint="make them equal"
+        )
+    contracts: dict[str, Contract] = {}
+    for index, output in enumerate(mapping.outputs):
+        contract = load_contract(output.source, mapping.book)
+        contracts[output.source] = contract
+        _check_columns(f"{file}: outputs[{index}] ({output.source})", output, contract)
+    return Adapter(file.parent, mapping, MappingProxyType(contracts))
+
+
+def _check_columns(where: str, output: Output, contract: Contract) -> None:
+    known = {column.name for column in contract.columns}
+    needed = {column.name for column in contract.columns if column.required}
+    for given in (set(output.columns), *map(set, output.rows)):
+        if not given or given <= known and needed <= given:
+            continue
+        unknown, missing = sorted(given - known), sorted(needed - given)
+        problem = f"the source has no column {unknown[0]!r}" if unknown else f"{missing[0]!r} is required"
+        raise UsageError(f"{where}: {problem}", hint=f"its columns are {', '.join(sorted(known))}")
+
+
+def _fits(file: Path, form: Input) -> bool:
+    return any(fnmatch.fnmatchcase(file.name, pattern) for pattern in form.files)
+
+
+def _unpivot(rows: pl.DataFrame, unpivot: Unpivot) -> pl.DataFrame:
+    return pl.concat(
+        rows.with_columns(
+            pl.lit(entry).alias(unpivot.name), *(pl.col(old).alias(new) for new, old in columns.items())
+        )
+        for entry, columns in unpivot.rows.items()
+    )
+
+
+def _canonical(rows: pl.DataFrame, column: Column, value: Value | None) -> pl.Expr:
+    """The expression that gives ``column`` as canonical text."""
+    if value is None:
+        return pl.lit(None, dtype=pl.String)
+    if value.constant is not None:
+        return pl.lit(value.constant)
+    found = pl.col(value.column) if value.column else pl.sql_expr(value.expression or "")
+    kind = rows.head(0).select(found.alias("value")).schema["value"]
+    text = found if kind == pl.String else _as_text(found, kind, column)
+    if value.date_format is not None:
+        text = pl.coalesce(text.str.to_date(value.date_format, strict=False).dt.to_string("%Y-%m-%d"), text)
+    if value.values is not None:
+        text = text.replace_strict(
+            list(value.values),
+            list(value.values.values()),
+            default=pl.lit("unmapped: ") + text,
+            return_dtype=pl.String,
+        )
+    if column.type in ("money", "int", "bigint"):
+        text = _plain_number(text, column)
+    return text
+
+
+def _as_text(found: pl.Expr, kind: pl.DataType, column: Column) -> pl.Expr:
+    if kind.is_float() and column.type == "money":
+        return found.round(2).cast(pl.Decimal(38, 2)).cast(pl.String)
+    if kind == pl.Boolean:
+        return pl.when(found).then(pl.lit("true")).when(~found).then(pl.lit("false"))
+    if kind == pl.Date:
+        return found.dt.to_string("%Y-%m-%d")
+    if isinstance(kind, pl.Datetime):
+        return found.dt.to_string("%Y-%m-%dT%H:%M:%S%:z" if kind.time_zone else "%Y-%m-%dT%H:%M:%S")
+    return found.cast(pl.String)
+
+
+def _plain_number(text: pl.Expr, column: Column) -> pl.Expr:
+    """``1e+05`` as ``100000``: some systems print round amounts that way, contracts do not take it."""
+    scale = 2 if column.type == "money" else 0
+    plain = text.cast(pl.Float64, strict=False).cast(pl.Decimal(38, scale), strict=False).cast(pl.String)
+    is_exponential = text.str.contains(r"^[+-]?\d+(\.\d+)?[eE][+-]?\d+$")
+    return pl.when(is_exponential).then(pl.coalesce(plain, text)).otherwise(text)

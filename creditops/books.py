@@ -1,0 +1,81 @@
+"""A book: a portfolio with its own source systems, currency and calendar."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from creditops.errors import UsageError
+from creditops.settings import get_settings
+
+_BOOK = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def check_book(book: str) -> str:
+    """``book`` itself, if it is a book's name (lower case letters, digits, ``_``).
+
+    Raises
+    ------
+    UsageError: it is not.
+    """
+    if not _BOOK.fullmatch(book):
+        raise UsageError(
+            f"{book!r} is no book name",
+            hint="use lower case letters, digits and _, starting with a letter, e.g. demo",
+        )
+    return book
+
+
+def zone(book: str) -> ZoneInfo:
+    """Time zone of the book's calendar."""
+    check_book(book)
+    return ZoneInfo(get_settings().timezone)
+
+
+def end_of_day(book: str, day: date) -> datetime:
+    """Last microsecond of ``day`` in the book's time zone (DOMAIN 1: "as known at the end of D")."""
+    return datetime.combine(day, time.max, tzinfo=zone(book))
+
+
+def parse_day(text: str) -> date:
+    """A calendar date from ``YYYY-MM-DD``.
+
+    Raises
+    ------
+    UsageError: the text is no such date.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date", hint="write it as YYYY-MM-DD, e.g. 2026-06-30") from error
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A book and a day: what one run works on."""
+
+    book: str
+    as_of: date
+
+    @property
+    def key(self) -> str:
+        """The partition key of Airflow's assets, ``book|YYYY-MM-DD``."""
+        return f"{self.book}|{self.as_of.isoformat()}"
+
+    @classmethod
+    def parse(cls, key: str | None) -> Partition:
+        """Read a partition key.
+
+        Raises
+        ------
+        UsageError: the key is missing or not ``book|YYYY-MM-DD``.
+        """
+        book, separator, day = (key or "").partition("|")
+        if not separator:
+            raise UsageError(
+                f"{key!r} is no partition key",
+                hint="trigger the DAG with partition_key book|YYYY-MM-DD, or use `creditops run`",
+            )
+        return cls(check_book(book), parse_day(day))

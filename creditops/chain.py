@@ -1,0 +1,191 @@
+"""The steps of the chain, each one call: the bodies of Airflow's tasks and of ``run --local``.
+
+A step works on one partition (book and day), is idempotent for it, and writes its rows and seconds
+to ``ops.run_log``. A step that refuses data notes why in ``ops.failure`` and raises. Imports that
+are heavy stay inside the step that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from creditops.books import Partition
+from creditops.errors import CreditOpsError
+from creditops.sources.contract import Domain
+from creditops.warehouse.connection import connect
+from creditops.warehouse.run_log import current_run_id
+from creditops.warehouse.run_log import step as logged
+
+Outcome = Mapping[str, Any]
+Step = Callable[[Partition], Outcome]
+LAYERS = ("staging", "intermediate", "marts", "features")
+
+
+class NothingToDo(Exception):
+    """A step has no work for its partition; the reason is for people to read."""
+
+
+def run_step(name: str, key: str | None) -> Outcome:
+    """Run one step of :data:`STEPS` for a partition key ``book|YYYY-MM-DD``.
+
+    Raises
+    ------
+    CreditOpsError: the step failed; noted in ``ops.failure``.
+    NothingToDo: there was no work.
+    """
+    partition = Partition.parse(key)
+    try:
+        return STEPS[name](partition)
+    except CreditOpsError as error:
+        _note_failure(name, partition, error)
+        raise
+
+
+def ingest(partition: Partition, domain: Domain) -> Outcome:
+    """Load what was landed for one domain and day; nothing landed is an outcome, not an error."""
+    from creditops.ingest.loader import load_delivery
+
+    with logged(f"ingest.{domain}", book=partition.book, as_of=partition.as_of, role="loader") as step:
+        results = load_delivery(partition.book, partition.as_of, domain)
+        step.rows = sum(result.rows_loaded for result in results)
+    return {
+        "files": len(results),
+        "rows_read": sum(result.rows_read for result in results),
+        "rows_loaded": sum(result.rows_loaded for result in results),
+        "rows_unchanged": sum(result.rows_unchanged for result in results),
+        "rows_quarantined": sum(result.rows_quarantined for result in results),
+    }
+
+
+def gate_raw(partition: Partition) -> Outcome:
+    """Great Expectations on the batches of the day."""
+    from creditops.quality.gate import gate_raw as run_gate
+
+    with logged("gate.raw", book=partition.book, as_of=partition.as_of) as step:
+        results = run_gate(partition.book, partition.as_of)
+        step.rows = len(results)
+    return {"checks": len(results), "warnings": sum(not each.passed for each in results)}
+
+
+def build_layer(partition: Partition, layer: str) -> Outcome:
+    """One layer of the warehouse through dbt."""
+    from creditops.build import build
+
+    with logged(f"build.{layer}", book=partition.book, as_of=partition.as_of):
+        result = build(partition.book, partition.as_of, layers=(layer,))
+    return {"layer": layer, "models": len(result.models)}
+
+
+def train(partition: Partition) -> Outcome:
+    """Retrain the book's scorecards that are due."""
+    from models_ml import retraining
+
+    with logged("train", book=partition.book, as_of=partition.as_of, role="modeller") as step:
+        outcomes = retraining.retrain_due(partition.book, partition.as_of)
+        step.rows = len(outcomes)
+    if not outcomes:
+        raise NothingToDo(f"no scorecard of book {partition.book} is due for training")
+    return {"versions": [f"{each.name} v{each.model_version}" for each in outcomes]}
+
+
+def promote(partition: Partition) -> Outcome:
+    """Let challengers that passed their gates become champions."""
+    from models_ml import retraining
+
+    with logged("promote", book=partition.book, as_of=partition.as_of, role="modeller") as step:
+        promoted = retraining.promote_challengers(partition.book)
+        step.rows = len(promoted)
+    if not promoted:
+        raise NothingToDo(f"no challenger of book {partition.book} replaces its champion")
+    return {"promoted": promoted}
+
+
+def score(partition: Partition) -> Outcome:
+    """Score the book's customers with its champions, in the warehouse."""
+    from models_ml import registry, scoring
+
+    if not registry.champions(partition.book):
+        raise NothingToDo(f"book {partition.book} has no champion yet: publication waits for one")
+    with logged("score", book=partition.book, as_of=partition.as_of, role="modeller") as step:
+        step.rows = scoring.score(partition.book, partition.as_of)
+    return {"rows": step.rows}
+
+
+def warn(partition: Partition) -> Outcome:
+    """Evaluate the early-warning rules and move the warnings' life cycle on."""
+    from creditops import warnings
+
+    with logged("warn", book=partition.book, as_of=partition.as_of, role="publisher") as step:
+        summary = warnings.evaluate(partition.book, partition.as_of)
+        step.rows = summary.open_warnings
+    return {"open": summary.open_warnings, "raised": summary.raised, "resolved": summary.resolved}
+
+
+def publish(partition: Partition) -> Outcome:
+    """Assemble the candidate, gate it, and flip the pointer if it passes."""
+    from creditops.publish import publisher
+    from creditops.quality.gate import as_json, gate_publication
+    from models_ml import registry
+
+    with logged("publish.assemble", book=partition.book, as_of=partition.as_of, role="publisher") as step:
+        candidate = publisher.assemble(
+            partition.book, partition.as_of, models=registry.champions(partition.book)
+        )
+        step.rows = sum(candidate.rows.values())
+    with logged("gate.publication", book=partition.book, as_of=partition.as_of, role="publisher") as step:
+        try:
+            results = gate_publication(partition.book, partition.as_of, candidate.publication_id)
+        except CreditOpsError as error:
+            publisher.record_gate(candidate.publication_id, [{"failed": error.message}], passed=False)
+            raise
+        step.rows = len(results)
+        publisher.record_gate(candidate.publication_id, as_json(results), passed=True)
+    with logged("publish.flip", book=partition.book, as_of=partition.as_of, role="publisher"):
+        current = publisher.flip(candidate.publication_id)
+    return {"publication_id": candidate.publication_id, "current": current, "rows": candidate.rows}
+
+
+def report(partition: Partition) -> Outcome:
+    """Render the credit report of the day in both languages."""
+    from creditops.report import render
+
+    with logged("report", book=partition.book, as_of=partition.as_of, role="publisher"):
+        paths = [str(render(partition.book, partition.as_of, lang=lang)) for lang in ("zh", "en")]
+    return {"reports": paths}
+
+
+def monitor(partition: Partition) -> Outcome:
+    """Stability of the champions on the day's population."""
+    from models_ml import monitoring
+
+    with logged("monitor", book=partition.book, as_of=partition.as_of, role="modeller") as step:
+        step.rows = monitoring.monitor(partition.book, partition.as_of)
+    return {"rows": step.rows}
+
+
+STEPS: Mapping[str, Step] = {
+    **{
+        f"ingest_{domain}": (lambda partition, domain=domain: ingest(partition, domain))
+        for domain in ("repayment", "financial", "bureau", "reference")
+    },
+    "gate_raw": gate_raw,
+    **{f"build_{layer}": (lambda partition, layer=layer: build_layer(partition, layer)) for layer in LAYERS},
+    "train": train,
+    "promote": promote,
+    "score": score,
+    "warn": warn,
+    "publish": publish,
+    "report": report,
+    "monitor": monitor,
+}
+
+
+def _note_failure(name: str, partition: Partition, error: CreditOpsError) -> None:
+    with connect("publisher") as connection:
+        connection.execute(
+            "insert into ops.failure (run_id, step, book, as_of_date, exit_code, message, hint)"
+            " values (%s, %s, %s, %s, %s, %s, %s)",
+            (current_run_id(), name, partition.book, partition.as_of, error.exit_code, error.message,
+             error.hint),
+        )

@@ -1,0 +1,196 @@
+"""Commands on data: simulate, ingest, ledger, quarantine, query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from creditops.books import check_book, parse_day
+from creditops.cli.options import Actor, AnyBook, AsJson, AsOf, Reason
+from creditops.cli.output import as_json, console, table
+from creditops.errors import UsageError
+from creditops.warehouse.connection import ROLES, connect
+
+quarantine_app = typer.Typer(help="Rows that broke their contract: look, replay, discard.", no_args_is_help=True)
+
+_LEDGER = ("batch_id", "source", "file", "status", "rows_read", "rows_loaded", "rows_unchanged",
+           "rows_quarantined", "seconds")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(simulate)
+    app.command()(ingest)
+    app.command()(ledger)
+    app.command()(query)
+    app.add_typer(quarantine_app, name="quarantine")
+
+
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write source files into.")],
+    book: Annotated[str, typer.Option("--book", "-b")] = "demo",
+    customers: Annotated[int, typer.Option(help="Customers in all.", min=24)] = 2400,
+    months: Annotated[int, typer.Option(help="Months of history.", min=18)] = 36,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 7,
+    as_of: AsOf = "2026-06-30",
+    json_: AsJson = False,
+) -> None:
+    """Write a portfolio in source-file form, with its hidden truth below OUT/truth."""
+    from creditops.simulate import simulate as run
+
+    with console.status("simulating"):
+        summary = run(
+            out, book=check_book(book), customers=customers, months=months, seed=seed, as_of=parse_day(as_of)
+        )
+    if json_:
+        as_json({"as_of": summary.as_of, "rows": summary.rows, "out": str(out)})
+        return
+    table(
+        [{"source": name, "rows": rows} for name, rows in summary.rows.items()],
+        ("source", "rows"),
+        title=f"{book} as of {summary.as_of} in {out}",
+    )
+
+
+def ingest(
+    book: Annotated[str, typer.Argument(help="The book the files belong to.")],
+    paths: Annotated[list[Path], typer.Argument(help="Source files or folders.")],
+    adapter: Annotated[str | None, typer.Option(help="Adapter that maps a foreign form.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Delivery day; default today, or the adapter's.")
+    ] = None,
+    land_only: Annotated[bool, typer.Option("--land-only", help="Land the files; a run loads them.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Land files and load them through contracts, or through an adapter."""
+    from datetime import datetime
+
+    from creditops.books import zone
+    from creditops.ingest.adapted import land_adapted
+    from creditops.ingest.landing import land
+    from creditops.ingest.loader import load_file
+
+    check_book(book)
+    delivery = parse_day(as_of) if as_of else None
+    if adapter is not None:
+        landed = land_adapted(book, paths, adapter, delivery)
+    else:
+        landed = land(book, paths, delivery or datetime.now(zone(book)).date())
+    if land_only:
+        for each in landed:
+            console.print(f"landed {each.name}", markup=False)
+        return
+    results: list[dict[str, Any]] = []
+    refused: Exception | None = None
+    with console.status("loading") as status:
+        for each in landed:
+            try:
+                result = load_file(
+                    each, progress=lambda name, rows: status.update(f"loading {name}: {rows:,} rows")
+                )
+                results.append(vars(result))
+            except UsageError:
+                raise
+            except Exception as error:  # one refused file does not keep the others out
+                refused = refused or error
+    if json_:
+        as_json(results)
+    else:
+        table(results, _LEDGER, title=f"ledger of {book}")
+    if refused is not None:
+        raise refused
+
+
+def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
+    """Every file and its reconciliation: read = loaded + unchanged + quarantined."""
+    rows = _select(
+        "select batch_id, book, source, file, delivery_date, status, rows_read, rows_loaded, rows_unchanged,"
+        " rows_quarantined, seconds, loaded_at, message from ops.load_ledger"
+        " where %(book)s::text is null or book = %(book)s order by batch_id",
+        {"book": book},
+        role="loader",
+    )
+    if json_:
+        as_json(rows)
+    else:
+        table(rows, (*_LEDGER, "message"), title="load ledger")
+
+
+@quarantine_app.command("list")
+def quarantine_list(book: AnyBook = None, json_: AsJson = False) -> None:
+    """Open rows with their first reason."""
+    from creditops.ingest import quarantine
+
+    rows = quarantine.open_rows(book)
+    if json_:
+        as_json(rows)
+        return
+    for row in rows:
+        row["reason"] = quarantine.sentence(row["reasons"][0])
+    table(rows, ("quarantine_id", "source", "file", "line", "reason"), title="open quarantine")
+
+
+@quarantine_app.command("show")
+def quarantine_show(quarantine_id: int, json_: AsJson = False) -> None:
+    """One row: its cells and every reason."""
+    from creditops.ingest import quarantine
+
+    row = quarantine.show(quarantine_id)
+    if json_:
+        as_json(row)
+        return
+    console.print(f"{row['file']} line {row['line']} ({row['status']})", markup=False)
+    table(row["cells"], ("column", "value", "reason"), title=row["source"])
+    for each in row["reasons"]:
+        console.print(f"- {quarantine.sentence(each)}", markup=False)
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    ids: Annotated[list[int] | None, typer.Argument(help="Rows; default every open row of --book.")] = None,
+    book: AnyBook = None,
+    actor: Actor = "operator",
+) -> None:
+    """Try open rows again after the contract or the landed file was mended."""
+    from creditops.ingest import quarantine
+
+    outcome = quarantine.replay(ids or None, book=book, actor=actor)
+    console.print(f"{outcome.loaded} loaded, {outcome.still_bad} still bad")
+
+
+@quarantine_app.command("discard")
+def quarantine_discard(ids: list[int], reason: Reason, actor: Actor = "operator") -> None:
+    """Give rows up, with a reason."""
+    from creditops.ingest import quarantine
+
+    console.print(f"{quarantine.discard(ids, reason=reason, actor=actor)} discarded")
+
+
+def query(
+    statement: Annotated[str, typer.Argument(help="One SQL statement; it cannot change anything.")],
+    role: Annotated[str, typer.Option("--as", help=f"One of {', '.join(ROLES)}.")] = "bi_reader",
+    json_: AsJson = False,
+) -> None:
+    """Read-only SQL with a role's rights."""
+    rows = _select(statement, None, role=role)
+    if json_:
+        as_json(rows)
+    else:
+        table(rows, tuple(rows[0]) if rows else (), title=None)
+
+
+def _select(statement: str, parameters: dict[str, Any] | None, *, role: str) -> list[dict[str, Any]]:
+    import psycopg
+    from psycopg.rows import dict_row
+
+    with connect(role) as connection:
+        connection.read_only = True
+        try:
+            cursor = connection.cursor(row_factory=dict_row)
+            cursor.execute(statement, parameters)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise UsageError(
+                f"PostgreSQL says: {str(error).splitlines()[0]}", hint=f"the statement ran as role {role}"
+            ) from error

@@ -1,0 +1,16 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Book = Annotated[str, typer.Option("--book", "-b", help="The book (portfolio).")]
+AnyBook = Annotated[str | None, typer.Option("--book", "-b", help="Only this book.")]
+AsOf = Annotated[str, typer.Option("--as-of", help="The day, YYYY-MM-DD.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit trail.")]
+Actor = Annotated[
+    str, typer.Option("--actor", envvar="CREDITOPS_ACTOR", help="Who decides; kept in the audit trail.")
+]

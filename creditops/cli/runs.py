@@ -1,0 +1,84 @@
+"""Commands that run the chain: run, backfill."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from creditops.books import Partition, check_book, parse_day
+from creditops.cli.options import AsJson, AsOf, Book
+from creditops.cli.output import as_json, console
+from creditops.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(backfill)
+
+
+def run(
+    dag: Annotated[str, typer.Argument(help="A DAG's name, `ingest` (all four) or `all` (the whole chain).")],
+    as_of: AsOf,
+    book: Book = "demo",
+    local: Annotated[bool, typer.Option("--local", help="In this process, without Airflow.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Run a DAG for one book and day, and follow it."""
+    outcome = follow_run(dag, Partition(check_book(book), parse_day(as_of)), local=local, quiet=json_)
+    if json_:
+        as_json(outcome)
+
+
+def backfill(
+    from_: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    to: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    book: Book = "demo",
+    local: Annotated[bool, typer.Option("--local", help="In this process, without Airflow.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also months that are published already.")] = False,
+) -> None:
+    """Run the whole chain for every month end between two days, oldest first; resumable."""
+    from creditops.publish.publisher import publications
+    from creditops.runner import month_ends
+
+    days = month_ends(parse_day(from_), parse_day(to))
+    if not days:
+        raise UsageError(f"no month ends between {from_} and {to}", hint="widen the range")
+    done = {row["as_of_date"] for row in publications(check_book(book)) if row["status"] == "published"}
+    for day in days:
+        if day in done and not again:
+            console.print(f"{book} {day}: published already")
+            continue
+        console.print(f"[bold]{book} {day}[/]")
+        follow_run("all", Partition(book, day), local=local, quiet=False)
+
+
+def follow_run(dag: str, partition: Partition, *, local: bool, quiet: bool) -> dict[str, object]:
+    """Start and follow a run with live progress; the outcome as a mapping.
+
+    Raises
+    ------
+    CreditOpsError: a step failed, with the exit code of its cause.
+    """
+    from creditops import runner
+
+    events = runner.run_local(dag, partition) if local else runner.run_in_airflow(dag, partition)
+    steps: list[dict[str, object]] = []
+    with Progress(
+        SpinnerColumn(finished_text=" "), TextColumn("{task.description}"), TimeElapsedColumn(),
+        console=console, transient=False, disable=quiet,
+    ) as progress:
+        shown: dict[str, int] = {}
+        for event in events:
+            name = f"{event.dag}.{event.step}"
+            if name not in shown:
+                shown[name] = progress.add_task(name, total=1)
+            mark = {"success": "[green]done[/]", "failed": "[red]failed[/]", "skipped": "[yellow]skipped[/]"}
+            note = f" ({event.note})" if event.note else ""
+            progress.update(shown[name], description=f"{name:<36} {mark.get(event.state, event.state)}{note}")
+            if event.state in mark:
+                progress.update(shown[name], completed=1)
+                steps.append({"dag": event.dag, "step": event.step, "state": event.state,
+                              "seconds": event.seconds})
+    return {"book": partition.book, "as_of": partition.as_of, "steps": steps}

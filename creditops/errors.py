@@ -1,0 +1,45 @@
+"""The one exception family of the platform.
+
+Every error a user can cause or mend is a :class:`CreditOpsError`: it says what is wrong and
+where, carries a hint with the remedy, and maps to a documented exit code of the command line.
+"""
+
+from __future__ import annotations
+
+
+class CreditOpsError(Exception):
+    """Something a user can understand and mend.
+
+    Parameters
+    ----------
+    message: what is wrong and where (file, row, column, value).
+    hint: what to do about it, one sentence, or ``None``.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(CreditOpsError):
+    """Wrong use of a command or a setting."""
+
+    exit_code = 2
+
+
+class DataRefusedError(CreditOpsError):
+    """A contract or a quality gate refused the data."""
+
+    exit_code = 3
+
+
+class ServiceUnreachableError(CreditOpsError):
+    """PostgreSQL, MLflow or Airflow does not answer."""
+
+    exit_code = 4

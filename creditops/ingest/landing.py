@@ -1,0 +1,103 @@
+"""The landing zone: ``<landing>/<book>/<delivery day>/<source>[.anything].csv[.gz]``.
+
+Files are copied in whole (write aside, then rename), so that a loader never sees half a file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from creditops.books import check_book
+from creditops.errors import DataRefusedError, UsageError
+from creditops.settings import get_settings
+from creditops.sources.contract import load_contracts
+
+SUFFIXES = (".csv", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file of one source, waiting in the landing zone."""
+
+    path: Path
+    book: str
+    source: str
+    delivery: date
+
+    @property
+    def name(self) -> str:
+        """Name shown in ledger and messages, relative to the landing zone."""
+        return str(self.path.relative_to(get_settings().landing))
+
+
+def delivery_folder(book: str, delivery: date) -> Path:
+    """Folder of one book's files of one delivery day."""
+    return get_settings().landing / check_book(book) / delivery.isoformat()
+
+
+def source_of(path: Path) -> str | None:
+    """The source a file name stands for: the text before its first dot, if a contract has it."""
+    if not path.name.endswith(SUFFIXES):
+        return None
+    name = path.name.split(".", 1)[0]
+    return name if name in load_contracts() else None
+
+
+def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
+    """Copy source files, or the source files of folders, into the landing zone.
+
+    Raises
+    ------
+    UsageError: a path does not exist.
+    DataRefusedError: a named file stands for no source, or nothing was found.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += [each for each in sorted(path.iterdir()) if each.is_file() and source_of(each)]
+        elif not path.is_file():
+            raise UsageError(f"{path} does not exist", hint="name a file or a folder with source files")
+        elif source_of(path) is None:
+            raise DataRefusedError(
+                f"{path.name}: no source is called {path.name.split('.', 1)[0]!r}",
+                hint="name files <source>.csv or <source>.<anything>.csv[.gz], or use --adapter; "
+                f"sources: {', '.join(sorted(load_contracts()))}",
+            )
+        else:
+            found.append(path)
+    if not found:
+        raise DataRefusedError(
+            f"no source file in {', '.join(map(str, paths))}",
+            hint="name files <source>.csv or <source>.csv.gz, or use --adapter",
+        )
+    return [_copy_in(path, book, delivery) for path in found]
+
+
+def landed_files(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:
+    """Files of the given sources that wait in one delivery's folder, by name."""
+    folder = delivery_folder(book, delivery)
+    if not folder.is_dir():
+        return []
+    return [
+        LandedFile(path, book, source, delivery)
+        for path in sorted(folder.iterdir())
+        if (source := source_of(path)) in sources and source is not None
+    ]
+
+
+def _copy_in(path: Path, book: str, delivery: date) -> LandedFile:
+    folder = delivery_folder(book, delivery)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / path.name
+    source = source_of(path)
+    assert source is not None
+    if path.resolve() != target.resolve():
+        aside = folder / f".{path.name}.{uuid.uuid4().hex}"
+        shutil.copyfile(path, aside)
+        os.replace(aside, target)
+    return LandedFile(target, book, source, delivery)

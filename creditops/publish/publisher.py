@@ -1,0 +1,270 @@
+"""Publication: candidate rows, a content-derived id, and one row that points at what is current.
+
+A candidate is written beside the current publication and seen by nobody. Its id is derived from
+its content, so publishing the same day twice with the same outcome is the same publication. The
+views of schema ``publish`` follow ``ops.publication``; updating its one row of a book publishes
+every table of the book at once, blocks no reader, and rolls back the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from creditops import __version__
+from creditops.books import end_of_day
+from creditops.errors import DataRefusedError, UsageError
+from creditops.publish.tables import PublishedTable, load_tables
+from creditops.warehouse.connection import connect
+from creditops.warnings import snapshot_sql
+
+LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A publication that waits for its gate.
+
+    Attributes
+    ----------
+    rows: rows per published table.
+    is_new: false where the same content was assembled before.
+    """
+
+    publication_id: str
+    book: str
+    as_of: date
+    rows: dict[str, int] = field(default_factory=dict)
+    is_new: bool = True
+
+
+def assemble(
+    book: str,
+    as_of: date,
+    *,
+    models: Sequence[Mapping[str, Any]],
+    policy_version: str | None = None,
+    known_at: datetime | None = None,
+    schemas: Mapping[str, str] = LIVE_SCHEMAS,
+) -> Candidate:
+    """Write the candidate rows of every published table for one book and day.
+
+    Parameters
+    ----------
+    models: what scored: one mapping per scorecard with at least ``scorecard`` and ``version``.
+    schemas: where ``marts`` and ``features`` are, for a build of a past day in schemas of its own.
+
+    Raises
+    ------
+    DataRefusedError: nobody was scored for that day.
+    """
+    known = known_at or end_of_day(book, as_of)
+    with connect("publisher") as connection:
+        connection.execute("set work_mem = '256MB'")
+        connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",)
+        )
+        _create_inputs(connection, book, as_of)
+        rows: dict[str, int] = {}
+        digest = hashlib.sha256(
+            json.dumps([book, as_of.isoformat(), list(models), policy_version], sort_keys=True, default=str).encode()
+        )
+        for table in load_tables().values():
+            rows[table.name], checksum = _collect(connection, table, book, as_of, schemas)
+            digest.update(f"{table.name}:{table.version}:{rows[table.name]}:{checksum}".encode())
+        if rows["customer_scores"] == 0:
+            raise DataRefusedError(
+                f"no customer of book {book} was scored for {as_of}",
+                hint="run the publish DAG's score step first; see `creditops models list`",
+            )
+        publication_id = f"{book}-{as_of.isoformat()}-{digest.hexdigest()[:12]}"
+        is_new = connection.execute(
+            "insert into ops.publication_history (publication_id, book, as_of_date, known_at, status,"
+            " code_version, models, policy_version) values (%s, %s, %s, %s, 'candidate', %s, %s, %s)"
+            " on conflict (publication_id) do nothing",
+            (publication_id, book, as_of, known, __version__,
+             json.dumps(list(models), default=str), policy_version),
+        ).rowcount == 1
+        if is_new:
+            for table in load_tables().values():
+                _write(connection, table, publication_id, book, as_of)
+    return Candidate(publication_id, book, as_of, rows, is_new)
+
+
+def record_gate(publication_id: str, gates: Sequence[Mapping[str, Any]], *, passed: bool) -> None:
+    """Note a gate's verdict on a candidate; a published one keeps its state."""
+    with connect("publisher") as connection:
+        connection.execute(
+            "update ops.publication_history set gates = %s,"
+            " status = case when status = 'published' then status else %s end where publication_id = %s",
+            (json.dumps(list(gates), default=str), "ready" if passed else "refused", publication_id),
+        )
+
+
+def flip(publication_id: str, *, move_back: bool = False, actor: str = "publish", reason: str | None = None) -> bool:
+    """Make a publication the current one of its book.
+
+    A publication for a day before the current one is kept, but the pointer stays unless
+    ``move_back``. Returns whether the pointer now names ``publication_id``.
+
+    Raises
+    ------
+    UsageError: there is no such publication.
+    DataRefusedError: it did not pass its gate.
+    """
+    with connect("publisher") as connection:
+        found = connection.execute(
+            "select book, as_of_date, status from ops.publication_history where publication_id = %s for update",
+            (publication_id,),
+        ).fetchone()
+        if found is None:
+            raise UsageError(
+                f"there is no publication {publication_id!r}", hint="see `creditops publish list`"
+            )
+        book, as_of, status = found
+        if status not in ("ready", "published"):
+            raise DataRefusedError(
+                f"publication {publication_id} is {status}: it did not pass its gate",
+                hint="see `creditops publish show` for the failed checks",
+            )
+        current = connection.execute(
+            "select publication_id, as_of_date from ops.publication where book = %s for update", (book,)
+        ).fetchone()
+        connection.execute(
+            "update ops.publication_history set status = 'published',"
+            " published_at = coalesce(published_at, clock_timestamp()) where publication_id = %s",
+            (publication_id,),
+        )
+        if current is not None and current[0] == publication_id:
+            return True
+        if current is not None and current[1] > as_of and not move_back:
+            return False
+        connection.execute(
+            "insert into ops.publication (book, publication_id, as_of_date, known_at, published_at,"
+            " code_version, models, policy_version, gates)"
+            " select book, publication_id, as_of_date, known_at, published_at, code_version, models,"
+            " policy_version, gates from ops.publication_history where publication_id = %s"
+            " on conflict (book) do update set publication_id = excluded.publication_id,"
+            " as_of_date = excluded.as_of_date, known_at = excluded.known_at,"
+            " published_at = excluded.published_at, code_version = excluded.code_version,"
+            " models = excluded.models, policy_version = excluded.policy_version, gates = excluded.gates",
+            (publication_id,),
+        )
+        connection.execute(
+            "insert into ops.audit (actor, action, object, before, after, reason) values (%s, %s, %s, %s, %s, %s)",
+            (actor, "publish.flip", book, json.dumps(current[0] if current else None),
+             json.dumps(publication_id), reason),
+        )
+    return True
+
+
+def rollback(book: str, *, to: str | None = None, actor: str, reason: str) -> str:
+    """Point a book back at an earlier publication: ``to``, or the one that was current before.
+
+    Raises
+    ------
+    UsageError: there is none to go back to.
+    """
+    with connect("publisher") as connection:
+        if to is None:
+            before = connection.execute(
+                "select a.before #>> '{}' from ops.audit a join ops.publication p on p.book = a.object"
+                " and a.after #>> '{}' = p.publication_id where a.action = 'publish.flip' and a.object = %s"
+                " order by a.at desc limit 1",
+                (book,),
+            ).fetchone()
+            to = before[0] if before else None
+        known = connection.execute(
+            "select 1 from ops.publication_history where publication_id = %s and book = %s", (to, book)
+        ).fetchone()
+    if to is None or known is None:
+        raise UsageError(
+            f"book {book} has no earlier publication to go back to", hint="see `creditops publish list`"
+        )
+    flip(to, move_back=True, actor=actor, reason=reason)
+    return to
+
+
+def publications(book: str | None = None) -> list[dict[str, Any]]:
+    """Every publication, newest first, with ``current`` marking the pointer."""
+    with connect("publisher") as connection:
+        cursor = connection.execute(
+            "select h.publication_id, h.book, h.as_of_date, h.known_at, h.created_at, h.published_at,"
+            " h.status, h.code_version, h.models, h.policy_version, h.gates,"
+            " p.publication_id is not null as current"
+            " from ops.publication_history h left join ops.publication p using (publication_id)"
+            " where %(book)s::text is null or h.book = %(book)s"
+            " order by h.as_of_date desc, h.created_at desc",
+            {"book": book},
+        )
+        assert cursor.description is not None
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _create_inputs(connection: psycopg.Connection, book: str, as_of: date) -> None:
+    connection.execute(
+        sql.SQL("create temporary table warning_snapshot on commit drop as ") + snapshot_sql(book, as_of)
+    )
+    connection.execute(
+        "create temporary table data_dictionary (table_name text, column_name text, data_type text,"
+        " unit text, description_zh text, description_en text, source text, pii_class text) on commit drop"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into data_dictionary values (%s, %s, %s, %s, %s, %s, %s, 'none')",
+            [
+                (table.name, column.name, column.type, column.unit, column.description.zh,
+                 column.description.en, column.source)
+                for table in load_tables().values()
+                for column in table.columns
+            ],
+        )
+
+
+def _collect(
+    connection: psycopg.Connection,
+    table: PublishedTable,
+    book: str,
+    as_of: date,
+    schemas: Mapping[str, str],
+) -> tuple[int, str]:
+    """Materialise a table's query as ``candidate_<name>``; rows and a checksum of their content."""
+    candidate = sql.Identifier(f"candidate_{table.name}")
+    columns = sql.SQL(", ").join(
+        sql.SQL("{0}::{1} as {0}").format(sql.Identifier(column.name), sql.SQL(column.type))  # type: ignore[arg-type]
+        for column in table.columns
+    )
+    query = psycopg.ClientCursor(connection).mogrify(
+        table.query.format_map(schemas), {"book": book, "as_of": as_of}
+    )
+    connection.execute(
+        sql.SQL("create temporary table {} on commit drop as select {} from ({}) as query").format(
+            candidate, columns, sql.SQL(query)  # type: ignore[arg-type]
+        )
+    )
+    row = connection.execute(
+        sql.SQL("select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {} as t")
+        .format(candidate)
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), str(row[1])
+
+
+def _write(
+    connection: psycopg.Connection, table: PublishedTable, publication_id: str, book: str, as_of: date
+) -> None:
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+    connection.execute(
+        sql.SQL(
+            "insert into published.{} (publication_id, as_of_date, book, {names}) select %s, %s, %s, {names} from {}"
+        ).format(sql.Identifier(table.name), sql.Identifier(f"candidate_{table.name}"), names=names),
+        (publication_id, as_of, book),
+    )

@@ -1,0 +1,187 @@
+"""The gates: Great Expectations on what goes in (raw batches) and on what goes out (candidates).
+
+A gate notes every check in ``ops.gate_result``; a failed critical check stops the line with an
+error that says what failed, on how many rows, with examples. The publication before stays.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from creditops.errors import DataRefusedError
+from creditops.quality.suites import ExpectationSpec, Gate, Suite, load_checkpoint, load_suites
+from creditops.warehouse.connection import connect, url
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """Rows to validate: a table's suite and the query that selects the batch."""
+
+    table: str
+    batch_id: str
+    query: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found on one batch."""
+
+    table: str
+    batch_id: str
+    check: str
+    severity: str
+    passed: bool
+    rows_checked: int
+    rows_failed: int
+    examples: list[Any]
+
+    def sentence(self) -> str:
+        """The failure in one line."""
+        shown = f", e.g. {', '.join(map(str, self.examples))}" if self.examples else ""
+        return f"{self.table}: {self.check} failed on {self.rows_failed} of {self.rows_checked} rows{shown}"
+
+
+def gate_raw(book: str, as_of: date) -> list[CheckResult]:
+    """Validate the batches that were delivered for one book and day.
+
+    Raises
+    ------
+    DataRefusedError: a critical expectation failed.
+    """
+    with connect("builder") as connection:
+        batches = connection.execute(
+            "select source, batch_id from ops.load_ledger"
+            " where book = %s and delivery_date = %s and status = 'loaded' order by source, batch_id",
+            (book, as_of),
+        ).fetchall()
+    targets = [
+        Target(source, str(batch), f"select * from raw.{source} where book = '{book}' and _batch_id = {batch}")
+        for source, batch in batches
+    ]
+    return _run("raw", book, as_of, targets, role="builder")
+
+
+def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckResult]:
+    """Validate a publication candidate.
+
+    Raises
+    ------
+    DataRefusedError: a critical expectation failed.
+    """
+    targets = [
+        Target(table, publication_id, f"select * from published.{table} where publication_id = '{publication_id}'")
+        for table in load_suites(load_checkpoint("publication"))
+    ]
+    return _run("publication", book, as_of, targets, role="publisher")
+
+
+def _run(gate: Gate, book: str, as_of: date, targets: Sequence[Target], *, role: str) -> list[CheckResult]:
+    suites = load_suites(load_checkpoint(gate))
+    covered = [target for target in targets if target.table in suites]
+    results = list(_validate(covered, suites, role)) if covered else []
+    with connect(role) as connection:
+        connection.execute(
+            "delete from ops.gate_result where book = %s and as_of_date = %s and gate = %s", (book, as_of, gate)
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.gate_result (book, as_of_date, gate, source, batch_id, check_name, severity,"
+                " rows_checked, rows_failed, passed, examples) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    (book, as_of, gate, result.table, result.batch_id, result.check, result.severity,
+                     result.rows_checked, result.rows_failed, result.passed,
+                     json.dumps(result.examples, ensure_ascii=False, default=str))
+                    for result in results
+                ],
+            )
+    failed = [result for result in results if not result.passed and result.severity == "critical"]
+    if failed:
+        raise DataRefusedError(
+            f"the {gate} gate of {book} {as_of} failed: " + "; ".join(each.sentence() for each in failed),
+            hint="the last publication stays; mend the data and run the day again (ops.gate_result has it all)",
+        )
+    return results
+
+
+def as_json(results: Iterable[CheckResult]) -> list[dict[str, Any]]:
+    """Results as plain mappings, for ``ops.publication.gates``."""
+    return [asdict(result) for result in results]
+
+
+def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) -> Iterable[CheckResult]:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_postgres(
+        "warehouse", connection_string=url(role, driver="postgresql+psycopg2")
+    )
+    for target in targets:
+        suite = suites[target.table]
+        name = f"{target.table} {target.batch_id}"
+        asset = source.add_query_asset(name, query=target.query)
+        collected = gx.ExpectationSuite(name=name)
+        for spec in suite.expectations:
+            collected.add_expectation(
+                get_expectation_impl(spec.type)(**spec.kwargs, severity=spec.severity, meta={"check": spec.name})
+            )
+        definition = gx.ValidationDefinition(
+            name=name,
+            data=asset.add_batch_definition_whole_table("all"),
+            suite=context.suites.add(collected),
+        )
+        context.validation_definitions.add(definition)
+        outcome = definition.run(
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES}
+        )
+        by_name = {spec.name: spec for spec in suite.expectations}
+        total = _total(outcome.results)
+        for result in outcome.results:
+            spec = by_name[result.expectation_config.meta["check"]]
+            yield _check_result(target, spec, result, total)
+
+
+def _total(results: Iterable[Any]) -> int:
+    counts = [result.result.get("element_count") for result in results if result.result]
+    return max((count for count in counts if count is not None), default=0)
+
+
+def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int) -> CheckResult:
+    raised = (result.exception_info or {}).get("exception_message") if not result.success else None
+    found = result.result or {}
+    failed = found.get("unexpected_count")
+    observed = found.get("observed_value")
+    examples: list[Any] = []
+    for value in found.get("partial_unexpected_list") or []:
+        if value not in examples:
+            examples.append(value)
+    if spec.type == "unexpected_rows_expectation":
+        failed = observed if isinstance(observed, int) else 0
+        examples = [_plain(row) for row in (found.get("details") or {}).get("unexpected_rows", [])[:_EXAMPLES]]
+    elif failed is None:
+        failed = 0 if result.success else total
+        if not result.success and observed is not None:
+            examples = [f"observed {observed}"]
+    if raised:
+        examples = [str(raised)]
+    return CheckResult(
+        target.table, target.batch_id, spec.name, spec.severity, bool(result.success),
+        int(found.get("element_count") or total), int(failed), [_plain(value) for value in examples],
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return value if isinstance(value, int | float | str | bool | None) else str(value)

@@ -1,0 +1,114 @@
+"""Where the services listen: settings first, then ``<home>/endpoints.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from creditops.errors import ServiceUnreachableError
+from creditops.settings import get_settings
+
+_START = "start the services with `creditops up`"
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Addresses of the services of one home; ``None`` where a service is not started.
+
+    Attributes
+    ----------
+    postgres: host and port of the server.
+    mlflow_url, airflow_url: base addresses without a trailing slash.
+    """
+
+    postgres: tuple[str, int] | None = None
+    mlflow_url: str | None = None
+    airflow_url: str | None = None
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """The form of ``endpoints.json``; services without an address are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.postgres:
+            found["postgres"] = {"host": self.postgres[0], "port": self.postgres[1]}
+        if self.mlflow_url:
+            found["mlflow"] = {"url": self.mlflow_url}
+        if self.airflow_url:
+            found["airflow"] = {"url": self.airflow_url}
+        return found
+
+
+def endpoints_file() -> Path:
+    """``<home>/endpoints.json``, written by `creditops up` and removed by `creditops down`."""
+    return get_settings().home / "endpoints.json"
+
+
+def read_endpoints() -> Endpoints:
+    """What ``endpoints.json`` says; empty when there is none."""
+    try:
+        found = json.loads(endpoints_file().read_text())
+    except FileNotFoundError:
+        return Endpoints()
+    except ValueError as error:
+        raise ServiceUnreachableError(f"{endpoints_file()} is damaged: {error}", hint=_START) from error
+    postgres = found.get("postgres")
+    return Endpoints(
+        (postgres["host"], postgres["port"]) if postgres else None,
+        found.get("mlflow", {}).get("url"),
+        found.get("airflow", {}).get("url"),
+    )
+
+
+def write_endpoints(endpoints: Endpoints) -> None:
+    """Replace ``endpoints.json`` in one step, so that a reader never sees half of it."""
+    path = endpoints_file()
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    draft.write_text(json.dumps(endpoints.as_dict(), indent=2) + "\n")
+    draft.replace(path)
+
+
+def postgres_address() -> tuple[str, int]:
+    """Host and port of the PostgreSQL server.
+
+    Raises
+    ------
+    ServiceUnreachableError: neither ``CREDITOPS_DATABASE_URL`` nor ``endpoints.json`` names one.
+    """
+    url = get_settings().database_url
+    if url is not None:
+        host = url.hosts()[0]
+        return host.get("host") or "127.0.0.1", host.get("port") or 5432
+    found = read_endpoints().postgres
+    if found is None:
+        raise ServiceUnreachableError("PostgreSQL is not running", hint=_START)
+    return found
+
+
+def mlflow_url() -> str:
+    """Address of the MLflow tracking server.
+
+    Taken from ``CREDITOPS_MLFLOW_URL``, else ``MLFLOW_TRACKING_URI``, else ``endpoints.json``.
+
+    Raises
+    ------
+    ServiceUnreachableError: none of them names one.
+    """
+    found = get_settings().mlflow_url or os.environ.get("MLFLOW_TRACKING_URI") or read_endpoints().mlflow_url
+    if not found:
+        raise ServiceUnreachableError("MLflow is not running", hint=_START)
+    return found.rstrip("/")
+
+
+def airflow_url() -> str:
+    """Address of Airflow's api-server, from ``CREDITOPS_AIRFLOW_URL`` or ``endpoints.json``.
+
+    Raises
+    ------
+    ServiceUnreachableError: neither names one.
+    """
+    found = get_settings().airflow_url or read_endpoints().airflow_url
+    if not found:
+        raise ServiceUnreachableError("Airflow is not running", hint=_START)
+    return found.rstrip("/")

@@ -1,0 +1,88 @@
+"""Folders of a home that services use, their permissions, and the lock that `up` and `down` take."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from creditops.errors import CreditOpsError, UsageError
+from creditops.settings import get_settings
+
+PRIVATE_FOLDERS = ("airflow", "landing", "logs", "mlflow", "reports", "supervisor")
+# Longest path that fits in sockaddr_un everywhere, less the suffix supervisor adds while it binds.
+_SOCKET_PATH = 90
+# Characters that supervisor's configuration format gives a meaning of their own.
+_UNUSABLE = frozenset("\"';#\n")
+
+
+def prepare() -> Path:
+    """Make the home and its folders, closed to other users, and return it.
+
+    Landed files hold personal data, so everything is 0700. When root prepares the home, the home
+    itself can be passed through (0711), because PostgreSQL then runs as another user.
+
+    Raises
+    ------
+    UsageError: the path holds characters that the supervisor cannot express.
+    CreditOpsError: the home belongs to somebody else.
+    """
+    home = get_settings().home
+    unusable = _UNUSABLE.intersection(str(home))
+    if unusable:
+        raise UsageError(
+            f"CREDITOPS_HOME {home} holds {' '.join(sorted(unusable))!r}", hint="choose another folder"
+        )
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        for name in PRIVATE_FOLDERS:
+            folder = home / name
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+    except PermissionError as error:
+        raise CreditOpsError(
+            f"no right to write to the home {home}: {error.strerror}: {error.filename}",
+            hint="use the user who made it, or set CREDITOPS_HOME to a folder of your own",
+        ) from error
+    return home
+
+
+@contextmanager
+def locked(progress: Callable[[str], None]) -> Iterator[None]:
+    """Hold the home's lock: one `up` or `down` at a time; a second one waits for the first."""
+    path = prepare() / "supervisor" / "lock"
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("another `creditops up` or `down` is at work on this home, waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def socket_file() -> Path:
+    """Path of the supervisor's socket; in a private folder of the temp directory if too long.
+
+    Raises
+    ------
+    CreditOpsError: the folder in the temp directory belongs to somebody else.
+    """
+    home = get_settings().home
+    path = home / "supervisor" / "supervisor.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH:
+        return path
+    digest = sha256(os.fsencode(home)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"creditops-{os.geteuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    owner = folder.lstat()
+    if owner.st_uid != os.geteuid() or owner.st_mode & 0o077 or folder.is_symlink():
+        raise CreditOpsError(
+            f"{folder} is not a private folder of this user",
+            hint="remove it, or set CREDITOPS_HOME to a shorter path",
+        )
+    return folder / "supervisor.sock"

@@ -1,0 +1,69 @@
+"""One program under supervision, and how it is written for the supervisor."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Program:
+    """A long-running process of a service.
+
+    Attributes
+    ----------
+    command: words of the command line; no secret belongs here, other users can read it.
+    environment: variables added to those of the supervisor; may hold secrets.
+    user: name or id of the user to run as, if not the supervisor's own.
+    priority: lower starts earlier and stops later.
+    stop_signal, stop_seconds: how to ask it to end, and how long to wait before making it.
+    stop_as_group: whether the signal goes to its whole process group.
+    start_seconds: how long it has to live before it counts as started.
+    """
+
+    name: str
+    command: list[str]
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
+    priority: int = 20
+    stop_signal: str = "TERM"
+    stop_seconds: int = 15
+    stop_as_group: bool = True
+    start_seconds: int = 5
+
+    def section(self, log: Path) -> str:
+        """The program's section in supervisor's configuration; output goes to ``log``."""
+        lines = {
+            "command": _escaped(shlex.join(self.command)),
+            "directory": _escaped(str(self.directory)),
+            "environment": ",".join(
+                f"{name}={_quoted(value)}" for name, value in sorted(self.environment.items())
+            ),
+            "user": self.user or "",
+            "priority": str(self.priority),
+            "autostart": "false",
+            "autorestart": "true",
+            "startsecs": str(self.start_seconds),
+            "startretries": "3",
+            "stopsignal": self.stop_signal,
+            "stopwaitsecs": str(self.stop_seconds),
+            "stopasgroup": str(self.stop_as_group).lower(),
+            "killasgroup": "true",
+            "stdout_logfile": _escaped(str(log)),
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": "3",
+            "redirect_stderr": "true",
+        }
+        body = "\n".join(f"{name}={value}" for name, value in lines.items() if value)
+        return f"[program:{self.name}]\n{body}\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("%", "%%")
+
+
+def _quoted(value: str) -> str:
+    quote = "'" if '"' in value else '"'
+    return f"{quote}{_escaped(value)}{quote}"

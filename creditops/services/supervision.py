@@ -1,0 +1,239 @@
+"""The process manager of a home: supervisord, spoken to over its socket.
+
+Programs are described one file each in ``<home>/supervisor/programs``, so that starting some
+services never touches the others. The supervisor listens on no network address.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from creditops.errors import CreditOpsError, ServiceUnreachableError
+from creditops.services import home as home_folder
+from creditops.services import processes
+from creditops.services.program import Program
+from creditops.settings import PROJECT_ROOT, get_settings
+
+_STOPPED = ("STOPPED", "EXITED", "FATAL")
+_ALREADY_ADDED, _NOT_RUNNING, _NO_SUCH_PROGRAM = 90, 70, 10
+
+
+@dataclass(frozen=True)
+class ProgramState:
+    """What the supervisor knows of a program.
+
+    Attributes
+    ----------
+    state: one of supervisor's states: STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL.
+    pid: process id, ``None`` when it does not run.
+    started_at: seconds since the epoch of its latest start.
+    problem: supervisor's words on why it does not run, or an empty text.
+    """
+
+    name: str
+    state: str
+    pid: int | None
+    started_at: float
+    problem: str
+
+
+def log_file(name: str) -> Path:
+    """Log of the program ``name``."""
+    return get_settings().logs / f"{name}.log"
+
+
+def is_running() -> bool:
+    """Whether this home's supervisor answers."""
+    try:
+        return bool(_call("supervisor.getState"))
+    except ServiceUnreachableError:
+        return False
+
+
+def start_supervisor() -> None:
+    """Start the supervisor unless it answers already.
+
+    Raises
+    ------
+    ServiceUnreachableError: it does not come up.
+    """
+    if is_running():
+        return
+    folder = get_settings().home / "supervisor"
+    _write_private(folder / "supervisord.conf", _supervisor_section())
+    (folder / "programs").mkdir(exist_ok=True)
+    for left_over in (folder / "programs").glob("*.conf"):
+        left_over.unlink()
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(folder / "supervisord.conf")]
+    started = subprocess.run(
+        command,
+        env=service_environment(),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if started.returncode != 0:
+        raise ServiceUnreachableError(
+            f"the supervisor did not start: {(started.stderr or started.stdout).strip()}",
+            hint=f"see {get_settings().logs / 'supervisord.log'}",
+        )
+    _patiently(20, lambda: _call("supervisor.getState"))
+
+
+def apply(programs: Iterable[Program]) -> None:
+    """Describe ``programs`` to the supervisor; a program that runs with other settings is stopped."""
+    folder = get_settings().home / "supervisor" / "programs"
+    for program in programs:
+        _write_private(folder / f"{program.name}.conf", program.section(log_file(program.name)))
+    added, changed, _ = _call("supervisor.reloadConfig")[0]
+    for name in changed:
+        _call("supervisor.stopProcessGroup", name, True)
+        _call("supervisor.removeProcessGroup", name)
+    for name in (*added, *changed):
+        _call("supervisor.addProcessGroup", name, ignore=_ALREADY_ADDED)
+
+
+def start(name: str) -> None:
+    """Start a program that :func:`apply` has described, without waiting for it."""
+    if states().get(name, _absent(name)).state in _STOPPED:
+        _call("supervisor.startProcess", name, False)
+
+
+def stop(names: Collection[str]) -> None:
+    """Stop programs side by side and wait until they have ended."""
+    for name in names:
+        _call("supervisor.stopProcess", name, False, ignore=_NOT_RUNNING)
+    while any(state.state not in _STOPPED for state in states().values() if state.name in names):
+        time.sleep(0.1)
+
+
+def states() -> dict[str, ProgramState]:
+    """All programs the supervisor knows, by name; empty when it does not run."""
+    try:
+        answer = _call("supervisor.getAllProcessInfo")
+    except ServiceUnreachableError:
+        return {}
+    return {
+        one["name"]: ProgramState(
+            one["name"], one["statename"], one["pid"] or None, float(one["start"]), one["spawnerr"]
+        )
+        for one in answer
+    }
+
+
+def end_supervisor() -> None:
+    """Stop what still runs under the supervisor, and the supervisor."""
+    pid = _call("supervisor.getPID")
+    _call("supervisor.shutdown")
+    try:
+        psutil.Process(pid).wait(90)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.TimeoutExpired as error:
+        raise CreditOpsError(
+            f"the supervisor (pid {pid}) does not end", hint=f"see {get_settings().logs / 'supervisord.log'}"
+        ) from error
+
+
+def service_environment() -> dict[str, str]:
+    """Environment every supervised program starts from.
+
+    The caller's, with this home and its mark, the project importable, local addresses kept off
+    proxies, telemetry off, and byte code kept (without it each service takes twice as long to
+    start).
+    """
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    local = "127.0.0.1,localhost,::1"
+    skip = ",".join(filter(None, (environment.get("NO_PROXY") or environment.get("no_proxy"), local)))
+    search = (str(PROJECT_ROOT), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)))
+    # A virtual environment's programs lie beside its interpreter, not beside what that links to.
+    programs = str(Path(sys.executable).parent)
+    return environment | {
+        processes.MARK: str(get_settings().home),
+        "CREDITOPS_HOME": str(get_settings().home),
+        "PATH": os.pathsep.join((programs, environment.get("PATH", os.defpath))),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(search)),
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": skip,
+        "no_proxy": skip,
+        "DO_NOT_TRACK": "1",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def _supervisor_section() -> str:
+    folder, logs = get_settings().home / "supervisor", get_settings().logs
+    user = "user=root\n" if os.geteuid() == 0 else ""
+    text = f"""[supervisord]
+logfile={logs / "supervisord.log"}
+logfile_maxbytes=5MB
+logfile_backups=2
+pidfile={folder / "supervisord.pid"}
+childlogdir={logs}
+identifier=creditops
+umask=077
+{user}
+[unix_http_server]
+file={home_folder.socket_file()}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[include]
+files=programs/*.conf
+"""
+    return text.replace("%", "%%")
+
+
+def _call(method: str, *arguments: Any, ignore: int | None = None) -> Any:
+    transport = httpx.HTTPTransport(uds=str(home_folder.socket_file()))
+    body = xmlrpc.client.dumps(arguments, method)
+    try:
+        with httpx.Client(transport=transport, timeout=120) as client:
+            answer = client.post("http://supervisor/RPC2", content=body, headers={"Content-Type": "text/xml"})
+            answer.raise_for_status()
+        return xmlrpc.client.loads(answer.content)[0][0]  # type: ignore[arg-type]
+    except (httpx.HTTPError, OSError) as error:
+        raise ServiceUnreachableError(
+            f"the supervisor of {get_settings().home} does not answer: {error}", hint="run `creditops up`"
+        ) from error
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == ignore:
+            return None
+        raise CreditOpsError(f"supervisor refused {method}{arguments}: {fault.faultString}") from fault
+
+
+def _patiently(seconds: float, attempt: Callable[[], Any]) -> Any:
+    return Retrying(
+        retry=retry_if_exception_type(ServiceUnreachableError),
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(0.05),
+        reraise=True,
+    )(attempt)
+
+
+def _absent(name: str) -> ProgramState:
+    return ProgramState(name, "STOPPED", None, 0.0, "")
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)

@@ -1,0 +1,70 @@
+"""Every setting of the platform, in one place.
+
+Settings come from ``CREDITOPS_*`` environment variables or a ``.env`` file in the project root.
+Everything that a run creates lives below :attr:`Settings.home`; two homes run side by side.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, PostgresDsn
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Settings with their defaults; see ``docs/settings.md`` for the guide."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CREDITOPS_", env_file=PROJECT_ROOT / ".env", extra="ignore"
+    )
+
+    home: Path = Field(PROJECT_ROOT / ".creditops", description="Folder that holds all state.")
+    timezone: str = Field("Asia/Shanghai", description="Calendar of books that name none.")
+    bind_host: str = Field("127.0.0.1", description="Address the services listen on.")
+    postgres_port: int = Field(5432, description="Preferred port; the next free one is taken.")
+    mlflow_port: int = Field(5000, description="Preferred port; the next free one is taken.")
+    airflow_port: int = Field(8080, description="Preferred port; the next free one is taken.")
+    postgres_bin: Path | None = Field(
+        None, description="Folder with PostgreSQL >= 16 executables instead of the embedded ones."
+    )
+    database_url: PostgresDsn | None = Field(
+        None,
+        description="Warehouse database of a PostgreSQL server that somebody else runs, as its "
+        "owner, e.g. postgresql://creditops:...@db:5432/warehouse. Unset: embedded PostgreSQL.",
+    )
+    mlflow_url: str | None = Field(None, description="Tracking server somebody else runs.")
+    airflow_url: str | None = Field(None, description="Airflow api-server somebody else runs.")
+    model_promotion: str = Field(
+        "gates",
+        pattern="^(gates|approval)$",
+        description="What lets a challenger become champion: passed gates, or a named approver.",
+    )
+    bad_row_limit: float = Field(
+        0.01, ge=0, le=1, description="Share of bad rows over which a file is refused whole, "
+        "where the source's contract names none."
+    )
+
+    @property
+    def landing(self) -> Path:
+        """Landing zone: ``<landing>/<book>/<delivery date>/<source>*.csv``."""
+        return self.home / "landing"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings; ``get_settings.cache_clear()`` re-reads the environment."""
+    settings = Settings()
+    settings.home = settings.home.expanduser().resolve()
+    return settings

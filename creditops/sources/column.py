@@ -1,0 +1,159 @@
+"""A column of a source contract: its type, domain, personal-data class and raw form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+ColumnType = Literal["id", "money", "rate", "date", "ts", "code", "bool", "int", "bigint", "text"]
+PiiClass = Literal["none", "name", "national_id", "phone", "address", "account", "birth_date"]
+
+POSTGRES_TYPES: Mapping[ColumnType, str] = {
+    "id": "text",
+    "money": "numeric(18,2)",
+    "rate": "double precision",
+    "date": "date",
+    "ts": "timestamptz",
+    "code": "text",
+    "bool": "boolean",
+    "int": "integer",
+    "bigint": "bigint",
+    "text": "text",
+}
+
+# What a value may be where the contract names no bound of its own: the range that the raw type
+# holds, and for times a range outside which a value is a slip of the pen.
+_TYPE_BOUNDS: Mapping[str, tuple[int | str, int | str]] = {
+    "date": ("1990-01-01", "2100-01-01"),
+    "ts": ("1990-01-01", "2100-01-01"),
+    "money": (-9_999_999_999_999_999, 9_999_999_999_999_999),
+    "int": (-(2**31), 2**31 - 1),
+    "bigint": (-(2**63), 2**63 - 1),
+}
+_TYPE_MAX_LENGTH: Mapping[str, int] = {"id": 64, "code": 64}
+
+
+class Text(BaseModel):
+    """A sentence in English and in Chinese; neither is empty."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    en: str
+    zh: str
+
+    @field_validator("en", "zh")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("the description is empty; say what the value means")
+        return value.strip()
+
+
+class Column(BaseModel):
+    """One column of a source in canonical form.
+
+    Attributes
+    ----------
+    required: an empty value is a fault of the row.
+    unit: what a number counts (``currency``, ``days``, ``months``, ``per year``, ...).
+    values, labels: the codes that are allowed, and what each means where the contract says so.
+    min, max: inclusive bounds; a number, or an ISO date for ``date`` and ``ts`` (a ``ts`` is
+        compared by its calendar day). Always set for date, ts, money, int and bigint.
+    pattern: regular expression that the whole value must match.
+    pii: class of personal data. Anything but ``none`` is replaced by its keyed hash before it
+        reaches raw; ``birth_date`` is replaced by the year of birth.
+    special_values: values that are states, not quantities (characteristics only).
+    direction: how the default rate moves as the value rises (characteristics only).
+    protected: an attribute that decisions may not rest on (fairness checks only).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    type: ColumnType
+    required: bool = False
+    unit: str | None = None
+    values: tuple[str, ...] | None = None
+    labels: dict[str, Text] = {}
+    min: int | float | str | None = None
+    max: int | float | str | None = None
+    pattern: str | None = None
+    max_length: int | None = None
+    pii: PiiClass = "none"
+    description: Text
+    special_values: dict[str, Text] = {}
+    direction: Literal["none", "ascending", "descending"] | None = None
+    protected: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, data: Any) -> Any:
+        """Split described codes into codes and labels; fill in the bounds of the type."""
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if isinstance(data.get("values"), dict):
+            data["labels"] = data["values"]
+            data["values"] = tuple(data["values"])
+        low, high = _TYPE_BOUNDS.get(data.get("type", ""), (None, None))
+        data["min"] = low if data.get("min") is None else data["min"]
+        data["max"] = high if data.get("max") is None else data["max"]
+        if data.get("max_length") is None:
+            data["max_length"] = _TYPE_MAX_LENGTH.get(data.get("type", ""))
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Column:
+        numeric = self.type in ("money", "rate", "int", "bigint")
+        temporal = self.type in ("date", "ts")
+        if self.type == "code" and not (self.values or self.pattern):
+            raise ValueError("a code needs `values` or a `pattern`")
+        if self.values and self.type not in ("code", "text", "id"):
+            raise ValueError(f"`values` do not go with type {self.type}; use `min` and `max`")
+        if (self.min is not None or self.max is not None) and not (numeric or temporal):
+            raise ValueError(f"`min` and `max` do not go with type {self.type}")
+        for bound in (self.min, self.max):
+            if bound is not None and temporal:
+                _iso_date(bound)
+            elif isinstance(bound, str):
+                raise ValueError(f"the bound {bound!r} of a {self.type} must be a number")
+        if self.min is not None and self.max is not None and self.min > self.max:  # type: ignore[operator]
+            raise ValueError(f"`min` {self.min} is above `max` {self.max}")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"`pattern` is no regular expression: {error}") from error
+        if self.pii == "birth_date" and self.type != "date":
+            raise ValueError("`pii: birth_date` needs type date")
+        if self.pii not in ("none", "birth_date") and self.type not in ("text", "id"):
+            raise ValueError(f"`pii: {self.pii}` needs type text or id, because its hash is text")
+        return self
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether raw holds the keyed hash of this column instead of its value."""
+        return self.pii not in ("none", "birth_date")
+
+    @property
+    def raw_name(self) -> str:
+        """Name of the column in raw: ``birth_year`` for a birth date, otherwise its own."""
+        return "birth_year" if self.pii == "birth_date" else self.name
+
+    @property
+    def postgres_type(self) -> str:
+        """Type of the column in raw."""
+        if self.pii == "birth_date":
+            return "integer"
+        return "text" if self.is_hashed else POSTGRES_TYPES[self.type]
+
+
+def _iso_date(bound: float | str) -> date:
+    try:
+        return date.fromisoformat(str(bound))
+    except ValueError:
+        raise ValueError(f'the bound {bound!r} must be a date like "1990-01-01"') from None

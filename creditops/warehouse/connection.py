@@ -1,0 +1,99 @@
+"""Where the warehouse is, and connections to it by role.
+
+Roles (see ``docs/decisions``): ``owner`` sets the database up; ``loader`` writes raw;
+``builder`` owns staging to features; ``modeller`` reads features and writes scoring;
+``publisher`` writes publications; ``bi_reader`` reads ``publish`` and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+import psycopg
+
+from creditops.errors import ServiceUnreachableError, UsageError
+from creditops.secrets import get_secret
+from creditops.settings import get_settings
+
+OWNER = "creditops"
+ROLES = ("loader", "builder", "modeller", "publisher", "bi_reader")
+DATABASE = "warehouse"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Host, port and database name of the warehouse."""
+
+    host: str
+    port: int
+    dbname: str
+
+
+def address() -> Address:
+    """The warehouse's address, from ``CREDITOPS_DATABASE_URL`` or ``endpoints.json``.
+
+    Raises
+    ------
+    ServiceUnreachableError: neither names one.
+    """
+    settings = get_settings()
+    if settings.database_url is not None:
+        parts = urlsplit(str(settings.database_url))
+        return Address(parts.hostname or "127.0.0.1", parts.port or 5432, parts.path.lstrip("/"))
+    endpoints = settings.home / "endpoints.json"
+    if endpoints.exists():
+        postgres = json.loads(endpoints.read_text()).get("postgres")
+        if postgres:
+            return Address(postgres["host"], postgres["port"], DATABASE)
+    raise ServiceUnreachableError(
+        f"no PostgreSQL address: {endpoints} does not name one",
+        hint="start the services with `creditops up`, or set CREDITOPS_DATABASE_URL",
+    )
+
+
+def credentials(role: str) -> tuple[str, str]:
+    """User name and password of a role (``owner`` or one of :data:`ROLES`)."""
+    if role == "owner":
+        url = get_settings().database_url
+        if url is not None:
+            parts = urlsplit(str(url))
+            return unquote(parts.username or OWNER), unquote(parts.password or "")
+        return OWNER, get_secret("postgres_owner")
+    if role not in ROLES:
+        raise UsageError(f"unknown role {role!r}", hint=f"use one of {', '.join(ROLES)}")
+    return role, get_secret(f"postgres_{role}")
+
+
+def url(role: str, *, driver: str = "postgresql") -> str:
+    """SQLAlchemy-style URL for a role, e.g. ``driver="postgresql+psycopg2"``."""
+    where, (user, password) = address(), credentials(role)
+    return f"{driver}://{quote(user)}:{quote(password, safe='')}@{where.host}:{where.port}/{where.dbname}"
+
+
+def connect(role: str, *, autocommit: bool = False, application: str = "creditops") -> psycopg.Connection:
+    """Open a psycopg connection as ``role``; time zone UTC, ``jit`` off.
+
+    Raises
+    ------
+    ServiceUnreachableError: PostgreSQL does not answer or refuses the role.
+    """
+    where, (user, password) = address(), credentials(role)
+    try:
+        return psycopg.connect(
+            host=where.host,
+            port=where.port,
+            dbname=where.dbname,
+            user=user,
+            password=password,
+            autocommit=autocommit,
+            application_name=application,
+            connect_timeout=10,
+            options="-c timezone=UTC -c jit=off",
+        )
+    except psycopg.OperationalError as error:
+        raise ServiceUnreachableError(
+            f"PostgreSQL at {where.host}:{where.port}/{where.dbname} refused role {user}: {error}".strip(),
+            hint="see `creditops status`; start the services with `creditops up`",
+        ) from error

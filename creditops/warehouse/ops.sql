@@ -1,0 +1,120 @@
+-- Operations tables: ledger, quarantine, publications, audit, run log.
+create table if not exists ops.load_ledger (
+    batch_id bigint generated always as identity primary key,
+    book text not null,
+    source text not null,
+    file text not null,
+    sha256 text not null,
+    delivery_date date,
+    status text not null check (status in ('loaded', 'repeat', 'refused')),
+    rows_read bigint not null,
+    rows_loaded bigint not null,
+    rows_unchanged bigint not null,
+    rows_quarantined bigint not null,
+    loaded_at timestamptz not null,
+    recorded_at timestamptz not null default clock_timestamp(),
+    seconds numeric(12, 4) not null,
+    contract_version int not null,
+    message text,
+    run_id text not null,
+    constraint load_ledger_reconciles
+    check (status = 'refused' or rows_read = rows_loaded + rows_unchanged + rows_quarantined)
+);
+create index if not exists load_ledger_file on ops.load_ledger (book, source, sha256);
+
+create table if not exists ops.quarantine (
+    quarantine_id bigint generated always as identity primary key,
+    batch_id bigint not null references ops.load_ledger,
+    book text not null,
+    source text not null,
+    file text not null,
+    line bigint not null,
+    row_text text not null,
+    reasons jsonb not null,
+    status text not null default 'open' check (status in ('open', 'replayed', 'discarded')),
+    closed_at timestamptz,
+    closed_by text,
+    closed_reason text
+);
+create index if not exists quarantine_open on ops.quarantine (book, source) where status = 'open';
+
+create table if not exists ops.publication (
+    book text primary key,
+    publication_id text not null unique,
+    as_of_date date not null,
+    known_at timestamptz not null,
+    published_at timestamptz not null,
+    code_version text not null,
+    models jsonb not null,
+    policy_version text,
+    gates jsonb not null
+);
+
+create table if not exists ops.publication_history (
+    publication_id text primary key,
+    book text not null,
+    as_of_date date not null,
+    known_at timestamptz not null,
+    created_at timestamptz not null default clock_timestamp(),
+    published_at timestamptz,
+    status text not null check (status in ('candidate', 'refused', 'ready', 'published')),
+    code_version text not null,
+    models jsonb not null,
+    policy_version text,
+    gates jsonb not null default '[]'
+);
+create index if not exists publication_history_day on ops.publication_history (book, as_of_date);
+
+create table if not exists ops.gate_result (
+    book text not null,
+    as_of_date date not null,
+    gate text not null check (gate in ('raw', 'publication')),
+    source text not null,
+    batch_id text not null,
+    check_name text not null,
+    severity text not null,
+    rows_checked bigint not null,
+    rows_failed bigint not null,
+    passed boolean not null,
+    examples jsonb not null default '[]',
+    primary key (book, as_of_date, gate, source, batch_id, check_name)
+);
+
+create table if not exists ops.audit (
+    at timestamptz not null default clock_timestamp(),
+    actor text not null,
+    action text not null,
+    object text not null,
+    before jsonb,
+    after jsonb,
+    reason text
+);
+
+create table if not exists ops.run_log (
+    run_id text not null,
+    step text not null,
+    rows bigint,
+    seconds numeric(12, 4) not null,
+    at timestamptz not null default clock_timestamp(),
+    book text,
+    as_of_date date
+);
+create index if not exists run_log_step on ops.run_log (step, at);
+
+create or replace function ops.refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only', tg_table_name;
+end $$;
+create or replace trigger audit_append_only before update or delete or truncate on ops.audit
+    for each statement execute function ops.refuse_change();
+
+create table if not exists ops.failure (
+    run_id text not null,
+    step text not null,
+    book text,
+    as_of_date date,
+    exit_code int not null,
+    message text not null,
+    hint text,
+    at timestamptz not null default clock_timestamp()
+);

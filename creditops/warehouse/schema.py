@@ -1,0 +1,243 @@
+"""Creates the warehouse: roles, schemas, operations, raw and publication tables.
+
+:func:`initialise` runs as the owner and may run any number of times: it adds what is missing
+and takes nothing away. ``python -m creditops.warehouse.schema`` does the same from a shell.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import psycopg
+from psycopg import sql
+
+from creditops.errors import DataRefusedError
+from creditops.publish.tables import PublishedTable, load_tables
+from creditops.sources.contract import Contract, load_book_contracts, load_contracts
+from creditops.warehouse.connection import ROLES, connect, credentials
+
+SCHEMAS = (
+    "ops",
+    "raw",
+    "staging",
+    "intermediate",
+    "marts",
+    "features",
+    "scoring",
+    "actions",
+    "published",
+    "publish",
+)
+BUILT_SCHEMAS = ("staging", "intermediate", "marts", "features")
+
+# What a role may do in a schema: (create, [table privileges]).
+_GRANTS: dict[str, dict[str, tuple[bool, str]]] = {
+    "loader": {
+        "raw": (False, "select, insert, delete"),
+        "ops": (False, "select, insert, update"),
+    },
+    "builder": {
+        "raw": (False, "select"),
+        "ops": (False, "select"),
+        **{schema: (True, "select, insert, update, delete") for schema in BUILT_SCHEMAS},
+    },
+    "modeller": {
+        "intermediate": (False, "select"),
+        "marts": (False, "select"),
+        "features": (False, "select"),
+        "scoring": (False, "select, insert, update, delete"),
+        "ops": (False, "select"),
+    },
+    "publisher": {
+        "marts": (False, "select"),
+        "features": (False, "select"),
+        "scoring": (False, "select"),
+        "actions": (False, "select, insert, update, delete"),
+        "published": (False, "select, insert, delete"),
+        "publish": (False, "select"),
+        "ops": (False, "select, insert, update"),
+    },
+    "bi_reader": {"publish": (False, "select")},
+}
+_ALL_MAY_LOG = ("loader", "builder", "modeller", "publisher")
+_PACKAGE_DDL = (
+    ("creditops.warehouse", "ops.sql"),
+    ("models_ml", "schema.sql"),
+    ("creditops.warnings", "schema.sql"),
+)
+
+
+def initialise() -> None:
+    """Bring the warehouse to the state this version of the code needs.
+
+    Raises
+    ------
+    DataRefusedError: an existing raw table disagrees with its contract (a column re-typed).
+    ServiceUnreachableError: PostgreSQL does not answer.
+    """
+    with connect("owner") as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext('creditops.initialise'))")
+        for role in ROLES:
+            _ensure_role(connection, role)
+        for schema in SCHEMAS:
+            connection.execute(
+                sql.SQL("create schema if not exists {}").format(sql.Identifier(schema))
+            )
+        _run_package_ddl(connection)
+        for contract in (*load_contracts().values(), *load_book_contracts()):
+            ensure_raw_table(connection, contract)
+        for table in load_tables().values():
+            _ensure_published_table(connection, table)
+        _grant(connection)
+
+
+def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None:
+    """Create ``raw.<source>`` from its contract, or add the columns it lacks."""
+    existing = dict(
+        connection.execute(
+            "select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"
+            " where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped",
+            (f"raw.{contract.table}",),
+        ).fetchall()
+    )
+    columns = contract.raw_columns()
+    if not existing:
+        definitions = [
+            sql.SQL("{} {} {}").format(
+                sql.Identifier(name),
+                sql.SQL(type_),  # type: ignore[arg-type]
+                sql.SQL("") if nullable else sql.SQL("not null"),
+            )
+            for name, type_, nullable in columns
+        ]
+        connection.execute(
+            sql.SQL(
+                "create table raw.{} ({}, book text not null, _batch_id bigint not null,"
+                " _row bigint not null, _row_hash bytea not null, loaded_at timestamptz not null,"
+                " primary key (book, {}, _batch_id))"
+            ).format(
+                sql.Identifier(contract.table),
+                sql.SQL(", ").join(definitions),
+                sql.SQL(", ").join(map(sql.Identifier, contract.key)),
+            )
+        )
+        return
+    for name, type_, _ in columns:
+        if name not in existing:
+            connection.execute(
+                sql.SQL("alter table raw.{} add column {} {}").format(
+                    sql.Identifier(contract.table),
+                    sql.Identifier(name),
+                    sql.SQL(type_),  # type: ignore[arg-type]
+                )
+            )
+        elif existing[name].replace(" ", "") != _canonical_type(connection, type_):
+            raise DataRefusedError(
+                f"raw.{contract.table}.{name} is {existing[name]} but its contract says {type_}",
+                hint="a column is never re-typed within a version: add a new column instead",
+            )
+
+
+def _canonical_type(connection: psycopg.Connection, type_: str) -> str:
+    base, _, modifier = type_.partition("(")
+    row = connection.execute("select format_type(%s::regtype, null)", (base,)).fetchone()
+    assert row is not None
+    return (row[0] + (f"({modifier}" if modifier else "")).replace(" ", "")
+
+
+def _ensure_role(connection: psycopg.Connection, role: str) -> None:
+    name, password = credentials(role)
+    exists = connection.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone()
+    verb = "alter" if exists else "create"
+    connection.execute(
+        sql.SQL(verb + " role {} login nosuperuser nocreatedb nocreaterole password {}").format(
+            sql.Identifier(name), sql.Literal(password)
+        )
+    )
+
+
+def _run_package_ddl(connection: psycopg.Connection) -> None:
+    for package, name in _PACKAGE_DDL:
+        resource = files(package).joinpath(name)
+        if resource.is_file():
+            connection.execute(resource.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+
+
+def _ensure_published_table(connection: psycopg.Connection, table: PublishedTable) -> None:
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))  # type: ignore[arg-type]
+        for column in table.columns
+    )
+    name = sql.Identifier(table.name)
+    connection.execute(
+        sql.SQL(
+            "create table if not exists published.{} (publication_id text not null,"
+            " as_of_date date not null, book text not null, {})"
+        ).format(name, columns)
+    )
+    for column in table.columns:
+        connection.execute(
+            sql.SQL("alter table published.{} add column if not exists {} {}").format(
+                name, sql.Identifier(column.name), sql.SQL(column.type)  # type: ignore[arg-type]
+            )
+        )
+    connection.execute(
+        sql.SQL("create unique index if not exists {} on published.{} (publication_id, {})").format(
+            sql.Identifier(f"{table.name}_key"), name, sql.SQL(", ").join(map(sql.Identifier, table.key))
+        )
+    )
+    names = ["publication_id", "as_of_date", "book", *(column.name for column in table.columns)]
+    connection.execute(
+        sql.SQL(
+            "create or replace view publish.{} as select {} from published.{} as rows"
+            " join ops.publication as current on current.publication_id = rows.publication_id"
+        ).format(
+            name,
+            sql.SQL(", ").join(sql.SQL("rows.{}").format(sql.Identifier(each)) for each in names),
+            name,
+        )
+    )
+
+
+def _grant(connection: psycopg.Connection) -> None:
+    connection.execute("create or replace view publish.publication as select * from ops.publication")
+    connection.execute("revoke all on schema public from public")
+    database = connection.info.dbname
+    connection.execute(
+        sql.SQL("revoke all on database {} from public").format(sql.Identifier(database))
+    )
+    for role, schemas in _GRANTS.items():
+        grantee = sql.Identifier(role)
+        connection.execute(
+            sql.SQL("grant connect, temporary on database {} to {}").format(
+                sql.Identifier(database), grantee
+            )
+        )
+        for schema, (create, privileges) in schemas.items():
+            place = sql.Identifier(schema)
+            rights = sql.SQL("usage, create" if create else "usage")
+            connection.execute(sql.SQL("grant {} on schema {} to {}").format(rights, place, grantee))
+            granted = sql.SQL(privileges)  # type: ignore[arg-type]
+            connection.execute(
+                sql.SQL("grant {} on all tables in schema {} to {}").format(granted, place, grantee)
+            )
+            if schema in BUILT_SCHEMAS and role != "builder":
+                connection.execute(
+                    sql.SQL(
+                        "alter default privileges for role builder in schema {} grant {} on tables to {}"
+                    ).format(place, granted, grantee)
+                )
+    connection.execute(
+        sql.SQL("grant create on database {} to builder").format(sql.Identifier(database))
+    )
+    for role in _ALL_MAY_LOG:
+        connection.execute(
+            sql.SQL(
+                "grant usage on schema ops to {0}; grant select, insert on ops.run_log, ops.audit, ops.failure to {0};"
+                " grant select, insert, update, delete on ops.gate_result to {0}"
+            ).format(sql.Identifier(role))
+        )
+
+
+if __name__ == "__main__":
+    initialise()

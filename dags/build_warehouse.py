@@ -1,0 +1,40 @@
+"""Gates the day's raw batches and builds the warehouse, layer by layer."""
+
+from airflow.sdk import PartitionedAssetTimetable, chain, dag
+from chain_assets import (
+    DEFAULT_ARGS,
+    MARTS,
+    RAW_BUREAU,
+    RAW_FINANCIAL,
+    RAW_REFERENCE,
+    RAW_REPAYMENT,
+    step_task,
+)
+
+
+@dag(
+    dag_id="build_warehouse",
+    schedule=PartitionedAssetTimetable(assets=RAW_REPAYMENT & RAW_FINANCIAL & RAW_BUREAU & RAW_REFERENCE),
+    default_args=DEFAULT_ARGS,
+    max_active_runs=1,
+    catchup=False,
+    tags=["creditops", "warehouse"],
+    doc_md="""
+**What** validates the raw batches of the partition, then builds staging, intermediate, marts and features.
+**When** all four ingest DAGs have run for the same book and day.
+**From** `raw`. **To** `staging`, `intermediate`, `marts`, `features`; emits asset `creditops_marts`.
+**On failure** a failed gate names the checks (`ops.gate_result`); a failed dbt test names test and rows. The
+last publication stays. Mend the data and run the day's ingest again.
+""",
+)
+def build_warehouse() -> None:
+    chain(
+        step_task("gate_raw"),
+        step_task("build_staging"),
+        step_task("build_intermediate"),
+        step_task("build_marts"),
+        step_task("build_features", outlets=[MARTS]),
+    )
+
+
+build_warehouse()

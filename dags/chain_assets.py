@@ -1,0 +1,48 @@
+"""Assets that join the DAGs, and the one way a task runs a step of the chain.
+
+Every asset is partitioned by ``book|YYYY-MM-DD``; a run learns its book and day from its
+``partition_key`` alone.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, get_current_context, task
+
+RAW_REPAYMENT = Asset("creditops_raw_repayment")
+RAW_FINANCIAL = Asset("creditops_raw_financial")
+RAW_BUREAU = Asset("creditops_raw_bureau")
+RAW_REFERENCE = Asset("creditops_raw_reference")
+MARTS = Asset("creditops_marts")
+CHAMPION = Asset("creditops_champion")
+PUBLICATION = Asset("creditops_publication")
+
+DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(seconds=20), "owner": "creditops"}
+
+
+def step_task(name: str, outlets: list[Asset] | None = None, **options: Any) -> Any:
+    """A task that runs the chain's step ``name`` for the run's partition.
+
+    Refused data fails at once, without a retry; a service that does not answer is retried;
+    nothing to do is a skip.
+    """
+
+    @task(task_id=name, outlets=outlets or [], **options)
+    def run() -> dict[str, Any]:
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+        from creditops import chain
+        from creditops.errors import DataRefusedError, UsageError
+
+        dag_run = get_current_context()["dag_run"]
+        os.environ["CREDITOPS_RUN_ID"] = f"{dag_run.dag_id}/{dag_run.run_id}"
+        try:
+            return dict(chain.run_step(name, dag_run.partition_key))
+        except chain.NothingToDo as reason:
+            raise AirflowSkipException(str(reason)) from None
+        except (DataRefusedError, UsageError) as error:
+            raise AirflowFailException(str(error)) from None
+
+    return run()

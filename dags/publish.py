@@ -1,0 +1,31 @@
+"""Scores, warns, assembles, gates and publishes the day, then renders its report."""
+
+from airflow.sdk import PartitionedAssetTimetable, chain, dag
+from chain_assets import CHAMPION, DEFAULT_ARGS, MARTS, PUBLICATION, step_task
+
+
+@dag(
+    dag_id="publish",
+    schedule=PartitionedAssetTimetable(assets=MARTS | CHAMPION),
+    default_args=DEFAULT_ARGS,
+    max_active_runs=1,
+    catchup=False,
+    tags=["creditops", "publish"],
+    doc_md="""
+**What** scores every customer with the champions, evaluates the early-warning rules, writes the candidate
+rows, validates them and flips the book's pointer in `ops.publication`.
+**When** new marts of a partition, or a new champion; skips while the book has no champion.
+**From** `marts`, `features`, MLflow. **To** `scoring`, `actions`, `published`, views in `publish`, the report.
+**On failure** the last publication stays what readers see. `creditops publish show` lists failed checks.
+""",
+)
+def publish() -> None:
+    chain(
+        step_task("score"),
+        step_task("warn"),
+        step_task("publish", outlets=[PUBLICATION]),
+        step_task("report"),
+    )
+
+
+publish()

@@ -1,0 +1,188 @@
+"""The point-in-time training set of a scorecard, pulled from the warehouse.
+
+A row is a customer at an observation date with the features as known then and the outcome of the
+window after it. The set has a snapshot id, the hash of its bytes: the same id, code version and seed
+give the same scorecard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import psycopg
+
+from creditops.errors import DataRefusedError
+from creditops.warehouse import connect
+from models_ml.population import FeatureColumns, feature_columns, labelled_relation
+from models_ml.spec import ScorecardSpec
+from models_ml.sql import identifier
+
+KEYS = ["customer_id", "observation_date"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Labelled rows of a scorecard.
+
+    ``frame``: keys and features (float64, or text for categorical), ordered by customer and date.
+    ``bad``: 0 or 1. ``counts``: rows by what became of them, exclusions included. ``relation``: the
+    query the rows came from. ``dates``: observation dates, ascending.
+    """
+
+    frame: pd.DataFrame
+    bad: np.ndarray
+    dates: list[date]
+    counts: dict[str, int]
+    snapshot_id: str
+    relation: str = ""
+    columns: FeatureColumns = field(default_factory=lambda: FeatureColumns({}, frozenset()))
+
+
+def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSet:
+    """Read the training set as of ``as_of``: only windows that had ended by then.
+
+    Raises
+    ------
+    DataRefusedError: no observation date has a full window, a class is missing, a customer occurs
+        twice at a date, or a source row was known only after its observation date.
+    """
+    with connect("modeller") as connection:
+        columns = feature_columns(connection, spec)
+        dates = observation_dates(connection, book, spec, as_of)
+        _refuse_future(connection, book, spec, dates, columns)
+        relation = labelled_relation(spec, book, dates, columns)
+        raw = _copy(connection, spec, columns, relation)
+        counts = _counts(connection, book, spec, dates)
+    frame = _read(raw, spec, columns)
+    bad = frame.pop("bad").to_numpy(dtype=np.int8)
+    twice = int(frame.duplicated(KEYS).sum())
+    if twice:
+        raise DataRefusedError(
+            f"{spec.name}: {twice} rows repeat a customer and observation date",
+            hint="the feature tables must have one row per book, customer and observation date",
+        )
+    if bad.min(initial=1) == bad.max(initial=0):
+        raise DataRefusedError(
+            f"{spec.name}: the {len(bad)} labelled rows of {book} hold only one outcome",
+            hint="train on a longer history",
+        )
+    return TrainingSet(
+        frame, bad, dates, counts, hashlib.sha256(raw).hexdigest()[:32], relation, columns
+    )
+
+
+def observation_dates(
+    connection: psycopg.Connection, book: str, spec: ScorecardSpec, as_of: date
+) -> list[date]:
+    """Observation dates by the declaration, ascending: every n-th back from the newest full window.
+
+    Raises
+    ------
+    DataRefusedError: there is none.
+    """
+    full = ""
+    if spec.observation.label_source == "panel":
+        full = " and window_months = %(window)s and (observation_date + interval '1 day'" \
+            " + make_interval(months => %(window)s))::date <= %(as_of)s::date + 1"  # fmt: skip
+    rows = connection.execute(
+        f"select distinct observation_date from {spec.label_table} where book = %(book)s"
+        f" and source = %(source)s and window_complete and observation_date <= %(as_of)s{full}"
+        " order by 1 desc",
+        {
+            "book": book,
+            "source": spec.observation.label_source,
+            "as_of": as_of,
+            "window": spec.observation.window_months,
+        },
+    ).fetchall()
+    dates = [row[0] for row in rows][:: spec.observation.every_months]
+    dates = sorted(dates[: spec.observation.newest_dates])
+    if not dates:
+        raise DataRefusedError(
+            f"{spec.name}: book {book} has no observation date with a full"
+            f" {spec.observation.window_months}-month window by {as_of}",
+            hint="build the features and labels of this book first, or train as of a later day",
+        )
+    return dates
+
+
+def _refuse_future(
+    connection: psycopg.Connection, book: str, spec: ScorecardSpec, dates: list[date],
+    columns: FeatureColumns,
+) -> None:  # fmt: skip
+    for source in spec.sources:
+        if source.known_on is None or source.table in columns.absent:
+            continue
+        row = connection.execute(
+            f"select count(*) from {source.table} where book = %s and observation_date = any(%s)"
+            f" and {identifier(source.known_on)}::date > observation_date",
+            (book, dates),
+        ).fetchone()
+        if row and row[0]:
+            raise DataRefusedError(
+                f"{spec.name}: {row[0]} rows of {source.table} were known only after their"
+                f" observation date ({source.known_on})",
+                hint="features may use nothing after the observation date; rebuild them",
+            )
+
+
+def _copy(
+    connection: psycopg.Connection, spec: ScorecardSpec, columns: FeatureColumns, relation: str
+) -> bytes:
+    casts = []
+    for name, type_ in columns.types.items():
+        kind = spec.features[name].kind
+        target = "double precision" if kind == "numeric" else "text"
+        cast = f"{identifier(name)}::int" if type_ == "boolean" and kind == "numeric" else identifier(name)
+        casts.append(f"{cast}::{target} as {identifier(name)}")
+    query = (
+        f"copy (select customer_id, observation_date, bad, {', '.join(casts)} from {relation}"
+        ' order by customer_id collate "C", observation_date) to stdout (format csv, header)'
+    )
+    buffer = io.BytesIO()
+    with connection.cursor().copy(query) as copy:  # type: ignore[arg-type]
+        for chunk in copy:
+            buffer.write(chunk)
+    return buffer.getvalue()
+
+
+def _read(raw: bytes, spec: ScorecardSpec, columns: FeatureColumns) -> pd.DataFrame:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    types = {
+        name: pa.float64() if spec.features[name].kind == "numeric" else pa.string()
+        for name in columns.types
+    }
+    types |= {"customer_id": pa.string(), "observation_date": pa.date32(), "bad": pa.int8()}
+    table = csv.read_csv(
+        io.BytesIO(raw),
+        convert_options=csv.ConvertOptions(
+            column_types=types,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return table.to_pandas()
+
+
+def _counts(
+    connection: psycopg.Connection, book: str, spec: ScorecardSpec, dates: list[date]
+) -> dict[str, int]:
+    rows = connection.execute(
+        f"select coalesce(exclusion, ''), coalesce(label, 'window incomplete'), count(*)"
+        f" from {spec.label_table} where book = %s and observation_date = any(%s) group by 1, 2",
+        (book, dates),
+    ).fetchall()
+    counts: dict[str, int] = {}
+    for exclusion, label, rows_ in rows:
+        excluded = exclusion in spec.population.exclusions
+        name = f"excluded: {exclusion}" if excluded else label
+        counts[name] = counts.get(name, 0) + rows_
+    return dict(sorted(counts.items()))

@@ -1,0 +1,146 @@
+"""The rows a scorecard works on, as SQL over the feature tables.
+
+Training reads labelled rows of several observation dates; scoring reads everyone at one date. Both
+get their columns from the same join, so that a feature means the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import psycopg
+
+from creditops.errors import DataRefusedError
+from models_ml.spec import ScorecardSpec
+from models_ml.sql import identifier, literal
+
+_KEYS = ("book", "customer_id", "observation_date")
+_BASE = "source_0"
+
+
+@dataclass(frozen=True)
+class FeatureColumns:
+    """Where each feature is: ``types`` its PostgreSQL type, ``absent`` the optional tables not there."""
+
+    types: dict[str, str]
+    absent: frozenset[str]
+
+
+def feature_columns(
+    connection: psycopg.Connection, spec: ScorecardSpec, names: Sequence[str] | None = None
+) -> FeatureColumns:
+    """Look the features up in the catalogue of the database.
+
+    Parameters
+    ----------
+    names: only these features; all candidates by default.
+
+    Raises
+    ------
+    DataRefusedError: a table or column is missing; the message names all of them.
+    """
+    types: dict[str, str] = {}
+    absent, missing = set(), []
+    for source in spec.sources:
+        wanted = [f.name for f in source.features if names is None or f.name in names]
+        have = _column_types(connection, source.table)
+        if not have:
+            if source.optional:
+                absent.add(source.table)
+                types |= {f.name: _null_type(f.kind) for f in source.features if f.name in wanted}
+                continue
+            missing.append(source.table)
+            continue
+        missing += [f"{source.table}.{name}" for name in wanted if name not in have]
+        types |= {name: have[name] for name in wanted if name in have}
+    if missing:
+        raise DataRefusedError(
+            f"scorecard {spec.name} needs what the warehouse does not have: {', '.join(missing)}",
+            hint="build the warehouse first, or take the features out of the scorecard's YAML",
+        )
+    return FeatureColumns(types, frozenset(absent))
+
+
+def labelled_relation(
+    spec: ScorecardSpec, book: str, dates: Sequence[date], columns: FeatureColumns
+) -> str:
+    """Parenthesised query of the training rows: keys, ``bad`` and the features as stored.
+
+    Rows have a complete window, label good or bad, and none of the exclusions.
+    """
+    excluded = ""
+    if spec.population.exclusions:
+        reasons = ", ".join(literal(reason) for reason in spec.population.exclusions)
+        excluded = f"\n    and (label.exclusion is null or label.exclusion not in ({reasons}))"
+    return (
+        f"(\n    select {_select_list(spec, columns)}, label.bad::int as bad"
+        f"\n    from {_joined(spec, columns)}"
+        f"\n    inner join {spec.label_table} as label using ({', '.join(_KEYS)})"
+        f"\n    where {_BASE}.book = {literal(book)}"
+        f"\n    and {_BASE}.observation_date in ({_dates(dates)})"
+        f"\n    and label.window_complete and label.label in ('good', 'bad'){excluded}\n) as labelled"
+    )
+
+
+def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: FeatureColumns) -> str:
+    """Parenthesised query of everyone to be scored on ``as_of``: keys, features, ``is_default``.
+
+    ``is_default`` marks customers in default, where the scorecard was not trained on them; their
+    grade is D whatever their points.
+    """
+    in_default = "false"
+    if "in_default" in spec.population.exclusions:
+        in_default = "coalesce(label.exclusion = 'in_default', false)"
+    never = ""
+    if spec.population.never_scored:
+        reasons = ", ".join(literal(reason) for reason in spec.population.never_scored)
+        never = f"\n    and (label.exclusion is null or label.exclusion not in ({reasons}))"
+    return (
+        f"(\n    select {_select_list(spec, columns)}, {in_default} as is_default"
+        f"\n    from {_joined(spec, columns)}"
+        f"\n    left join {spec.label_table} as label using ({', '.join(_KEYS)})"
+        f"\n    where {_BASE}.book = {literal(book)}"
+        f"\n    and {_BASE}.observation_date = date {literal(as_of.isoformat())}{never}\n) as scored"
+    )
+
+
+def _select_list(spec: ScorecardSpec, columns: FeatureColumns) -> str:
+    parts = [f"{_BASE}.customer_id", f"{_BASE}.observation_date"]
+    for number, source in enumerate(spec.sources):
+        for feature in source.features:
+            if feature.name not in columns.types:
+                continue
+            name = identifier(feature.name)
+            if source.table in columns.absent:
+                parts.append(f"null::{_null_type(feature.kind)} as {name}")
+            else:
+                parts.append(f"source_{number}.{name}")
+    return ", ".join(parts)
+
+
+def _joined(spec: ScorecardSpec, columns: FeatureColumns) -> str:
+    text = f"{spec.sources[0].table} as {_BASE}"
+    for number, source in enumerate(spec.sources[1:], start=1):
+        if source.table not in columns.absent:
+            text += f"\n    left join {source.table} as source_{number} using ({', '.join(_KEYS)})"
+    return text
+
+
+def _dates(dates: Sequence[date]) -> str:
+    return ", ".join(f"date {literal(day.isoformat())}" for day in dates)
+
+
+def _null_type(kind: str) -> str:
+    return "double precision" if kind == "numeric" else "text"
+
+
+def _column_types(connection: psycopg.Connection, table: str) -> dict[str, str]:
+    return dict(
+        connection.execute(
+            "select attname, format_type(atttypid, null) from pg_attribute"
+            " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+            (table,),
+        ).fetchall()
+    )

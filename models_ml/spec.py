@@ -1,0 +1,270 @@
+"""Declarative scorecards: what to train, read from ``scorecards/*.yml`` and checked here.
+
+A scorecard names its features by source table; texts and business directions come from the
+catalogue of that table (``catalogue/<table>.yml``) unless the scorecard says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from creditops.errors import UsageError
+from models_ml.points_table import Text
+
+Direction = Literal["higher_is_riskier", "higher_is_safer", "none"]
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Feature(_Strict):
+    """A candidate characteristic.
+
+    ``direction`` is the business direction that binning and points must follow; ``special_values``
+    maps numbers with a meaning of their own to that meaning.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical"] = "numeric"
+    direction: Direction = "none"
+    special_values: dict[float, str] = Field(default_factory=dict)
+    label: Text
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no column name of lower case letters, digits and _")
+        return name
+
+
+class Source(_Strict):
+    """A feature table with the grain (book, customer_id, observation_date).
+
+    ``known_on`` names a date column that says when the row's facts were known: a row with a later
+    one than its observation date is refused. ``optional`` tables may lack rows or be absent.
+    """
+
+    table: str
+    optional: bool = False
+    known_on: str | None = None
+    features: tuple[Feature, ...]
+
+
+class Population(_Strict):
+    """Who is trained on (``exclusions``) and who is not even scored (``never_scored``)."""
+
+    exclusions: tuple[str, ...] = ("in_default", "closed", "written_off", "under_3_mob", "staff")
+    never_scored: tuple[str, ...] = ("closed", "written_off")
+
+
+class Observation(_Strict):
+    """Observation points: every n-th month end back from the newest with a full window."""
+
+    every_months: int = Field(3, ge=1)
+    window_months: int = Field(12, ge=1)
+    label_source: Literal["panel", "outcomes"] = "panel"
+    newest_dates: int | None = Field(None, ge=1, description="Use at most this many dates.")
+
+
+class Split(_Strict):
+    """Development, hold-out by customer, out of time by newest observation dates."""
+
+    hold_out: float = Field(0.3, gt=0, lt=1)
+    stratified: bool = False
+    out_of_time_dates: int = Field(0, ge=0)
+
+
+class Binning(_Strict):
+    """Limits of optimal binning; shares are of development rows."""
+
+    min_bin: float = Field(0.05, gt=0, lt=0.5)
+    max_bins: int = Field(8, ge=2, le=20)
+    max_prebins: int = Field(20, ge=2)
+
+
+class Selection(_Strict):
+    """Which binned features become characteristics."""
+
+    min_iv: float = 0.02
+    max_correlation: float = 0.85
+    max_vif: float = 10.0
+    max_p_value: float = 0.01
+    max_characteristics: int = Field(15, ge=1, le=64)
+    max_csi: float = 0.25
+
+
+class Boosting(_Strict):
+    """Main effects of an explainable boosting machine."""
+
+    outer_bags: int = 8
+    learning_rate: float = 0.02
+    max_rounds: int = 2000
+    curve_bins: int = 128
+
+
+class ScalingSettings(_Strict):
+    """PDO scaling, see :mod:`models_ml.scaling`."""
+
+    base_score: float = 600
+    base_odds: float = Field(50, gt=0)
+    pdo: float = Field(20, gt=0)
+
+
+class CalibrationSettings(_Strict):
+    """See :func:`models_ml.calibration.fit_calibration`."""
+
+    floor: float = 0.0003
+    long_run_rate: float | None = Field(None, gt=0, lt=1)
+
+
+class GateLimits(_Strict):
+    """What a version must meet before it may be champion."""
+
+    min_auc_hold_out: float = 0.65
+    max_gini_drop: float = 0.08
+    max_psi: float = 0.25
+    max_univariate_auc: float = 0.97
+    champion_tolerance: float = Field(0.005, ge=0, description="AUC the champion may be ahead by.")
+
+
+class ProtectedOverride(_Strict):
+    """A named person's leave to use a protected attribute."""
+
+    attribute: str
+    approver: str
+    reason: str
+
+
+class ScorecardSpec(_Strict):
+    """A whole scorecard declaration."""
+
+    name: str
+    books: tuple[str, ...]
+    title: Text
+    algorithm: Literal["woe_logistic", "boosted_additive"] = "woe_logistic"
+    label_table: str = "features.label_default"
+    population: Population = Population()
+    observation: Observation = Observation()
+    split: Split = Split()
+    binning: Binning = Binning()
+    selection: Selection = Selection()
+    boosting: Boosting = Boosting()
+    scaling: ScalingSettings = ScalingSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    gates: GateLimits = GateLimits()
+    protected: tuple[str, ...]
+    protected_overrides: tuple[ProtectedOverride, ...] = ()
+    sources: tuple[Source, ...]
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        """Every candidate by name."""
+        return {feature.name: feature for source in self.sources for feature in source.features}
+
+    @property
+    def protected_in_use(self) -> list[str]:
+        """Protected attributes among the candidates that nobody allowed by name."""
+        allowed = {override.attribute for override in self.protected_overrides}
+        return sorted(set(self.features) & set(self.protected) - allowed)
+
+    @model_validator(mode="after")
+    def _sound(self) -> ScorecardSpec:
+        names = [feature.name for source in self.sources for feature in source.features]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"listed twice: {', '.join(twice)}")
+        if self.protected_in_use:
+            raise ValueError(
+                f"protected attributes as features: {', '.join(self.protected_in_use)}"
+                " (needs protected_overrides with an approver)"
+            )
+        return self
+
+
+@lru_cache
+def load_scorecards() -> dict[str, ScorecardSpec]:
+    """Every shipped scorecard by name."""
+    folder = files("models_ml").joinpath("scorecards")
+    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    specs = [
+        parse_scorecard(entry.read_text(encoding="utf-8"), entry.name)
+        for entry in entries
+        if entry.name.endswith(".yml")
+    ]
+    return {spec.name: spec for spec in specs}
+
+
+def scorecard(name: str) -> ScorecardSpec:
+    """The scorecard called ``name``.
+
+    Raises
+    ------
+    UsageError: there is none.
+    """
+    specs = load_scorecards()
+    if name not in specs:
+        raise UsageError(f"there is no scorecard {name!r}", hint=f"use one of {', '.join(specs)}")
+    return specs[name]
+
+
+def scorecards_of(book: str) -> list[ScorecardSpec]:
+    """The scorecards that cover ``book``, by name."""
+    return [spec for _, spec in sorted(load_scorecards().items()) if book in spec.books]
+
+
+def parse_scorecard(text: str, where: str) -> ScorecardSpec:
+    """Read one declaration.
+
+    Parameters
+    ----------
+    text: YAML.
+    where: file name for messages.
+
+    Raises
+    ------
+    UsageError: the YAML does not fit; the message names file and field.
+    """
+    data = yaml.safe_load(text)
+    try:
+        data["sources"] = [_with_catalogue(source) for source in data.get("sources", [])]
+        return ScorecardSpec.model_validate(data)
+    except KeyError as error:
+        raise UsageError(
+            f"{where}: feature {error} has no label here nor in the catalogue of its table",
+            hint="give it a label with zh and en, or add it to models_ml/catalogue",
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: {field}: {first['msg']}", hint="mend the scorecard's YAML") from error
+
+
+def _with_catalogue(source: dict[str, Any]) -> dict[str, Any]:
+    """Fill each named feature from its table's catalogue."""
+    known = _catalogue(source["table"])
+    features = []
+    for entry in source["features"]:
+        own = {"name": entry} if isinstance(entry, str) else dict(entry)
+        merged = {**known.get(own["name"], {}), **own}
+        if "label" not in merged:
+            raise KeyError(own["name"])
+        features.append(merged)
+    return {**source, "features": features}
+
+
+@lru_cache
+def _catalogue(table: str) -> dict[str, dict[str, Any]]:
+    entry = files("models_ml").joinpath("catalogue", f"{table.rpartition('.')[2]}.yml")
+    if not entry.is_file():
+        return {}
+    features = yaml.safe_load(entry.read_text(encoding="utf-8"))["features"]
+    return {feature["name"]: feature for feature in features}

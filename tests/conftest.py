@@ -1,0 +1,114 @@
+"""Fixtures that give tests the real parts: a PostgreSQL server, a fresh warehouse, real data."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from creditops.settings import PROJECT_ROOT, get_settings
+
+SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with the real data sets; tests that need them skip where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real data sets are not beside the project (../shared/data)")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def session_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One CREDITOPS_HOME for the whole test session."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(session_home: Path) -> Iterator[str]:
+    """URL of a PostgreSQL server, as superuser and without a database.
+
+    An embedded server below the session's home, or the one that ``CREDITOPS_TEST_POSTGRES``
+    names (``postgresql://superuser:password@host:port``).
+    """
+    outside = os.environ.get("CREDITOPS_TEST_POSTGRES")
+    if outside:
+        yield outside.rstrip("/")
+        return
+    from creditops.secrets import get_secret
+    from creditops.services import lifecycle
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CREDITOPS_HOME", str(session_home))
+        patch.delenv("CREDITOPS_DATABASE_URL", raising=False)
+        get_settings.cache_clear()
+        endpoints = lifecycle.up(only={"postgres"})
+        password = get_secret("postgres_owner")
+        where = endpoints.postgres
+        try:
+            yield f"postgresql://creditops:{password}@{where.host}:{where.port}"
+        finally:
+            patch.setenv("CREDITOPS_HOME", str(session_home))
+            get_settings.cache_clear()
+            lifecycle.down()
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def _template_database(postgres_server: str, session_home: Path) -> Iterator[str]:
+    """A database with an initialised warehouse, copied by every test that asks for one."""
+    from creditops.warehouse.schema import initialise
+
+    name = f"template_{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CREDITOPS_HOME", str(session_home))
+        patch.setenv("CREDITOPS_DATABASE_URL", f"{postgres_server}/{name}")
+        get_settings.cache_clear()
+        initialise()
+    get_settings.cache_clear()
+    yield name
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+def _fresh_warehouse(server: str, template: str, home: Path) -> Iterator[str]:
+    name = f"warehouse_{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")
+        parts = urlsplit(server)
+        assert parts.hostname
+        for role in ("loader", "builder", "modeller", "publisher", "bi_reader"):
+            connection.execute(f"grant connect, temporary on database {name} to {role}")
+        connection.execute(f"grant create on database {name} to builder")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CREDITOPS_HOME", str(home))
+            patch.setenv("CREDITOPS_DATABASE_URL", f"{server}/{name}")
+            get_settings.cache_clear()
+            yield f"{server}/{name}"
+    finally:
+        get_settings.cache_clear()
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def warehouse(postgres_server: str, _template_database: str, session_home: Path) -> Iterator[str]:
+    """URL of a fresh, initialised warehouse; ``CREDITOPS_*`` point at it for the test."""
+    yield from _fresh_warehouse(postgres_server, _template_database, session_home)
+
+
+@pytest.fixture(scope="module")
+def module_warehouse(
+    postgres_server: str, _template_database: str, session_home: Path
+) -> Iterator[str]:
+    """Like ``warehouse``, one for all tests of a module."""
+    yield from _fresh_warehouse(postgres_server, _template_database, session_home)
