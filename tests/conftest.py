@@ -50,9 +50,10 @@ def postgres_server(session_home: Path) -> Iterator[str]:
         get_settings.cache_clear()
         endpoints = lifecycle.up(only={"postgres"})
         password = get_secret("postgres_owner")
-        where = endpoints.postgres
+        assert endpoints.postgres is not None
+        host, port = endpoints.postgres
         try:
-            yield f"postgresql://creditops:{password}@{where.host}:{where.port}"
+            yield f"postgresql://creditops:{password}@{host}:{port}"
         finally:
             patch.setenv("CREDITOPS_HOME", str(session_home))
             get_settings.cache_clear()

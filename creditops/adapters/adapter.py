@@ -73,7 +73,7 @@ class Adapter:
     def deliveries(self) -> dict[str, date]:
         """Delivery day per source; a source that is absent is delivered on the day of loading."""
         said = self.mapping.delivery
-        days = {source: said.day for source in self.sources}
+        days = dict.fromkeys(self.sources, said.day)
         days |= {source: own.day for source, own in said.sources.items() if own.day}
         return {source: day for source, day in days.items() if day is not None}
 
@@ -137,7 +137,7 @@ class Adapter:
             if output.unpivot is not None:
                 rows = _unpivot(rows, output.unpivot)
             if output.where is not None:
-                rows = rows.filter(pl.sql_expr(output.where))
+                rows = rows.filter(pl.sql_expr(output.where).fill_null(True))  # undecided rows stay
             made = rows.select(
                 pl.col(LINE).cast(pl.Int64),
                 *(
@@ -230,7 +230,7 @@ def _check_columns(where: str, output: Output, contract: Contract) -> None:
     known = {column.name for column in contract.columns}
     needed = {column.name for column in contract.columns if column.required}
     for given in (set(output.columns), *map(set, output.rows)):
-        if not given or given <= known and needed <= given:
+        if not given or (given <= known and needed <= given):
             continue
         unknown, missing = sorted(given - known), sorted(needed - given)
         problem = f"the source has no column {unknown[0]!r}" if unknown else f"{missing[0]!r} is required"

@@ -68,6 +68,7 @@ def read_foreign_file(path: Path, form: Input) -> pl.DataFrame:
         frame.select(pl.when(text != "").then(text).name.keep() for text in trimmed)
         .with_row_index(LINE, offset=first)
         .with_columns(pl.col(LINE).cast(pl.Int64))
+        .filter(pl.any_horizontal(pl.col(form.columns).is_not_null()))  # a blank line is no row
     )
 
 

@@ -364,10 +364,11 @@ def _quarantine(
 def _loaded_before(
     connection: psycopg.Connection, landed: LandedFile, sha256: str, contract: Contract
 ) -> int | None:
+    """Rows of the same content in the same delivery; in a later one it would be a new statement."""
     row = connection.execute(
         "select rows_read from ops.load_ledger where book = %s and source = %s and sha256 = %s"
-        " and contract_version = %s and status = 'loaded' order by batch_id desc limit 1",
-        (landed.book, landed.source, sha256, contract.version),
+        " and delivery_date = %s and contract_version = %s and status = 'loaded' limit 1",
+        (landed.book, landed.source, sha256, landed.delivery, contract.version),
     ).fetchone()
     return None if row is None else int(row[0])
 

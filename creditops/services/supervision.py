@@ -27,7 +27,7 @@ from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
 
 _STOPPED = ("STOPPED", "EXITED", "FATAL")
-_ALREADY_ADDED, _NOT_RUNNING, _NO_SUCH_PROGRAM = 90, 70, 10
+_ALREADY_STARTED, _NOT_RUNNING, _ALREADY_ADDED = 60, 70, 90
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,15 @@ def apply(programs: Iterable[Program]) -> None:
 def start(name: str) -> None:
     """Start a program that :func:`apply` has described, without waiting for it."""
     if states().get(name, _absent(name)).state in _STOPPED:
-        _call("supervisor.startProcess", name, False)
+        _call("supervisor.startProcess", name, False, ignore=_ALREADY_STARTED)
 
 
 def stop(names: Collection[str]) -> None:
     """Stop programs side by side and wait until they have ended."""
+    known = states()
     for name in names:
-        _call("supervisor.stopProcess", name, False, ignore=_NOT_RUNNING)
+        if name in known:
+            _call("supervisor.stopProcess", name, False, ignore=_NOT_RUNNING)
     while any(state.state not in _STOPPED for state in states().values() if state.name in names):
         time.sleep(0.1)
 

@@ -122,6 +122,8 @@ def _sentence(problem: SchemaError) -> str:
             return f"{value!r} is not one of the allowed words"
         case "type":
             return f"{value!r} is not of type {problem.validator_value}"
+        case "not":
+            return f"{value!r} is not allowed here"
         case _:
             return problem.message
 

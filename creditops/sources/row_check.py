@@ -28,11 +28,13 @@ class Check(BaseModel):
 
 
 def try_checks(path: Path, checks: Sequence[Check], columns: Sequence[Column]) -> None:
-    """Try a contract's row checks: each must be a Polars SQL condition over its columns.
+    """Try what Polars will run: row checks must be SQL conditions over the columns, and patterns
+    regular expressions of its dialect (no look-around, no back-references).
 
     Raises
     ------
-    UsageError: an expression cannot be parsed, names an unknown column or is no condition.
+    UsageError: an expression cannot be parsed, names an unknown column or is no condition; a
+        pattern is of another dialect.
     """
     import polars as pl  # here, because most callers only need names and types
 
@@ -46,6 +48,14 @@ def try_checks(path: Path, checks: Sequence[Check], columns: Sequence[Column]) -
         "bigint": pl.Int64(),
     }
     empty = pl.DataFrame(schema={column.name: types.get(column.type, pl.String()) for column in columns})
+    for column in columns:
+        try:
+            pl.Series([""]).str.contains(column.pattern or "")
+        except pl.exceptions.PolarsError as error:
+            raise UsageError(
+                f"{path}: columns[{column.name}].pattern: not a pattern of this dialect",
+                hint="write it without look-around and back-references",
+            ) from error
     for check in checks:
         where = f"{path}: checks[{check.name}].expression"
         try:

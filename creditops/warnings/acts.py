@@ -65,7 +65,9 @@ def _act(
             (book, warning_id),
         ).fetchone()
         if found is None:
-            raise UsageError(f"book {book} has no warning {warning_id!r}", hint="see `creditops warnings list`")
+            raise UsageError(
+                f"book {book} has no warning {warning_id!r}", hint="see `creditops warnings list`"
+            )
         if found[0] not in _FROM[status]:
             raise UsageError(
                 f"warning {warning_id} is {found[0]}; it cannot become {status}",

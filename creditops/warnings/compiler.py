@@ -23,7 +23,10 @@ _SHOWN: dict[Show, str] = {
     "text": "{0}::text",
     "flag": "case when {0} then '{yes}' when not {0} then '{no}' end",
 }
-_WORDS = {"zh": {"yes": "是", "no": "否", "unknown": "无"}, "en": {"yes": "yes", "no": "no", "unknown": "n/a"}}
+_WORDS = {
+    "zh": {"yes": "是", "no": "否", "unknown": "无"},
+    "en": {"yes": "yes", "no": "no", "unknown": "n/a"},
+}
 
 
 def compile_hits(
@@ -59,14 +62,17 @@ def compile_hits(
 
 _ONE_PER_CUSTOMER_AND_RULE = """
 select customer_id, facility_id, rule_id, rule_version, severity,
-    case when hits = 1 then evidence else evidence || jsonb_build_object('facilities_hit', hits) end as evidence,
+    case
+        when hits = 1 then evidence else evidence || jsonb_build_object('facilities_hit', hits)
+    end as evidence,
     text_zh, text_en, recommended_response, quiet_days
 from (
     select hit.*,
         count(*) over (partition by customer_id, rule_id) as hits,
         row_number() over (
             partition by customer_id, rule_id
-            order by array_position(array['red', 'orange', 'yellow'], severity), worst desc nulls last, facility_id
+            order by array_position(array['red', 'orange', 'yellow'], severity),
+                worst desc nulls last, facility_id
         ) as place
     from hit
 ) as ranked

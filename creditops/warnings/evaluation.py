@@ -124,9 +124,10 @@ def evaluate(
 
 def snapshot_sql(book: str, as_of: date) -> sql.Composed:
     """The select of the published columns of ``early_warnings`` at the close of ``as_of``."""
-    return sql.SQL(
-        "select {} from actions.warning_snapshot where book = {} and as_of_date = {}"
-    ).format(sql.SQL(", ").join(map(sql.Identifier, PUBLISHED_COLUMNS)), sql.Literal(book), sql.Literal(as_of))
+    columns = sql.SQL(", ").join(map(sql.Identifier, PUBLISHED_COLUMNS))
+    return sql.SQL("select {} from actions.warning_snapshot where book = {} and as_of_date = {}").format(
+        columns, sql.Literal(book), sql.Literal(as_of)
+    )
 
 
 def _runnable(
@@ -190,8 +191,8 @@ def _refuse_vanished(
         rule_ids = [rule.id for rule in rules if rule.subject == name]
         row = connection.execute(
             sql.SQL(
-                "select exists (select 1 from actions.warning_states where book = {book} and as_of_date = {since}"
-                " and rule_id = any({rules}) and closed_on is null)"
+                "select exists (select 1 from actions.warning_states where book = {book}"
+                " and as_of_date = {since} and rule_id = any({rules}) and closed_on is null)"
                 " and not exists (select 1 from {table} where book = {book} and {column} = {day})"
             ).format(
                 book=sql.Literal(book),

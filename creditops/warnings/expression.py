@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from creditops.errors import UsageError
 
 FUNCTIONS = frozenset({"coalesce", "greatest", "least", "abs", "nullif", "round", "floor", "ln"})
-KEYWORDS = frozenset(
-    "and or not is null true false between in case when then else end distinct from like date interval".split()
-)
+KEYWORDS = frozenset({
+    "and", "or", "not", "is", "null", "true", "false", "between", "in", "like", "distinct", "from",
+    "case", "when", "then", "else", "end", "date", "interval",
+})  # fmt: skip
 _TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<string>'(?:[^']|'')*')|(?P<number>\d+(?:\.\d+)?)|(?P<name>[a-z_][a-z0-9_]*)"
     r"|\{(?P<parameter>[a-z_][a-z0-9_]*)\}|(?P<operator><=|>=|<>|!=|[-+*/<>=(),])"

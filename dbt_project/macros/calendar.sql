@@ -1,0 +1,67 @@
+{# Calendar arithmetic on dates; one place for what engines spell differently. #}
+
+{% macro month_end(day) -%}
+    {{ return(adapter.dispatch('month_end', 'creditops')(day)) }}
+{%- endmacro %}
+
+{% macro default__month_end(day) -%}
+    cast(date_trunc('month', cast({{ day }} as timestamp)) + interval '1 month - 1 day' as date)
+{%- endmacro %}
+
+{# Months since year 0: consecutive months differ by one. #}
+{% macro month_index(day) -%}
+    cast(date_part('year', {{ day }}) * 12 + date_part('month', {{ day }}) as integer)
+{%- endmacro %}
+
+{% macro days_after(day, days) -%}
+    {{ return(adapter.dispatch('days_after', 'creditops')(day, days)) }}
+{%- endmacro %}
+
+{% macro default__days_after(day, days) -%}
+    ({{ day }} + {{ days }})
+{%- endmacro %}
+
+{# Whole days from the earlier to the later date. #}
+{% macro days_between(earlier, later) -%}
+    {{ return(adapter.dispatch('days_between', 'creditops')(earlier, later)) }}
+{%- endmacro %}
+
+{% macro default__days_between(earlier, later) -%}
+    ({{ later }} - {{ earlier }})
+{%- endmacro %}
+
+{# The same day `months` months later (negative: earlier), at most the last day of that month. #}
+{% macro months_after(day, months) -%}
+    {{ return(adapter.dispatch('months_after', 'creditops')(day, months)) }}
+{%- endmacro %}
+
+{% macro default__months_after(day, months) -%}
+    cast({{ day }} + make_interval(months => {{ months }}) as date)
+{%- endmacro %}
+
+{# First instant after `day` in the book's time zone: what was loaded before it was known on the day. #}
+{% macro end_of_day(day) -%}
+    {{ return(adapter.dispatch('end_of_day', 'creditops')(day)) }}
+{%- endmacro %}
+
+{% macro default__end_of_day(day) -%}
+    (cast({{ day }} + 1 as timestamp) at time zone '{{ var("time_zone") }}')
+{%- endmacro %}
+
+{# Relation of the month ends from the month of `first_day` to `as_of`: month_end, month_index. #}
+{% macro month_ends(first_day) -%}
+    {{ return(adapter.dispatch('month_ends', 'creditops')(first_day)) }}
+{%- endmacro %}
+
+{% macro default__month_ends(first_day) -%}
+    (
+        select
+            cast(month_start + interval '1 month - 1 day' as date) as month_end,
+            {{ month_index('month_start') }} as month_index
+        from generate_series(
+            date_trunc('month', cast({{ first_day }} as timestamp)),
+            cast({{ as_of() }} + 1 as timestamp) - interval '1 month',
+            interval '1 month'
+        ) as months (month_start)
+    )
+{%- endmacro %}

@@ -1,0 +1,14 @@
+{# Money inside window sums is whole cents (bigint); at the boundary numeric(18,2). #}
+
+{% macro to_cents(amount) -%}
+    cast({{ amount }} * 100 as bigint)
+{%- endmacro %}
+
+{% macro from_cents(cents) -%}
+    cast({{ cents }} / cast(100 as numeric) as numeric(18, 2))
+{%- endmacro %}
+
+{# A sum of cents; `over` makes it a window sum. #}
+{% macro sum_cents(cents, over=none) -%}
+    cast(sum({{ cents }}){% if over %} over ({{ over }}){% endif %} as bigint)
+{%- endmacro %}

@@ -1,0 +1,13 @@
+with versions as (
+    {{ known_versions(source('raw', 'bureau_public_records'), ['report_id', 'record_id']) }}
+)
+
+select
+    report_id,
+    record_id,
+    kind,
+    recorded_on,
+    amount,
+    known_from
+from versions
+where known_until is null

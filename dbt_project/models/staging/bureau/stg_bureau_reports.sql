@@ -1,0 +1,15 @@
+with versions as (
+    {{ known_versions(source('raw', 'bureau_reports'), ['report_id']) }}
+)
+
+select
+    report_id,
+    customer_id,
+    bureau,
+    pulled_on,
+    hit,
+    bureau_score,
+    known_from,
+    known_until
+from versions
+where pulled_on <= {{ as_of() }}

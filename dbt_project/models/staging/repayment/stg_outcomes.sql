@@ -1,0 +1,10 @@
+with versions as (
+    {{ known_versions(source('raw', 'outcomes'), ['customer_id', 'observed_on'], known_by=labels_known_at()) }}
+)
+
+select
+    customer_id,
+    observed_on,
+    "default" as is_default
+from versions
+where known_until is null

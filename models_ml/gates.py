@@ -1,0 +1,155 @@
+"""What a version must meet before it may become champion. A gate says what it measured and found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models_ml.assessment import SplitFigures
+from models_ml.discrimination import auc
+from models_ml.parity import Parity
+from models_ml.points_table import Characteristic, PointsTable
+from models_ml.spec import ScorecardSpec
+from models_ml.split import DEVELOPMENT, HOLD_OUT
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate: what was measured, the limit, whether it passed, and a sentence on it."""
+
+    name: str
+    passed: bool
+    value: float | None
+    limit: float | None
+    message: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data with the keys gate, passed, value, limit, detail."""
+        return {
+            "gate": self.name,
+            "passed": self.passed,
+            "value": self.value,
+            "limit": self.limit,
+            "detail": self.message,
+        }
+
+
+def all_passed(gates: Sequence[Gate]) -> bool:
+    """Whether there are gates and every one passed."""
+    return bool(gates) and all(gate.passed for gate in gates)
+
+
+def evaluate_gates(
+    spec: ScorecardSpec,
+    table: PointsTable,
+    figures: dict[str, SplitFigures],
+    leaks: dict[str, float],
+    parity: Parity,
+) -> list[Gate]:
+    """Every gate of the scorecard.
+
+    Parameters
+    ----------
+    leaks: univariate AUC of the candidates that exceed the limit.
+    """
+    limits = spec.gates
+    development, held = figures[DEVELOPMENT], figures.get(HOLD_OUT)
+    area = held.auc if held else float("nan")
+    drop = development.gini - held.gini if held else float("nan")
+    later = [f for name, f in figures.items() if name != DEVELOPMENT]
+    psi = max((f.psi for f in later), default=float("nan"))
+    wrong = wrong_signs(table)
+    protected = sorted(
+        set(table.features) & set(spec.protected) - {o.attribute for o in spec.protected_overrides}
+    )
+    leak = max(leaks.values(), default=None)
+    return [
+        Gate(
+            "auc_hold_out", bool(area >= limits.min_auc_hold_out), _number(area),
+            limits.min_auc_hold_out, f"hold-out AUC {area:.4f}, at least {limits.min_auc_hold_out}",
+        ),
+        Gate(
+            "gini_drop", bool(drop <= limits.max_gini_drop), _number(drop), limits.max_gini_drop,
+            f"Gini falls by {drop:.4f} from development to hold-out, at most {limits.max_gini_drop}",
+        ),
+        Gate(
+            "stability", bool(psi <= limits.max_psi), _number(psi), limits.max_psi,
+            f"largest PSI of the score {psi:.4f}, at most {limits.max_psi}",
+        ),
+        Gate(
+            "sign", not wrong, float(len(wrong)), 0.0,
+            "points follow every declared direction" if not wrong
+            else f"points run against the declared direction: {', '.join(wrong)}",
+        ),
+        Gate(
+            "no_protected_features", not protected, float(len(protected)), 0.0,
+            "no protected attribute is a characteristic" if not protected
+            else f"protected attributes in use: {', '.join(protected)}",
+        ),
+        Gate(
+            "no_leakage", not leaks, leak, limits.max_univariate_auc,
+            f"no candidate separates alone with AUC over {limits.max_univariate_auc}" if not leaks
+            else "too good to be known beforehand: "
+            + ", ".join(f"{name} (AUC {value:.3f})" for name, value in sorted(leaks.items())),
+        ),
+        Gate(
+            "parity", parity.exact, float(parity.differing), 0.0,
+            f"SQL and pyfunc differ on {parity.differing} of {parity.rows} rows"
+            + (f", first {parity.example}" if parity.example else ""),
+        ),
+    ]  # fmt: skip
+
+
+def wrong_signs(table: PointsTable) -> list[str]:
+    """Characteristics with a coefficient that is not positive on WOE, or points against their direction."""
+    return [each.name for each in table.characteristics if not _sign_holds(each)]
+
+
+def find_leaks(
+    frame: pd.DataFrame, bad: np.ndarray, candidates: Sequence[Characteristic], limit: float
+) -> dict[str, float]:
+    """Candidates whose own AUC for the outcome exceeds ``limit``: nothing honest is that good.
+
+    The AUC of the bins, ordered by WOE, is exact from their counts; the raw values are looked at only
+    where it is high.
+    """
+    leaks = {}
+    for each in candidates:
+        counts = np.array([[b.count - b.bads, b.bads] for b in each.bins], dtype=float)
+        area = _binned_auc(counts[np.argsort([b.woe for b in each.bins])])
+        if area > 0.85 and each.kind == "numeric":
+            values = frame[each.name].to_numpy(dtype=float)
+            known = ~np.isnan(values)
+            raw = auc(values[known], bad[known]).value
+            area = float(np.nanmax([area, raw, 1 - raw]))
+        if area > limit:
+            leaks[each.name] = area
+    return leaks
+
+
+def _binned_auc(counts: np.ndarray) -> float:
+    """AUC of bins ordered from worst to best; columns goods, bads."""
+    goods, bads = counts[:, 0], counts[:, 1]
+    above = np.append(np.cumsum(goods[::-1])[::-1][1:], 0.0)
+    total = goods.sum() * bads.sum()
+    return float(np.sum(bads * (above + goods / 2)) / total) if total else 0.5
+
+
+def _sign_holds(each: Characteristic) -> bool:
+    if each.coefficient <= 0:
+        return False
+    points = [b.points for b in each.bins if b.kind == "range"]
+    if each.direction == "higher_is_riskier":
+        return all(later <= earlier for earlier, later in pairwise(points))
+    if each.direction == "higher_is_safer":
+        return all(later >= earlier for earlier, later in pairwise(points))
+    return True
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

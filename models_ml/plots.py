@@ -1,0 +1,147 @@
+"""Plots of the validation pack: one figure of the score, one of the characteristics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models_ml.assessment import SplitFigures
+from models_ml.discrimination import roc_curve
+from models_ml.points_table import PointsTable
+from models_ml.split import DEVELOPMENT, HOLD_OUT, OUT_OF_TIME
+
+_COLOURS = {DEVELOPMENT: "#4c78a8", HOLD_OUT: "#f58518", OUT_OF_TIME: "#54a24b"}
+_GOOD, _BAD = "#4c78a8", "#e45756"
+_DPI = 90
+
+
+def score_figure(
+    path: Path,
+    figures: dict[str, SplitFigures],
+    score: np.ndarray,
+    bad: np.ndarray,
+    splits: np.ndarray,
+) -> None:
+    """ROC, KS, gains, score distributions and calibration by grade, as one PNG."""
+    figure = _figure(13, 7.4)
+    axes = figure.subplots(2, 3)
+    shown = HOLD_OUT if HOLD_OUT in figures else DEVELOPMENT
+    _roc(axes[0, 0], figures, score, bad, splits)
+    here = splits == shown
+    _ks(axes[0, 1], score[here], bad[here], figures[shown].ks, shown)
+    _gains(axes[0, 2], figures, score, bad, splits)
+    _by_outcome(axes[1, 0], score[here], bad[here], shown)
+    _by_split(axes[1, 1], figures, score, splits)
+    _calibration(axes[1, 2], figures[shown], shown)
+    _save(figure, path)
+
+
+def characteristics_figure(path: Path, table: PointsTable) -> None:
+    """WOE (bars), share of development (line) and points of every characteristic, as one PNG."""
+    columns = 4
+    rows = -(-len(table.characteristics) // columns)
+    figure = _figure(13, 2.5 * rows)
+    axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axis, each in zip(axes, table.characteristics, strict=False):
+        bins = [b for b in each.bins if b.count]
+        total = sum(b.count for b in bins)
+        places = np.arange(len(bins))
+        axis.bar(places, [b.woe for b in bins], color=[_GOOD if b.woe >= 0 else _BAD for b in bins])
+        axis.axhline(0, color="#333333", linewidth=0.6)
+        twin = axis.twinx()
+        twin.plot(places, [b.count / total for b in bins], color="#777777", marker=".", linewidth=0.8)
+        twin.set_ylim(0, None)
+        twin.tick_params(labelsize=6)
+        axis.set_xticks(places, [f"{b.label}\n{b.points}" for b in bins], fontsize=5, rotation=60)
+        axis.set_title(f"{each.name} (IV {each.iv:.3f})", fontsize=8)
+        axis.tick_params(axis="y", labelsize=6)
+    for axis in axes[len(table.characteristics) :]:
+        axis.set_visible(False)
+    _save(figure, path)
+
+
+def _roc(
+    axis: Any, figures: dict[str, SplitFigures], score: np.ndarray, bad: np.ndarray, splits: np.ndarray
+) -> None:
+    for name, split in figures.items():
+        goods, bads = roc_curve(-score[splits == name], bad[splits == name])
+        label = f"{name} {split.auc:.3f} [{split.auc_low:.3f}, {split.auc_high:.3f}]"
+        axis.plot(goods, bads, color=_COLOURS[name], label=label, linewidth=1.2)
+    axis.plot([0, 1], [0, 1], color="#aaaaaa", linewidth=0.6)
+    _label(axis, "ROC, AUC with DeLong 95 % interval", "share of goods", "share of bads")
+
+
+def _ks(axis: Any, score: np.ndarray, bad: np.ndarray, value: float, name: str) -> None:
+    values = np.sort(np.unique(score))
+    for outcome, colour, label in ((0, _GOOD, "good"), (1, _BAD, "bad")):
+        ordered = np.sort(score[bad == outcome])
+        share = np.searchsorted(ordered, values, side="right") / max(len(ordered), 1)
+        axis.plot(values, share, color=colour, label=label, linewidth=1.2)
+    _label(axis, f"KS {value:.3f} ({name})", "score", "cumulative share")
+
+
+def _gains(
+    axis: Any, figures: dict[str, SplitFigures], score: np.ndarray, bad: np.ndarray, splits: np.ndarray
+) -> None:
+    for name in figures:
+        here = splits == name
+        ordered = bad[here][np.argsort(score[here], kind="stable")]
+        rows = np.arange(1, len(ordered) + 1) / len(ordered)
+        captured = np.cumsum(ordered) / max(ordered.sum(), 1)
+        step = max(1, len(rows) // 200)
+        axis.plot(rows[::step], captured[::step], color=_COLOURS[name], label=name, linewidth=1.2)
+    axis.plot([0, 1], [0, 1], color="#aaaaaa", linewidth=0.6)
+    _label(axis, "Cumulative gains, worst first", "share of customers", "share of bads found")
+
+
+def _by_outcome(axis: Any, score: np.ndarray, bad: np.ndarray, name: str) -> None:
+    edges = np.histogram_bin_edges(score, bins=30)
+    for outcome, colour, label in ((0, _GOOD, "good"), (1, _BAD, "bad")):
+        axis.hist(score[bad == outcome], bins=edges, density=True, alpha=0.55, color=colour, label=label)
+    _label(axis, f"Score by outcome ({name})", "score", "density")
+
+
+def _by_split(
+    axis: Any, figures: dict[str, SplitFigures], score: np.ndarray, splits: np.ndarray
+) -> None:
+    edges = np.histogram_bin_edges(score, bins=30)
+    for name, split in figures.items():
+        axis.hist(
+            score[splits == name], bins=edges, density=True, histtype="step", color=_COLOURS[name],
+            label=f"{name}, PSI {split.psi:.3f}",
+        )  # fmt: skip
+    _label(axis, "Score by split", "score", "density")
+
+
+def _calibration(axis: Any, split: SplitFigures, name: str) -> None:
+    grades = split.grades
+    places = np.arange(len(grades))
+    observed = np.array([g.observed for g in grades])
+    errors = np.array([[g.observed - g.low, g.high - g.observed] for g in grades]).T.clip(0)
+    axis.errorbar(places, observed, yerr=errors, fmt="o", color=_BAD, label="observed, Jeffreys 95 %", ms=3)
+    axis.plot(places, [g.expected for g in grades], color=_GOOD, marker="_", label="mean PD")
+    axis.set_xticks(places, [g.grade for g in grades])
+    _label(axis, f"Calibration by grade ({name})", "grade", "default rate")
+
+
+def _label(axis: Any, title: str, x: str, y: str) -> None:
+    axis.set_title(title, fontsize=9)
+    axis.set_xlabel(x, fontsize=7)
+    axis.set_ylabel(y, fontsize=7)
+    axis.tick_params(labelsize=6)
+    axis.legend(fontsize=6, frameon=False)
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=_DPI, metadata={"Software": None})

@@ -1,0 +1,226 @@
+"""MLflow: where it is, what a run logs, and reading a points table back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version as package_version
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from creditops.errors import CreditOpsError, ServiceUnreachableError
+from models_ml.points_table import PointsTable
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+MODEL_ARTIFACT = "scorecard"
+TABLE_FILE = "points_table.json"
+_CARRIED = ("__init__.py", "points_table.py", "evaluate.py")
+
+
+def registered_name(book: str, scorecard: str) -> str:
+    """Name of the registered model and of the experiment."""
+    return f"{book}.{scorecard}"
+
+
+def tracking_uri() -> str:
+    """``MLFLOW_TRACKING_URI``, else the platform's MLflow server."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if uri:
+        return uri
+    from creditops.services.addresses import mlflow_url
+
+    return str(mlflow_url())
+
+
+def client() -> MlflowClient:
+    """A client of the tracking server, telemetry off.
+
+    Raises
+    ------
+    ServiceUnreachableError: nothing listens at a server's address.
+    """
+    uri = tracking_uri()
+    _refuse_silence(uri)
+    mlflow = _mlflow()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.tracking.MlflowClient(uri)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Ids of a logged run and the version registered from it."""
+
+    run_id: str
+    version: str
+
+
+def log_scorecard(
+    name: str,
+    table: PointsTable,
+    example: pd.DataFrame,
+    *,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    artifacts: Path,
+) -> Logged:
+    """Log one run with its model and register the version.
+
+    Parameters
+    ----------
+    name: experiment and registered model.
+    example: a few input rows, kept with the model; its columns make the signature.
+    artifacts: folder logged as it is.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.utils.time import get_current_time_millis
+
+    from models_ml.evaluate import score_frame
+
+    connection = client()
+    mlflow = _mlflow()
+    with _quiet():
+        experiment = mlflow.set_experiment(name)
+        with mlflow.start_run(
+            experiment_id=experiment.experiment_id, log_system_metrics=False
+        ) as run:
+            now = get_current_time_millis()
+            connection.log_batch(
+                run.info.run_id,
+                metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
+                params=[Param(key, str(value)[:6000]) for key, value in params.items()],
+                tags=[RunTag(key, str(value)) for key, value in tags.items()],
+            )
+            mlflow.log_artifacts(str(artifacts))
+            with _model_code() as code, tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / TABLE_FILE
+                path.write_text(table.to_json(), encoding="utf-8")
+                with as_file(files("models_ml").joinpath("pyfunc.py")) as script:
+                    mlflow.pyfunc.log_model(
+                        name=MODEL_ARTIFACT,
+                        python_model=str(script),
+                        artifacts={"points_table": str(path)},
+                        code_paths=[str(code)],
+                        signature=mlflow.models.infer_signature(example, score_frame(table, example)),
+                        input_example=example,
+                        pip_requirements=[
+                            f"{package}=={package_version(package)}"
+                            for package in ("mlflow", "numpy", "pandas")
+                        ],
+                        registered_model_name=name,
+                    )
+    versions = connection.search_model_versions(f"name='{name}' and run_id='{run.info.run_id}'")
+    return Logged(run.info.run_id, str(versions[0].version))
+
+
+def load_table(name: str, version: str) -> PointsTable | None:
+    """The points table of a registered version; ``None`` where the model is not one."""
+    connection = client()
+    mlflow = _mlflow()
+    source = connection.get_model_version_download_uri(name, version)
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(
+                f"{source}/artifacts/{TABLE_FILE}", dst_path=folder
+            )
+        except (mlflow.exceptions.MlflowException, OSError):
+            return None
+        return PointsTable.from_json(Path(path).read_text(encoding="utf-8"))
+
+
+def load_pyfunc(name: str, version: str) -> Any:
+    """The registered version as a loaded pyfunc."""
+    client()
+    with _quiet():
+        return _mlflow().pyfunc.load_model(f"models:/{name}/{version}")
+
+
+@lru_cache
+def code_version() -> str:
+    """Version of this code: ``CREDITOPS_CODE_VERSION``, else the git commit, else the package's."""
+    import subprocess
+
+    from creditops import __version__
+
+    given = os.environ.get("CREDITOPS_CODE_VERSION")
+    if given:
+        return given
+    where = Path(__file__).resolve().parent.parent
+    if (where / ".git").exists() and shutil.which("git"):
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=where, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode == 0 and done.stdout.strip():
+            return f"{__version__}+{done.stdout.strip()}"
+    return __version__
+
+
+@contextmanager
+def _model_code() -> Iterator[Path]:
+    """A folder ``models_ml`` with just the modules a logged scorecard needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "models_ml"
+        package.mkdir()
+        for name in _CARRIED:
+            text = files("models_ml").joinpath(name).read_text(encoding="utf-8")
+            (package / name).write_text(text, encoding="utf-8")
+        yield package
+
+
+def _mlflow() -> Any:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+        import mlflow.pyfunc
+    return mlflow
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow's own chatter off; its errors still raise."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except CreditOpsError:
+        raise
+    finally:
+        logger.setLevel(level)
+
+
+def _refuse_silence(uri: str) -> None:
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "127.0.0.1", port), timeout=5).close()
+    except OSError as error:
+        raise ServiceUnreachableError(
+            f"MLflow at {uri} does not answer: {error}",
+            hint="start the services with `creditops up`, or set CREDITOPS_MLFLOW_URL",
+        ) from error

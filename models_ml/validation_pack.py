@@ -1,0 +1,99 @@
+"""The validation pack: every figure and table of a version as files, and one HTML page that shows them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from models_ml.assessment import SplitFigures
+from models_ml.binning import evidence_rows
+from models_ml.classic import AdditiveModel
+from models_ml.gates import Gate
+from models_ml.plots import characteristics_figure, score_figure
+from models_ml.points_table import PointsTable
+from models_ml.spec import ScorecardSpec
+
+
+@dataclass(frozen=True)
+class PackContents:
+    """What a pack shows. ``champion``: version, auc, difference, p_value of the comparison, or None."""
+
+    book: str
+    spec: ScorecardSpec
+    table: PointsTable
+    model: AdditiveModel
+    figures: dict[str, SplitFigures]
+    gates: list[Gate]
+    counts: dict[str, int]
+    params: dict[str, Any]
+    champion: dict[str, Any] | None
+    observation_dates: int
+    score: np.ndarray
+    bad: np.ndarray
+    splits: np.ndarray
+
+
+def write_pack(folder: Path, contents: PackContents) -> None:
+    """Write the pack below ``folder``: ``validation_pack.html``, tables, plots, the points table.
+
+    ``binning_tables.csv`` holds every binned candidate, ``points_table.csv`` the characteristics.
+    """
+    plots = folder / "plots"
+    plots.mkdir(parents=True, exist_ok=True)
+    score_figure(
+        plots / "score.png", contents.figures, contents.score, contents.bad, contents.splits
+    )
+    characteristics_figure(plots / "characteristics.png", contents.table)
+    pd.DataFrame(evidence_rows(contents.model.candidates)).drop(
+        columns=["points", "mean_points", "contribution", "coefficient"]
+    ).to_csv(folder / "binning_tables.csv", index=False)
+    pd.DataFrame(evidence_rows(contents.table.characteristics)).to_csv(
+        folder / "points_table.csv", index=False
+    )
+    _write_json(folder / "figures.json", {name: asdict(f) for name, f in contents.figures.items()})
+    _write_json(folder / "gates.json", [gate.as_dict() for gate in contents.gates])
+    _write_json(folder / "dropped.json", contents.model.dropped)
+    (folder / "points_table.json").write_text(contents.table.to_json(), encoding="utf-8")
+    (folder / "scorecard.yml").write_text(
+        yaml.safe_dump(contents.spec.model_dump(mode="json"), allow_unicode=True, sort_keys=False),
+        encoding="utf-8",
+    )
+    (folder / "validation_pack.html").write_text(_page(contents, plots), encoding="utf-8")
+
+
+def _page(contents: PackContents, plots: Path) -> str:
+    from jinja2 import Environment
+
+    source = files("models_ml").joinpath("templates", "validation_pack.html")
+    template = Environment(autoescape=True).from_string(source.read_text(encoding="utf-8"))
+    return template.render(
+        book=contents.book,
+        spec=contents.spec,
+        table=contents.table,
+        terms=contents.model.terms,
+        dropped=contents.model.dropped,
+        figures=contents.figures,
+        gates=contents.gates,
+        counts=contents.counts,
+        params=contents.params,
+        champion=contents.champion,
+        figures_dates=contents.observation_dates,
+        score_png=_encoded(plots / "score.png"),
+        characteristics_png=_encoded(plots / "characteristics.png"),
+    )
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=float), encoding="utf-8")
