@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 import psycopg
+from pandas.util import hash_array
 from psycopg import sql
 
 from creditops.books import zone
@@ -23,7 +24,7 @@ from creditops.errors import DataRefusedError
 from creditops.ingest.known_time import ALWAYS, KnownTime, known_time
 from creditops.ingest.landing import LandedFile, landed_files
 from creditops.ingest.reader import LINE, open_source_file, read_batches
-from creditops.ingest.validation import BadRow, validate
+from creditops.ingest.validation import BadRow, ragged_row, validate
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract, Domain, load_contract
 from creditops.warehouse.connection import connect
@@ -177,6 +178,8 @@ def _load(
             stream.write(_with_hash(checked.good, names).write_csv(include_header=False).encode())
             if progress is not None:
                 progress(landed.name, reading.rows)
+    reading.rows += len(file.ragged)
+    reading.bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
     if reading.has_repeated_keys():
         reading.bad += _take_out_conflicts(connection, contract)
     _refuse_over_limit(landed, contract, reading)
@@ -239,8 +242,9 @@ def _with_hash(good: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     text = good.select(
         pl.concat_str([pl.col(name).fill_null("\x1e") for name in names], separator="\x1f")
     ).to_series()
-    hashes = ["\\x" + hashlib.blake2b(row.encode(), digest_size=16).hexdigest() for row in text]
-    return good.select(LINE, *names).with_columns(pl.Series("_row_hash", hashes, dtype=pl.String))
+    # SipHash-2-4 over the canonical text; 64 bits, because only rows of one key are compared.
+    hashes = hash_array(text.to_numpy(), categorize=False).astype("int64", casting="unsafe")
+    return good.select(LINE, *names).with_columns(pl.Series("_row_hash", hashes))
 
 
 def _key(contract: Contract) -> sql.Composed:

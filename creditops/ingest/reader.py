@@ -1,7 +1,7 @@
 """Reads a delimited file as text cells, in batches, with the record number of every row.
 
 Cells are trimmed and empty ones are null; typing is the contract's work. The first record of a
-file is its header and counts as line 1.
+file is its header and counts as line 1; blank lines are passed over and not counted.
 """
 
 from __future__ import annotations
@@ -13,20 +13,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
 
 from creditops.errors import DataRefusedError
 from creditops.sources.contract import Contract
 
 LINE = "_row"
-RAGGED = "_fields"  # number of fields of a row that has too many or too few, else null
-BATCH_ROWS = 100_000
+BLOCK_BYTES = 8 << 20
 ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 @dataclass
 class SourceFile:
-    """A file whose header has been checked against its contract."""
+    """A file whose header has been checked against its contract.
+
+    Attributes
+    ----------
+    ragged: lines with another number of fields than the header, as (line, fields), filled while
+        the batches are read.
+    """
 
     path: Path
     name: str
@@ -34,6 +42,7 @@ class SourceFile:
     header: list[str]
     encoding: str
     extra_columns: list[str] = field(default_factory=list)
+    ragged: list[tuple[int, int]] = field(default_factory=list)
 
 
 def open_source_file(path: Path, contract: Contract, *, name: str | None = None) -> SourceFile:
@@ -71,93 +80,63 @@ def open_source_file(path: Path, contract: Contract, *, name: str | None = None)
 
 
 def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
-    """Batches of the contract's columns as text, with :data:`LINE` and :data:`RAGGED`.
+    """Batches of the contract's columns as text, with :data:`LINE`; bounded memory.
 
     Raises
     ------
-    DataRefusedError: a truncated archive, or text that is not in the file's encoding.
+    DataRefusedError: a damaged archive, or a quote that never closes.
     """
+    columns = [column.name for column in file.contract.columns]
+
+    def note(row: arrow_csv.InvalidRow) -> str:
+        file.ragged.append((row.number, row.actual_columns))
+        return "skip"
+
     try:
-        if file.path.suffix != ".gz" and file.encoding == "utf-8-sig" and not _is_ragged(file):
-            yield from _read_fast(file)
-        else:
-            yield from _read_tolerant(file)
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+        with arrow_csv.open_csv(
+            pa.input_stream(str(file.path), compression="gzip" if file.path.suffix == ".gz" else None),
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False,
+                block_size=BLOCK_BYTES,
+                column_names=file.header,
+                skip_rows=1,
+                encoding=file.encoding.removesuffix("-sig"),
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=True, invalid_row_handler=note
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(file.header, pa.string()),
+                include_columns=columns,
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        ) as reader:
+            following = 2
+            for batch in reader:
+                lines = _lines(following, batch.num_rows, [line for line, _ in file.ragged])
+                following = int(lines[-1]) + 1 if len(lines) else following
+                frame = pl.DataFrame(pl.from_arrow(batch))
+                yield frame.select(
+                    pl.Series(LINE, lines, dtype=pl.Int64),
+                    *(_trimmed(pl.col(name)) for name in columns),
+                )
+    except (pa.ArrowInvalid, OSError) as error:
         raise DataRefusedError(
-            f"{file.name}: the archive is truncated or damaged: {error}", hint="deliver the file again"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataRefusedError(
-            f"{file.name}: byte {error.start} is not {file.encoding}", hint="deliver the file as UTF-8"
+            f"{file.name}: cannot be read to its end: {str(error).splitlines()[0]}",
+            hint="deliver the file again, whole",
         ) from error
 
 
-def _read_fast(file: SourceFile) -> Iterator[pl.DataFrame]:
-    frame = pl.scan_csv(
-        file.path,
-        infer_schema=False,
-        row_index_name=LINE,
-        row_index_offset=2,
-        with_column_names=lambda names: [each.strip() for each in names],
-    )
-    columns = [column.name for column in file.contract.columns]
-    selected = frame.select(
-        pl.col(LINE).cast(pl.Int64), *(pl.col(name) for name in columns),
-        pl.lit(None, dtype=pl.Int64).alias(RAGGED),
-    )
-    for batch in selected.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-        yield _trim(batch, columns)
+def _trimmed(cell: pl.Expr) -> pl.Expr:
+    stripped = cell.str.strip_chars()
+    return pl.when(stripped != "").then(stripped)
 
 
-def _is_ragged(file: SourceFile) -> bool:
-    """Whether some line holds another number of fields than the header, or needs real parsing."""
-    separators = len(file.header) - 1
-    with file.path.open("rb") as handle:
-        for line in handle:
-            if line.count(b'"') or line.count(b",") != separators:
-                return True
-    return False
-
-
-def _read_tolerant(file: SourceFile) -> Iterator[pl.DataFrame]:
-    columns = [column.name for column in file.contract.columns]
-    width = len(file.header)
-    positions = [file.header.index(name) for name in columns]
-    with _open_text(file.path, file.encoding) as text:
-        rows = csv.reader(text)
-        next(rows)
-        cells: list[list[str | None]] = []
-        lines: list[int] = []
-        ragged: list[int | None] = []
-        for line, row in enumerate(rows, start=2):
-            if not row:
-                row = [""] * width
-            cells.append([row[at] if at < len(row) else None for at in positions])
-            lines.append(line)
-            ragged.append(None if len(row) == width else len(row))
-            if len(cells) == BATCH_ROWS:
-                yield _trim(_frame(columns, cells, lines, ragged), columns)
-                cells, lines, ragged = [], [], []
-        if cells:
-            yield _trim(_frame(columns, cells, lines, ragged), columns)
-
-
-def _frame(
-    columns: list[str], cells: list[list[str | None]], lines: list[int], ragged: list[int | None]
-) -> pl.DataFrame:
-    frame = pl.DataFrame(cells, schema={name: pl.String for name in columns}, orient="row")
-    return frame.with_columns(
-        pl.Series(LINE, lines, dtype=pl.Int64), pl.Series(RAGGED, ragged, dtype=pl.Int64)
-    )
-
-
-def _trim(batch: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
-    return batch.with_columns(
-        pl.when(pl.col(name).str.strip_chars() == "").then(None).otherwise(
-            pl.col(name).str.strip_chars()
-        ).alias(name)
-        for name in columns
-    )
+def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:
+    """The next ``rows`` record numbers from ``first`` on that are not ragged."""
+    numbers = np.arange(first, first + rows + len(ragged))
+    return numbers[~np.isin(numbers, ragged)][:rows]
 
 
 def _open_text(path: Path, encoding: str) -> io.TextIOBase:

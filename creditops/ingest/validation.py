@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from creditops.ingest.privacy import hash_series
-from creditops.ingest.reader import LINE, RAGGED
+from creditops.ingest.reader import LINE
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
 
@@ -59,12 +59,12 @@ class BadRow:
 
 
 def validate(batch: pl.DataFrame, contract: Contract) -> Validated:
-    """Check a batch of text cells (one column per contract column, plus line and ragged marks)."""
+    """Check a batch of text cells (one column per contract column, plus the line)."""
     typed = batch.lazy().with_columns(
         _typed(column).alias(f"_t_{column.name}") for column in contract.columns
     )
     faults: list[tuple[str, Column | None, str]] = []
-    expressions = [pl.col(RAGGED).is_not_null().alias("_f_ragged")]
+    expressions: list[pl.Expr] = []
     for column in contract.columns:
         for kind, expression in _faults(column):
             name = f"_f_{len(faults)}"
@@ -72,11 +72,19 @@ def validate(batch: pl.DataFrame, contract: Contract) -> Validated:
             expressions.append(expression.fill_null(False).alias(name))
     frame = typed.with_columns(expressions).collect()
     frame = _row_checks(frame, contract, faults)
-    names = ["_f_ragged", *(name for name, _, _ in faults)]
-    is_bad = pl.any_horizontal(names)
+    is_bad = pl.any_horizontal([name for name, _, _ in faults])
     bad = frame.filter(is_bad)
     good = frame.filter(~is_bad)
     return Validated(_canonical(good, contract), _describe(bad, contract, faults))
+
+
+def ragged_row(line: int, fields: int, expected: int) -> BadRow:
+    """A line with another number of fields than the header: no cell can be told from its neighbour.
+
+    Its text stays in the landing zone, because personal data could stand in any of its fields.
+    """
+    reason = f"the line has {fields} fields, the header has {expected}"
+    return BadRow(line, "", [{"column": None, "value": None, "reason": reason}])
 
 
 def _typed(column: Column) -> pl.Expr:
@@ -190,20 +198,10 @@ def _describe(
     rows: list[BadRow] = []
     for record, shown in zip(bad.iter_rows(named=True), masked, strict=True):
         reasons: list[dict[str, str | None]] = []
-        if record["_f_ragged"]:
-            reasons.append(
-                {
-                    "column": None,
-                    "value": None,
-                    "reason": f"the line has {record[RAGGED]} fields, not the header's number of fields",
-                }
-            )
-        else:
-            for name, column, kind in faults:
-                if record[name]:
-                    where = column.name if column else None
-                    value = shown.get(where) if where else None
-                    reasons.append({"column": where, "value": value, "reason": kind})
+        for name, column, kind in faults:
+            if record[name]:
+                where = column.name if column else None
+                reasons.append({"column": where, "value": shown.get(where) if where else None, "reason": kind})
         rows.append(BadRow(record[LINE], row_text(shown), reasons))
     return rows
 

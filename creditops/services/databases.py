@@ -108,7 +108,7 @@ def _first_database() -> str:
 
 
 def _make_role(connection: psycopg.Connection, name: str, own_server: bool) -> None:
-    exists = connection.execute("select from pg_roles where rolname = %s", (name,)).fetchone()
+    exists = connection.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone()
     if exists and not own_server:
         return
     # The verifier is computed here, so that the password is in no server log.
@@ -125,13 +125,11 @@ def _make_role(connection: psycopg.Connection, name: str, own_server: bool) -> N
 def _make_database(
     connection: psycopg.Connection, name: str, owner: str, progress: Callable[[str], None]
 ) -> None:
-    if connection.execute("select from pg_database where datname = %s", (name,)).fetchone():
+    if connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():
         return
     if owner != OWNER:
         # A superuser needs no membership; an ordinary owner may only hand over to a role it is in.
-        connection.execute(
-            sql.SQL("grant {} to current_user").format(sql.Identifier(owner))
-        )
+        connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(owner)))
     connection.execute(
         sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(owner))
     )

@@ -1,4 +1,4 @@
-"""Start, stop and describe the services of one home.
+"""Start and stop the services of one home.
 
 Order: PostgreSQL, then its databases, then MLflow and Airflow side by side. Everything here is
 safe to run twice and at the same time from two terminals, and never touches a process that
@@ -7,48 +7,31 @@ another home or person started.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import psutil
 
 from creditops.errors import ServiceUnreachableError, UsageError
-from creditops.secrets import get_secret
-from creditops.services import (
-    addresses,
-    airflow_components,
-    databases,
-    health,
-    mlflow_server,
-    ports,
-    postgres,
-    processes,
-    supervision,
-)
+from creditops.services import addresses, databases, ports, postgres, processes, supervision
 from creditops.services import home as home_folder
 from creditops.services.addresses import Endpoints
-from creditops.services.program import Program
-from creditops.services.supervision import ProgramState
+from creditops.services.catalogue import AIRFLOW, ALL, MLFLOW, POSTGRES, Service
+from creditops.services.status import ServicesStatus, ServiceStatus, status
 from creditops.settings import get_settings
 
-SERVICES = ("postgres", "mlflow", "airflow")
+__all__ = ["ServiceStatus", "ServicesStatus", "down", "status", "up"]
+
 Progress = Callable[[str], None]
-_PATIENCE = {"postgres": 120, "mlflow": 180, "airflow": 180}
 _PORT_ATTEMPTS = 4
+# Two services start at a time and share the file.
+_ENDPOINTS = threading.Lock()
 
 
 class _Died(ServiceUnreachableError):
     """A program ended while it was being started."""
-
-
-@dataclass(frozen=True)
-class _Service:
-    """One service as `up` sees it: its programs on a port, and what is wrong with one of them."""
-
-    name: str
-    preferred_port: int
-    programs: Callable[[int], list[Program]]
-    problem: Callable[[ProgramState, int], str | None]
 
 
 def up(
@@ -63,8 +46,8 @@ def up(
 
     Parameters
     ----------
-    progress: told each step in a short sentence.
-    only: subset of :data:`SERVICES`; PostgreSQL is added where the others need it.
+    progress: told each step in a short sentence, possibly from several threads.
+    only: some of ``postgres``, ``mlflow``, ``airflow``; PostgreSQL is added where others need it.
     prepare_warehouse: called once PostgreSQL answers, while the other services start.
 
     Returns
@@ -79,28 +62,32 @@ def up(
     say = progress or (lambda _: None)
     wanted = _wanted(only)
     with home_folder.locked(say):
-        _end_left_behind(say)
+        if not supervision.is_running():
+            _end_left_behind(say)
         supervision.start_supervisor()
-        if "postgres" in wanted:
-            _start_postgres(say)
-        if get_settings().database_url is None or wanted & {"mlflow", "airflow"}:
+        if POSTGRES in wanted:
+            _start(POSTGRES, say)
+        if POSTGRES in wanted or AIRFLOW in wanted or MLFLOW in wanted:
             databases.ensure(say)
-        if "mlflow" in wanted:
-            # Known before it runs, because Airflow's tasks are told the address at their start.
-            _publish_mlflow_port(say)
+        if MLFLOW in wanted:
+            # Before it runs, because Airflow's tasks are told the address at their start.
+            _settle_port(MLFLOW, set(), say)
         with ThreadPoolExecutor(3) as pool:
-            jobs = [pool.submit(prepare_warehouse)] if prepare_warehouse else []
-            if "airflow" in wanted:
-                jobs.append(pool.submit(_start_airflow, say))
-            if "mlflow" in wanted:
-                jobs.append(pool.submit(_start_mlflow, say))
-            for job in jobs:
-                job.result()
+            jobs: list[Future[object]] = [
+                pool.submit(_start, service, say) for service in (AIRFLOW, MLFLOW) if service in wanted
+            ]
+            if prepare_warehouse is not None:
+                jobs.append(pool.submit(prepare_warehouse))
+        for job in jobs:
+            job.result()
+        if AIRFLOW in wanted:
+            # Changes nothing unless MLflow had to move to another port meanwhile.
+            _start(AIRFLOW, say)
         return addresses.read_endpoints()
 
 
 def down(progress: Progress | None = None) -> list[str]:
-    """Stop everything this home started, tasks included, and nothing else.
+    """Stop everything this home started, running tasks included, and nothing else.
 
     Returns
     -------
@@ -108,13 +95,13 @@ def down(progress: Progress | None = None) -> list[str]:
     """
     say = progress or (lambda _: None)
     with home_folder.locked(say):
-        running = [state.name for state in supervision.states().values() if state.pid]
-        if running:
-            say(f"stopping {', '.join(sorted(running))}")
+        states = supervision.states()
+        running = sorted(state.name for state in states.values() if state.pid)
         if supervision.is_running():
+            say(f"stopping {', '.join(running) or 'the supervisor'}")
             supervision.stop([name for name in running if name != postgres.NAME])
-            # Tasks run in process groups of their own and outlive the scheduler; without
-            # PostgreSQL they could not even say how they ended.
+            # Tasks run in process groups of their own and outlive the scheduler; they go before
+            # PostgreSQL, so that their last statements are undone in good order.
             processes.end(_tasks(), seconds=10)
             supervision.end_supervisor()
         _end_left_behind(say)
@@ -122,64 +109,123 @@ def down(progress: Progress | None = None) -> list[str]:
         return running
 
 
-@dataclass(frozen=True)
-class ServiceStatus:
-    """State of one program.
-
-    Attributes
-    ----------
-    state: ``running``, ``starting``, ``stopped``, ``failed``, or ``external`` when the settings
-        name a service that somebody else runs.
-    healthy: whether it answers.
-    problem: why it is not healthy, in words; empty when it is.
-    address: ``host:port`` or URL, where it has one.
-    log: path of its log, ``None`` when it runs elsewhere.
-    """
-
-    name: str
-    state: str
-    healthy: bool
-    problem: str
-    pid: int | None
-    address: str | None
-    log: str | None
+def _wanted(only: Collection[str] | None) -> list[Service]:
+    unknown = sorted(set(only or ()) - set(ALL))
+    if unknown:
+        raise UsageError(f"unknown service {', '.join(unknown)}", hint=f"use some of {', '.join(ALL)}")
+    named = set(only) if only is not None else set(ALL)
+    return [
+        service
+        for service in ALL.values()
+        if not service.elsewhere() and (service.name in named or (service is POSTGRES and named))
+    ]
 
 
-@dataclass(frozen=True)
-class ServicesStatus:
-    """State of every service of a home."""
+def _start(service: Service, say: Progress) -> None:
+    """Start a service that is not running, on a port it can have, and wait until it is healthy."""
+    main = service.program_names[0]
+    taken: set[int] = set()
+    for _ in range(_PORT_ATTEMPTS):
+        before = supervision.states().get(main, supervision.absent(main))
+        port = _settle_port(service, taken, say)
+        if not before.pid:
+            service.prepare(port, say)
+        changed = supervision.apply(service.programs(port))
+        if changed:
+            say(f"{service.name}: its settings have changed, restarting it")
+        began = time.monotonic()
+        try:
+            for name in service.program_names:
+                supervision.start(name)
+            _await_health(service)
+        except _Died:
+            supervision.stop(service.program_names)
+            if ports.is_free(get_settings().bind_host, port):
+                _forget_address(service)
+                raise
+            say(f"{service.name}: port {port} was taken by another program meanwhile")
+            taken.add(port)
+            continue
+        if not before.pid or changed:
+            say(f"{service.name}: ready at {service.address()} after {time.monotonic() - began:.1f} s")
+        return
+    raise ServiceUnreachableError(
+        f"{service.name}: other programs took ports {sorted(taken)} one after the other",
+        hint=f"set CREDITOPS_{service.name.upper()}_PORT to a quieter range",
+    )
 
-    home: str
-    services: list[ServiceStatus]
 
-    @property
-    def healthy(self) -> bool:
-        return all(service.healthy for service in self.services)
+def _settle_port(service: Service, taken: set[int], say: Progress) -> int:
+    """The port of a service that runs, else one it can have; either is in ``endpoints.json`` then."""
+    main = service.program_names[0]
+    state = supervision.states().get(main, supervision.absent(main))
+    with _ENDPOINTS:
+        port = ports.remembered(service.name) if state.pid else None
+        if port is None:
+            promised = {other.port() or 0 for other in ALL.values() if other is not service}
+            port = ports.choose(service.name, service.preferred_port(), avoid=promised | taken, progress=say)
+        addresses.write_endpoints(service.located(addresses.read_endpoints(), port))
+    return port
 
 
-def status() -> ServicesStatus:
-    """Look at every service, without waiting or changing anything."""
-    settings, endpoints = get_settings(), addresses.read_endpoints()
-    states = supervision.states()
-    found = []
-    for service in _services().values():
-        port = _port_of(service.name, endpoints)
-        elsewhere = _elsewhere(service.name)
-        names = [postgres.NAME] if service.name == "postgres" else [p.name for p in _named(service.name)]
-        for name in names[:1] if elsewhere else names:
-            state = states.get(name) or ProgramState(name, "STOPPED", None, 0.0, "")
-            problem: str | None = state.problem or "not running"
-            if elsewhere or state.state in ("RUNNING", "STARTING"):
-                problem = service.problem(state, port or 0)
-            found.append(
-                ServiceStatus(
-                    name=service.name if elsewhere else name,
-                    state="external" if elsewhere else _WORDS.get(state.state, "stopped"),
-                    healthy=problem is None,
-                    problem=problem or "",
-                    pid=state.pid,
-                    address=elsewhere or _address(name, endpoints),
-                    log=None if elsewhere else str(supervision.log_file(name)),
+def _forget_address(service: Service) -> None:
+    with _ENDPOINTS:
+        addresses.write_endpoints(service.located(addresses.read_endpoints(), None))
+
+
+def _await_health(service: Service) -> None:
+    deadline = time.monotonic() + service.patience
+    waiting = set(service.program_names)
+    while True:
+        states = supervision.states()
+        problems = {}
+        for name in sorted(waiting):
+            state = states.get(name) or supervision.absent(name)
+            if state.state in ("BACKOFF", "FATAL", "EXITED", "STOPPED"):
+                raise _Died(
+                    f"{name} ended while starting ({state.problem or state.state.lower()}): "
+                    f"{supervision.end_of_log(name)}",
+                    hint=f"see {supervision.log_file(name)}",
                 )
+            problem = service.problem(state) if state.pid else "is starting"
+            if problem is None:
+                waiting.discard(name)
+            else:
+                problems[name] = problem
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            name, problem = next(iter(problems.items()))
+            raise ServiceUnreachableError(
+                f"{name} is not healthy after {service.patience:.0f} s: {problem}",
+                hint=f"see {supervision.log_file(name)}",
             )
-    return ServicesStatus(str(settings.home), found)
+        time.sleep(0.15)
+
+
+def _tasks() -> list[psutil.Process]:
+    """Processes of this home beside the supervisor and the PostgreSQL server."""
+    kept = {supervision.pid(), *_family(postgres.running_server())}
+    return [process for process in processes.of_home(get_settings().home) if process.pid not in kept]
+
+
+def _end_left_behind(say: Progress) -> None:
+    """End processes of this home that no supervisor looks after: it died, or left tasks behind."""
+    server = postgres.running_server()
+    family = _family(server)
+    others = [process for process in processes.of_home(get_settings().home) if process.pid not in family]
+    if others:
+        say(f"ending {len(others)} processes of an earlier start that were left behind")
+        processes.end(others, seconds=15)
+    if server is not None and postgres.started_here(server):
+        say(f"postgres: ending a server (pid {server.pid}) that was left behind")
+        postgres.end_server(server)
+
+
+def _family(process: psutil.Process | None) -> set[int]:
+    if process is None:
+        return set()
+    try:
+        return {process.pid, *(child.pid for child in process.children(recursive=True))}
+    except psutil.NoSuchProcess:
+        return set()

@@ -58,7 +58,11 @@ def upgrade_if_needed(progress: Callable[[str], None]) -> None:
             done = subprocess.run(
                 # Without the password: other users can read a command line.
                 [
-                    sys.executable, "-m", "mlflow", "db", "upgrade",
+                    sys.executable,
+                    "-m",
+                    "mlflow",
+                    "db",
+                    "upgrade",
                     f"postgresql+psycopg2://mlflow@{host}:{port}/mlflow",
                 ],
                 env=supervision.service_environment() | {"PGPASSWORD": get_secret("postgres_mlflow")},

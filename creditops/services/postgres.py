@@ -35,8 +35,8 @@ def data_directory() -> Path:
     return folder() / "data"
 
 
-def prepare(port: int, progress: Progress) -> Program:
-    """Make the data directory fit to start and return the program that serves it on ``port``.
+def prepare(port: int, progress: Progress) -> None:
+    """Make the data directory fit to be served on ``port``; the server must not run.
 
     A new home gets a new cluster. A directory whose making was interrupted, or that has lost its
     identity, is moved aside and never deleted. A lock file of a server that died is removed.
@@ -58,6 +58,12 @@ def prepare(port: int, progress: Progress) -> Program:
     _write_settings(port)
     if user is not None:
         _hand_over(user, folder() / "creditops.conf", folder() / "pg_hba.conf")
+
+
+def program() -> Program:
+    """The server on the prepared data directory."""
+    binaries = postgres_binaries.find()
+    user = postgres_binaries.server_user(binaries, folder())
     return Program(
         NAME,
         [*(user.prefix if user else []), binaries["postgres"], "-D", str(data_directory())],
@@ -81,6 +87,16 @@ def running_server() -> psutil.Process | None:
     except (OSError, ValueError, psutil.Error):
         return None
     return process if holds else None
+
+
+def started_here(server: psutil.Process) -> bool:
+    """Whether the supervisor of this home started ``server``."""
+    try:
+        return server.environ().get(processes.MARK) == str(get_settings().home)
+    except psutil.AccessDenied:
+        # Root without ptrace rights cannot look into another user's process. Its command line
+        # names this home's data directory in the form only this module writes.
+        return server.cmdline()[-2:] == ["-D", str(data_directory())]
 
 
 def end_server(process: psutil.Process) -> None:
@@ -166,9 +182,9 @@ def _end_leftover_server(progress: Progress) -> None:
     server = running_server()
     lock = data_directory() / "postmaster.pid"
     if server is not None:
-        if not _started_here(server):
+        if not started_here(server):
             raise CreditOpsError(
-                f"PostgreSQL with pid {server.pid} runs on {data_directory()} and was not started by this home",
+                f"PostgreSQL with pid {server.pid} serves {data_directory()}, not started by this home",
                 hint="stop it with pg_ctl first",
             )
         progress(f"postgres: a server without supervisor (pid {server.pid}) was left behind, ending it")
@@ -176,15 +192,6 @@ def _end_leftover_server(progress: Progress) -> None:
     if lock.exists():
         lock.unlink()
         progress("postgres: removed the lock file of a server that died; it recovers from its log")
-
-
-def _started_here(server: psutil.Process) -> bool:
-    try:
-        return server.environ().get(processes.MARK) == str(get_settings().home)
-    except psutil.AccessDenied:
-        # Root without ptrace rights cannot look into another user's process. Its command line
-        # names this home's data directory in the form only this module writes.
-        return server.cmdline()[-2:] == ["-D", str(data_directory())]
 
 
 def _write_settings(port: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -61,7 +62,5 @@ def listens(pid: int, port: int) -> bool | None:
 
 
 def _send(process: psutil.Process, what: str) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         getattr(process, what)()
-    except psutil.NoSuchProcess:
-        pass

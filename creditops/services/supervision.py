@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 import xmlrpc.client
 from collections.abc import Callable, Collection, Iterable
@@ -28,6 +29,9 @@ from creditops.settings import PROJECT_ROOT, get_settings
 
 _STOPPED = ("STOPPED", "EXITED", "FATAL")
 _ALREADY_STARTED, _NOT_RUNNING, _ALREADY_ADDED = 60, 70, 90
+
+# Two services are described at a time; the supervisor reads all files whenever one is new.
+_APPLYING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -93,22 +97,33 @@ def start_supervisor() -> None:
     _patiently(20, lambda: _call("supervisor.getState"))
 
 
-def apply(programs: Iterable[Program]) -> None:
-    """Describe ``programs`` to the supervisor; a program that runs with other settings is stopped."""
+def apply(programs: Iterable[Program]) -> list[str]:
+    """Describe ``programs`` to the supervisor.
+
+    Returns
+    -------
+    Names of programs that ran with other settings, and are stopped now.
+    """
     folder = get_settings().home / "supervisor" / "programs"
-    for program in programs:
-        _write_private(folder / f"{program.name}.conf", program.section(log_file(program.name)))
-    added, changed, _ = _call("supervisor.reloadConfig")[0]
-    for name in changed:
-        _call("supervisor.stopProcessGroup", name, True)
-        _call("supervisor.removeProcessGroup", name)
-    for name in (*added, *changed):
-        _call("supervisor.addProcessGroup", name, ignore=_ALREADY_ADDED)
+    with _APPLYING:
+        for program in programs:
+            _write_private(folder / f"{program.name}.conf", program.section(log_file(program.name)))
+        running = {state.name for state in states().values() if state.pid}
+        added, changed, _ = _call("supervisor.reloadConfig")[0]
+        stop(changed)
+        for name in changed:
+            _call("supervisor.removeProcessGroup", name)
+        for name in (*added, *changed):
+            _call("supervisor.addProcessGroup", name, ignore=_ALREADY_ADDED)
+    return sorted(running.intersection(changed))
 
 
 def start(name: str) -> None:
     """Start a program that :func:`apply` has described, without waiting for it."""
-    if states().get(name, _absent(name)).state in _STOPPED:
+    state = states().get(name, absent(name)).state
+    if state == "BACKOFF":
+        stop([name])
+    if state == "BACKOFF" or state in _STOPPED:
         _call("supervisor.startProcess", name, False, ignore=_ALREADY_STARTED)
 
 
@@ -138,16 +153,36 @@ def states() -> dict[str, ProgramState]:
 
 def end_supervisor() -> None:
     """Stop what still runs under the supervisor, and the supervisor."""
-    pid = _call("supervisor.getPID")
+    supervisor = pid()
     _call("supervisor.shutdown")
     try:
-        psutil.Process(pid).wait(90)
+        psutil.Process(supervisor).wait(90)
     except psutil.NoSuchProcess:
         pass
     except psutil.TimeoutExpired as error:
         raise CreditOpsError(
-            f"the supervisor (pid {pid}) does not end", hint=f"see {get_settings().logs / 'supervisord.log'}"
+            f"the supervisor (pid {supervisor}) does not end",
+            hint=f"see {get_settings().logs / 'supervisord.log'}",
         ) from error
+
+
+def pid() -> int:
+    """Process id of the supervisor."""
+    return int(_call("supervisor.getPID"))
+
+
+def absent(name: str) -> ProgramState:
+    """State of a program the supervisor was never told of."""
+    return ProgramState(name, "STOPPED", None, 0.0, "")
+
+
+def end_of_log(name: str, lines: int = 5) -> str:
+    """The last lines of a program's log, for an error message."""
+    try:
+        text = log_file(name).read_text(errors="replace")
+    except FileNotFoundError:
+        return "no log"
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def service_environment() -> dict[str, str]:
@@ -229,10 +264,6 @@ def _patiently(seconds: float, attempt: Callable[[], Any]) -> Any:
         wait=wait_fixed(0.05),
         reraise=True,
     )(attempt)
-
-
-def _absent(name: str) -> ProgramState:
-    return ProgramState(name, "STOPPED", None, 0.0, "")
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from creditops.simulate.arrays import Floats, Ints
+from creditops.simulate.arrays import Bools, Floats, Ints
 from creditops.simulate.behaviour import Paths
 from creditops.simulate.calendar import MonthGrid
 from creditops.simulate.origination import FacilityPlan
@@ -84,8 +84,9 @@ def snapshots(
     balances: Floats,
     collected: Floats,
     closed_on: Ints,
+    written_off: Bools,
 ) -> pl.DataFrame:
-    """Rows of ``facility_snapshots`` for cards open at each month end.
+    """Rows of ``facility_snapshots`` for cards open at each month end, and at their write-off.
 
     ``collected`` (months, facilities) is what ``payments`` hold per month, in cents.
     """
@@ -96,7 +97,9 @@ def snapshots(
     for month in range(grid.count):
         end = int(grid.end(np.array([month]))[0])
         closing = closed_on[cards]
-        owner = cards[(facilities.opened_on[cards] <= end) & ((closing < 0) | (closing > end))]
+        lost_now = written_off[cards] & (closing == end)
+        held = (closing < 0) | (closing > end) | lost_now
+        owner = cards[(facilities.opened_on[cards] <= end) & held]
         customer = facilities.customer[owner]
         previous = balances[month - 1, owner] if month else np.zeros(owner.size)
         share = 1 / (1 + np.exp(-(appetite[customer] - 0.7 * paths.strain[month, customer])))
@@ -111,6 +114,7 @@ def snapshots(
                     "balance": balances[month, owner],
                     "credit_limit": limits[month, owner],
                     "amount_paid": np.maximum(wanted, collected_now),
+                    "lost": written_off[owner] & (closed_on[owner] == end),
                 }
             )
         )

@@ -61,11 +61,16 @@ class DueItems:
         return replace(self, **columns)  # type: ignore[arg-type]
 
 
-def join(parts: list[DueItems]) -> DueItems:
-    """All items of several sets, ordered by facility, due day and issue day."""
+def join(parts: list[DueItems]) -> tuple[DueItems, Ints]:
+    """All items of several sets, ordered by facility, due day and issue day.
+
+    The second value is the place in that order of every item, set after set as given.
+    """
     columns = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(DueItems)}
     order = np.lexsort((columns["issued_on"], columns["due_on"], columns["facility"]))
-    return DueItems(**{name: column[order] for name, column in columns.items()})
+    place = np.empty(order.size, dtype=np.int64)
+    place[order] = np.arange(order.size)
+    return DueItems(**{name: column[order] for name, column in columns.items()}), place
 
 
 def new_items(
@@ -117,7 +122,7 @@ def loan_items(seed: int, grid: MonthGrid, facilities: FacilityPlan) -> DueItems
     fees = new_items(
         charged, facilities.open_month[charged], 3, opened_on, opened_on, (nothing, nothing, fee)
     )
-    return join([schedule, fees.changed(pay_day=opened_on)])
+    return join([schedule, fees.changed(pay_day=opened_on)])[0]
 
 
 def _amortisation(facilities: FacilityPlan, loans: Ints, term: Ints) -> tuple[Ints, Ints]:

@@ -113,7 +113,7 @@ def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None
         connection.execute(
             sql.SQL(
                 "create table raw.{} ({}, book text not null, _batch_id bigint not null,"
-                " _row bigint not null, _row_hash bytea not null, loaded_at timestamptz not null,"
+                " _row bigint not null, _row_hash bigint not null, loaded_at timestamptz not null,"
                 " primary key (book, {}, _batch_id))"
             ).format(
                 sql.Identifier(contract.table),

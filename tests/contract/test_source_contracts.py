@@ -56,9 +56,10 @@ def test_contract_has_the_canonical_columns(source: str) -> None:
 
 @EVERY_CONTRACT
 def test_everything_is_described_in_both_languages(contract: Contract) -> None:
-    for described in (contract, *contract.columns):
-        assert re.search(r"[a-z]", described.description.en)
-        assert re.search(r"[\u4e00-\u9fff]", described.description.zh)
+    descriptions = [contract.description, *(column.description for column in contract.columns)]
+    for description in descriptions:
+        assert re.search(r"[a-z]", description.en)
+        assert re.search(r"[\u4e00-\u9fff]", description.zh)
     for column in contract.columns:
         for label in column.labels.values():
             assert label.en

@@ -1,0 +1,21 @@
+{{ config(materialized='ephemeral') }}
+
+with scoped_facilities as (
+    select
+        facility_key as scope_key,
+        {{ as_of() }} as last_day,
+        *
+    from {{ ref('stg_facilities') }}
+    where known_until is null
+),
+
+{{ facility_state_ctes() }}
+
+select
+    scope_key as facility_key,
+    effective_date,
+    next_effective_date,
+    status,
+    manual_class,
+    credit_limit_cents
+from facility_versions

@@ -1,0 +1,236 @@
+"""Trains one scorecard: from the point-in-time set to a registered challenger with its gates."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from creditops.errors import UsageError
+from creditops.warehouse import connect
+from models_ml import audit, tracking
+from models_ml.assessment import SplitFigures, assess, characteristic_stability, flat_metrics
+from models_ml.calibration import fit_calibration
+from models_ml.champion import Comparison, compare_with_champion
+from models_ml.classic import AdditiveModel, fit_classic
+from models_ml.dataset import KEYS, TrainingSet, load_training_set
+from models_ml.evaluate import bin_index, score_frame
+from models_ml.gates import Gate, all_passed, evaluate_gates, find_leaks
+from models_ml.master_scale import master_scale
+from models_ml.parity import Parity, check_parity
+from models_ml.points_table import Baseline, PointsTable
+from models_ml.scaling import scaling, to_points
+from models_ml.spec import ScorecardSpec
+from models_ml.spec import scorecard as find_scorecard
+from models_ml.split import DEVELOPMENT, HOLD_OUT, OUT_OF_TIME, split
+from models_ml.stability import class_counts, score_edges
+from models_ml.validation_pack import PackContents, write_pack
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """A registered version: ``name`` is the registered model, ``gates`` decide on promotion."""
+
+    book: str
+    scorecard: str
+    name: str
+    model_version: str
+    run_id: str
+    metrics: dict[str, float]
+    gates: list[Gate]
+
+    @property
+    def gates_passed(self) -> bool:
+        """Whether every gate passed."""
+        return all_passed(self.gates)
+
+
+@dataclass(frozen=True)
+class FittedScorecard:
+    """A points table with what it was fitted from and how it does; nothing registered yet."""
+
+    table: PointsTable
+    model: AdditiveModel
+    scored: pd.DataFrame
+    splits: np.ndarray
+    figures: dict[str, SplitFigures]
+
+
+def train(
+    book: str, scorecard: str, as_of: date, *, seed: int = 0, actor: str | None = None
+) -> TrainingOutcome:
+    """Train, validate, log and register a scorecard; the version gets alias ``challenger``.
+
+    Parameters
+    ----------
+    as_of: only outcome windows that had ended by this day are used.
+    seed: of the split; the same data snapshot, code version and seed give the same points table.
+    actor: who trains, for the audit; the approver must be somebody else.
+
+    Raises
+    ------
+    UsageError: the scorecard does not cover the book.
+    DataRefusedError: the data cannot make a scorecard; the message says why.
+    ServiceUnreachableError: the warehouse or MLflow does not answer.
+    """
+    spec = find_scorecard(scorecard)
+    if book not in spec.books:
+        raise UsageError(
+            f"scorecard {scorecard} is not for book {book}", hint=f"it covers {', '.join(spec.books)}"
+        )
+    return train_declared(book, spec, as_of, seed=seed, actor=actor)
+
+
+def train_declared(
+    book: str, spec: ScorecardSpec, as_of: date, *, seed: int = 0, actor: str | None = None
+) -> TrainingOutcome:
+    """:func:`train` for a declaration that is not among the shipped ones."""
+    who = actor or audit.current_actor()
+    name = tracking.registered_name(book, spec.name)
+    data = load_training_set(book, spec, as_of)
+    fitted = fit(book, spec, data, seed=seed)
+    with connect("modeller") as connection:
+        parity = prove_parity(connection, fitted, data)
+    leaks = find_leaks(
+        data.frame[fitted.splits == DEVELOPMENT],
+        data.bad[fitted.splits == DEVELOPMENT],
+        fitted.model.candidates,
+        spec.gates.max_univariate_auc,
+    )
+    gates = evaluate_gates(spec, fitted.table, fitted.figures, leaks, parity)
+    champion = compare_with_champion(name, fitted.table, data, fitted.splits)
+    metrics = flat_metrics(
+        fitted.figures, characteristic_stability(fitted.table, data.frame, fitted.splits), fitted.table
+    )
+    params = _params(book, spec, as_of, seed, data)
+    with tempfile.TemporaryDirectory() as folder:
+        write_pack(
+            Path(folder),
+            PackContents(
+                book=book, spec=spec, table=fitted.table, model=fitted.model, figures=fitted.figures,
+                gates=gates, counts=data.counts, params=params,
+                champion=champion.as_dict() if champion else None, observation_dates=len(data.dates),
+                score=fitted.scored["score"].to_numpy(), bad=data.bad, splits=fitted.splits,
+            ),
+        )  # fmt: skip
+        logged = tracking.log_scorecard(
+            name,
+            fitted.table,
+            data.frame[fitted.table.features].head(5),
+            params=params,
+            metrics=metrics | (champion.metrics() if champion else {}),
+            tags={"book": book, "scorecard": spec.name, "trained_by": who},
+            artifacts=Path(folder),
+        )
+    _mark_challenger(name, logged, spec, who, gates, params, metrics, champion)
+    return TrainingOutcome(book, spec.name, name, logged.version, logged.run_id, metrics, gates)
+
+
+def fit(book: str, spec: ScorecardSpec, data: TrainingSet, *, seed: int = 0) -> FittedScorecard:
+    """Split, fit, scale and calibrate, and score every row; no service is touched."""
+    splits = split(data.frame, data.bad, spec.split, seed)
+    inside = splits == DEVELOPMENT
+    development, bad = data.frame[inside], data.bad[inside]
+    later = data.frame[splits == OUT_OF_TIME]
+    if spec.algorithm == "boosted_additive":
+        from models_ml.boosted import fit_boosted
+
+        model = fit_boosted(development, bad, spec, seed=seed)
+    else:
+        model = fit_classic(development, bad, spec, later if len(later) else None)
+    table = build_table(book, spec, model, development, bad)
+    scored = score_frame(table, data.frame)
+    return FittedScorecard(table, model, scored, splits, assess(table, scored, data.bad, splits))
+
+
+def build_table(
+    book: str, spec: ScorecardSpec, model: AdditiveModel, development: pd.DataFrame, bad: np.ndarray
+) -> PointsTable:
+    """Points, calibration and baseline of an additive model on its development rows."""
+    scale = scaling(spec.scaling.base_score, spec.scaling.base_odds, spec.scaling.pdo)
+    indices = np.column_stack([bin_index(c, development[c.name]) for c in model.characteristics])
+    characteristics = to_points(model.characteristics, model.intercept, scale, indices)
+    score = np.zeros(len(development), dtype=np.int64)
+    for column, each in enumerate(characteristics):
+        score += np.array([b.points for b in each.bins])[indices[:, column]]
+    edges = score_edges(score)
+    counts = class_counts(score, edges)
+    return PointsTable(
+        scorecard=spec.name,
+        book=book,
+        algorithm=spec.algorithm,
+        characteristics=characteristics,
+        scaling=scale,
+        calibration=fit_calibration(
+            score, bad, floor=spec.calibration.floor, long_run_rate=spec.calibration.long_run_rate
+        ),
+        grades=master_scale().grades,
+        baseline=Baseline(edges, tuple(float(share) for share in counts / counts.sum())),
+        development_rows=len(development),
+    )
+
+
+def prove_parity(connection: Any, fitted: FittedScorecard, data: TrainingSet) -> Parity:
+    """Score every training row in the warehouse and with the logged form of the model."""
+    from models_ml.pyfunc import ScorecardModel
+
+    logged_form = ScorecardModel(PointsTable.from_json(fitted.table.to_json()))
+    predicted = logged_form.predict(None, data.frame[fitted.table.features])
+    return check_parity(
+        connection, fitted.table, data.relation, data.columns, data.frame[KEYS], predicted
+    )
+
+
+def seed_study(
+    book: str, spec: ScorecardSpec, data: TrainingSet, seeds: Sequence[int] = range(5)
+) -> list[SplitFigures]:
+    """Hold-out figures of the scorecard fitted anew on each seed's split."""
+    return [fit(book, spec, data, seed=seed).figures[HOLD_OUT] for seed in seeds]
+
+
+def _params(
+    book: str, spec: ScorecardSpec, as_of: date, seed: int, data: TrainingSet
+) -> dict[str, Any]:
+    return {
+        "book": book,
+        "scorecard": spec.name,
+        "algorithm": spec.algorithm,
+        "as_of": as_of.isoformat(),
+        "seed": seed,
+        "code_version": tracking.code_version(),
+        "snapshot_id": data.snapshot_id,
+        "observation_dates": ", ".join(day.isoformat() for day in data.dates),
+        "window_months": spec.observation.window_months,
+        "rows": len(data.frame),
+        "min_bin": spec.binning.min_bin,
+        "max_bins": spec.binning.max_bins,
+        "max_characteristics": spec.selection.max_characteristics,
+        "base_score": spec.scaling.base_score,
+        "base_odds": spec.scaling.base_odds,
+        "pdo": spec.scaling.pdo,
+        "hold_out": spec.split.hold_out,
+    }
+
+
+def _mark_challenger(
+    name: str, logged: tracking.Logged, spec: ScorecardSpec, who: str, gates: list[Gate],
+    params: dict[str, Any], metrics: dict[str, float], champion: Comparison | None,
+) -> None:  # fmt: skip
+    from models_ml.registry import mark_challenger
+
+    mark_challenger(
+        name,
+        logged.version,
+        actor=who,
+        gates=gates,
+        tags={key: str(params[key]) for key in ("as_of", "seed", "snapshot_id", "code_version")}
+        | {"scorecard": spec.name, "book": str(params["book"])}
+        | {"auc_holdout": f"{metrics.get('hold_out_auc', float('nan')):.4f}"}
+        | ({"champion_comparison": champion.to_json()} if champion else {}),
+    )

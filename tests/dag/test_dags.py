@@ -1,0 +1,152 @@
+"""The DAG files: they import, parse fast, do no work, and are joined by assets as designed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from creditops.runner import DAG_STEPS
+from creditops.settings import PROJECT_ROOT
+
+DAGS = PROJECT_ROOT / "dags"
+HEAVY = ("pandas", "polars", "dbt", "great_expectations", "mlflow", "sklearn", "psycopg", "creditops")
+
+# Parsed in a process of its own, as Airflow's dag processor does, with its own configuration.
+_PARSE = """
+import json, sys, time
+import airflow.sdk
+from airflow.dag_processing.dagbag import DagBag
+heavy_before = set(sys.modules)
+
+def names(condition):
+    if hasattr(condition, "objects"):
+        return [name for each in condition.objects for name in names(each)]
+    return [condition.name]
+
+bag = DagBag({dags!r})
+print("RESULT" + json.dumps({{
+    "errors": bag.import_errors,
+    "seconds": {{each.file: each.duration.total_seconds() for each in bag.dagbag_stats}},
+    "imported": sorted({{name.split(".")[0] for name in set(sys.modules) - heavy_before}}),
+    "dags": {{
+        dag.dag_id: {{
+            "doc": dag.doc_md,
+            "tasks": {{task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}},
+            "outlets": {{task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks}},
+            "retries": [task.retries for task in dag.tasks],
+            "timetable": type(dag.timetable).__name__,
+            "assets": sorted(names(dag.timetable.asset_condition))
+            if getattr(dag.timetable, "asset_condition", None) else [],
+            "max_active_runs": dag.max_active_runs,
+        }}
+        for dag in bag.dags.values()
+    }},
+}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Airflow makes of the folder."""
+    import os
+
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "PYTHONPATH": f"{PROJECT_ROOT}:{DAGS}",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _PARSE.format(dags=str(DAGS))],
+        env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
+    return dict(json.loads(line.removeprefix("RESULT")))
+
+
+def test_every_dag_imports(bag: dict[str, Any]) -> None:
+    assert bag["errors"] == {}
+    assert set(DAG_STEPS) <= set(bag["dags"])
+
+
+def test_every_file_parses_within_a_second(bag: dict[str, Any]) -> None:
+    slow = {file: seconds for file, seconds in bag["seconds"].items() if seconds >= 1.0}
+    assert slow == {}
+
+
+def test_parsing_imports_nothing_heavy(bag: dict[str, Any]) -> None:
+    assert not set(HEAVY) & set(bag["imported"])
+
+
+def test_a_run_follows_the_steps_that_the_command_line_runs(bag: dict[str, Any]) -> None:
+    for dag_id, steps in DAG_STEPS.items():
+        tasks = bag["dags"][dag_id]["tasks"]
+        assert sorted(tasks) == sorted(steps)
+        for task, following in zip(steps, steps[1:], strict=False):
+            assert tasks[task] == [following]
+        assert tasks[steps[-1]] == []
+
+
+def test_dags_are_joined_by_assets(bag: dict[str, Any]) -> None:
+    dags = bag["dags"]
+    raw = {f"creditops_raw_{domain}" for domain in ("reference", "repayment", "financial", "bureau")}
+    emitted = {
+        asset: dag_id
+        for dag_id, dag in dags.items()
+        for assets in dag["outlets"].values()
+        for asset in assets
+    }
+    assert {asset for asset, dag in emitted.items() if dag.startswith("ingest_")} == raw
+    assert set(dags["build_warehouse"]["assets"]) == raw
+    assert dags["publish"]["assets"] == ["creditops_champion", "creditops_marts"]
+    assert dags["retrain_scorecards"]["assets"] == ["creditops_marts"]
+    assert dags["monitor"]["assets"] == ["creditops_publication"]
+    awaited = {asset for dag in dags.values() for asset in dag["assets"]}
+    assert awaited <= set(emitted)
+
+
+def test_the_chain_has_no_cycle(bag: dict[str, Any]) -> None:
+    dags = bag["dags"]
+    edges = {
+        (dag_id, consumer)
+        for dag_id, dag in dags.items()
+        for assets in dag["outlets"].values()
+        for asset in assets
+        for consumer, other in dags.items()
+        if asset in other["assets"]
+    }
+    seen: set[str] = set()
+    waiting = set(dags)
+    while free := {dag for dag in waiting if all(source in seen for source, target in edges if target == dag)}:
+        seen |= free
+        waiting -= free
+    assert waiting == set()
+
+
+def test_every_dag_says_what_it_does(bag: dict[str, Any]) -> None:
+    for dag_id, dag in bag["dags"].items():
+        for word in ("**What**", "**When**", "**On failure**"):
+            assert word in (dag["doc"] or ""), f"{dag_id} does not say {word}"
+
+
+def test_runs_that_write_shared_tables_are_serial(bag: dict[str, Any]) -> None:
+    for dag_id in ("build_warehouse", "publish", "retrain_scorecards", "monitor"):
+        assert bag["dags"][dag_id]["max_active_runs"] == 1
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_dag_file_fits_a_screen_and_holds_no_sql(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 60
+    strings = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    assert not any(isinstance(value, str) and "select " in value.lower() for value in strings)
