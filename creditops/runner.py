@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import calendar
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from creditops import chain
 from creditops.books import Partition
-from creditops.errors import CreditOpsError, UsageError
+from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
+from creditops.services import follow as following
+from creditops.services.airflow_api import AirflowApi, DagRun
 from creditops.warehouse.connection import connect
 
 DAG_STEPS: Mapping[str, tuple[str, ...]] = {
@@ -83,3 +86,105 @@ def run_local(name: str, partition: Partition) -> Iterator[Event]:
                 yield Event(dag, step, "failed", time.perf_counter() - started)
                 raise
             yield Event(dag, step, "success", time.perf_counter() - started)
+
+
+def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
+    """Trigger the DAGs a name stands for and follow them, and what they set off, to the end.
+
+    ``all`` triggers the four ingest DAGs; the rest starts by itself, joined by assets. A new champion
+    publishes again, and that is awaited too.
+
+    Raises
+    ------
+    CreditOpsError: a step failed; with the message and the exit code of its cause.
+    ServiceUnreachableError: Airflow does not answer, or an awaited run never comes.
+    """
+    wanted = dags_of(name)
+    with AirflowApi() as api:
+        _await_parsed(api)
+        since = datetime.now(UTC)
+        for dag in INGEST if name == "all" else wanted:
+            api.trigger(dag, partition.key)
+        first = [dag for dag in wanted if dag != "monitor" or name != "all"]
+        yield from _follow(api, partition, first, since)
+        if name != "all":
+            return
+        promoted = _ended(api, partition, since, "retrain_scorecards", "promote")
+        started = [run.run_after for run in api.dag_runs(partition.key, dag_ids=["publish"], since=since)]
+        if promoted is not None and not any(each > promoted for each in started):
+            yield from _follow(api, partition, ["publish"], promoted)
+        if published := _ended(api, partition, since, "publish", "publish"):
+            yield from _follow(api, partition, ["monitor"], published)
+
+
+def last_runs() -> list[dict[str, Any]]:
+    """The newest run of each DAG, for ``status``."""
+    with AirflowApi() as api:
+        runs = [run for dag in DAG_STEPS if (run := api.last_run(dag)) is not None]
+    return [
+        {
+            "dag": run.dag_id,
+            "partition_key": run.partition_key,
+            "state": run.state,
+            "started_at": run.started_at,
+            "seconds": round(run.seconds, 1),
+        }
+        for run in runs
+    ]
+
+
+def _await_parsed(api: AirflowApi, *, patience: float = 60.0) -> None:
+    """Wait for the dag-processor: an event for a DAG that is not parsed yet would be lost."""
+    until = time.monotonic() + patience
+    while not api.is_ready(DAG_STEPS):
+        errors = api.import_errors()
+        if errors or time.monotonic() > until:
+            detail = "; ".join(f"{file}: {text.splitlines()[-1]}" for file, text in errors.items())
+            raise ServiceUnreachableError(
+                f"Airflow does not know all DAGs: {detail or 'they are not parsed yet'}",
+                hint="see the log of airflow-dag-processor",
+            )
+        time.sleep(0.3)
+
+
+def _follow(
+    api: AirflowApi, partition: Partition, dags: Collection[str], since: datetime
+) -> Iterator[Event]:
+    states = {"success", "failed", "skipped", "running"}
+    for event in following.follow(partition.key, dags, since, api=api):
+        if event.task_id is not None and event.state in states:
+            yield Event(event.dag_id, event.task_id, event.state, event.seconds)
+        elif event.task_id is None and event.state == "failed":
+            run = next(r for r in api.dag_runs(dag_ids=[event.dag_id], since=since) if r.run_id == event.run_id)
+            raise _failure(api, run)
+
+
+def _ended(api: AirflowApi, partition: Partition, since: datetime, dag: str, task: str) -> datetime | None:
+    """When a task last succeeded in the runs since a moment; ``None`` if it did not."""
+    runs = api.dag_runs(partition.key, dag_ids=[dag], since=since)
+    ends = [
+        each.ended_at
+        for each in api.task_instances(*runs)
+        if each.task_id == task and each.state == "success" and each.ended_at is not None
+    ]
+    return max(ends, default=None)
+
+
+def _failure(api: AirflowApi, run: DagRun) -> CreditOpsError:
+    """What made a run fail, as its step noted it, else the end of the failed task's log."""
+    with connect("publisher") as connection:
+        noted = connection.execute(
+            "select step, exit_code, message, hint from ops.failure where run_id = %s order by at desc limit 1",
+            (f"{run.dag_id}/{run.run_id}",),
+        ).fetchone()
+    if noted is not None:
+        error = CreditOpsError(f"{run.dag_id}.{noted[0]}: {noted[2]}", hint=noted[3])
+        error.exit_code = noted[1]
+        return error
+    failed = [task for task in api.task_instances(run) if task.state == "failed"]
+    log = api.task_log(failed[0]) if failed else []
+    lines = [line for line in log if "error" in line.lower()][-3:]
+    return CreditOpsError(
+        f"{run.dag_id} failed in {failed[0].task_id if failed else 'the scheduler'}: {' | '.join(lines)[:1500]}",
+        hint="open the task's log in Airflow; `creditops status` shows the address",
+    )

@@ -2,6 +2,12 @@
 
 Forward selection on WOE by Rao's score test; a characteristic whose coefficient loses the sign that
 WOE implies (positive on ln odds good:bad), or its significance, leaves again.
+
+WOE was fitted on the same rows, so a characteristic has spent more than one degree of freedom
+before it is tested: about its bins less one where its trend is declared, about twice its bins where
+optimal binning was free to choose cuts and trend (measured on pure noise). Both the IV, whose
+multiple IV / (1/goods + 1/bads) is near chi-squared under chance, and the score statistic are held
+against that many.
 """
 
 from __future__ import annotations
@@ -45,6 +51,8 @@ def select(
     for position, each in enumerate(binned):
         if each.iv < settings.min_iv:
             dropped[each.name] = f"IV {each.iv:.4f} below {settings.min_iv}"
+        elif _by_chance(each.iv / (1 / good.sum() + 1 / (len(good) - good.sum())), each, settings):
+            dropped[each.name] = f"IV {each.iv:.4f} may be chance"
         elif each.name in unstable:
             dropped[each.name] = f"CSI over {settings.max_csi}"
         else:
@@ -61,9 +69,12 @@ def select(
                     f"correlation {correlation[c, nearest]:.2f} with {binned[nearest].name}"
                 )
         open_ = [c for c in open_ if binned[c].name not in dropped]
-        best = _best_by_score_test(woe, good, chosen, fit, open_, settings.max_p_value)
+        best, statistic = _best_by_score_test(woe, good, chosen, fit, open_)
         if best is None:
             break
+        if _by_chance(statistic, binned[best], settings):
+            dropped[binned[best].name] = "adds no more to the others than chance"
+            continue
         trial = [*chosen, best]
         fitted = _fit(woe, good, trial, fit, chosen)
         if fitted.coefficients[-1] <= 0:
@@ -114,15 +125,24 @@ def _fit(
     return fit_logistic(woe[:, trial], good, start=start)
 
 
-def _best_by_score_test(
-    woe: np.ndarray, good: np.ndarray, chosen: list[int], fit: LogisticFit,
-    open_: list[int], max_p_value: float,
-) -> int | None:  # fmt: skip
-    """The candidate with the largest score statistic in the direction its WOE implies."""
+def degrees_spent(each: Characteristic) -> int:
+    """Degrees of freedom that binning spent on a characteristic."""
+    bins = sum(b.count > 0 for b in each.bins)
+    return max(bins - 1, 1) if each.direction != "none" else 2 * bins
+
+
+def _by_chance(statistic: float, each: Characteristic, settings: Selection) -> bool:
     from scipy.special import chdtrc
 
+    return bool(chdtrc(degrees_spent(each), statistic) > settings.max_p_value)
+
+
+def _best_by_score_test(
+    woe: np.ndarray, good: np.ndarray, chosen: list[int], fit: LogisticFit, open_: list[int]
+) -> tuple[int | None, float]:
+    """The candidate with the largest score statistic in the direction its WOE implies."""
     if not open_:
-        return None
+        return None, 0.0
     probability = 1 / (1 + np.exp(-np.clip(fit.predict(woe[:, chosen]), -700, 700)))
     weight = probability * (1 - probability)
     base = np.column_stack([woe[:, chosen], np.ones(len(woe))])
@@ -134,7 +154,7 @@ def _best_by_score_test(
     information -= np.einsum("ij,ij->j", cross, np.linalg.solve(weighted.T @ base, cross))
     statistic = np.where(gradient > 0, gradient**2 / np.maximum(information, 1e-12), 0.0)
     best = int(np.argmax(statistic))
-    return open_[best] if chdtrc(1, statistic[best]) <= max_p_value else None
+    return open_[best], float(statistic[best])
 
 
 def _worst(chosen: Sequence[int], fit: LogisticFit, max_p_value: float) -> tuple[int, str] | None:

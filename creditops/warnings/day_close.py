@@ -132,15 +132,22 @@ from (
 where act.warning_id = next.warning_id and next.closed_on is null
 """
 
+_ANALYZE = "analyze warning_next"
+
 _INSERT_EVENTS = """
 insert into actions.warning_events
     (book, warning_id, event_at, event, actor, reason, as_of_date, severity, status)
-select %(book)s, step.warning_id, %(event_at)s::timestamptz + interval '1 microsecond' * (
-        select count(*) from actions.warning_events as before
-        where before.book = %(book)s and before.warning_id = step.warning_id
-            and before.as_of_date = %(as_of)s and before.actor = 'system'
-    ),
+select %(book)s, step.warning_id,
+    %(event_at)s::timestamptz + interval '1 microsecond' * coalesce(written.events, 0),
     step.event, 'system', step.reason, %(as_of)s::date, step.severity, step.status
+from step
+left join (
+    select warning_id, count(*) as events
+    from actions.warning_events
+    where book = %(book)s and as_of_date = %(as_of)s and actor = 'system'
+    group by warning_id
+) as written on written.warning_id = step.warning_id
+order by step.warning_id
 """
 
 _EVENTS = """
@@ -165,7 +172,6 @@ with step as (
     where happened.is_so
 )
 {insert}
-from step order by step.warning_id
 """
 
 # Raised by an earlier run of the same day, and not found again after its data were corrected.
@@ -181,7 +187,6 @@ with step as (
     from actions.early_warnings as stored where {gone}
 )
 {insert}
-from step order by step.warning_id
 """
 
 _WITHDRAW = """
@@ -224,7 +229,7 @@ _PARTS = {
     "stored_rank": severity_rank("stored.severity"),
 }
 
-WORK_OUT = tuple(text.format_map(_PARTS) for text in (_CREATE_NEXT, _CARRY, _RAISE, _APPLY_ACTS))
+WORK_OUT = tuple(text.format_map(_PARTS) for text in (_CREATE_NEXT, _CARRY, _RAISE, _APPLY_ACTS, _ANALYZE))
 STORE = tuple(text.format_map(_PARTS) for text in (_EVENTS, _WITHDRAWN_EVENTS, _WITHDRAW, _STORE))
 SNAPSHOT = tuple(text.format_map(_PARTS) for text in (_FORGET_SNAPSHOT, _SNAPSHOT))
 """What to run in which case: always; unless the day is restated; always."""

@@ -317,19 +317,22 @@ named_queues as (
     from named_open_items
 ),
 
+named_unpaid as (
+    select
+        *,
+        least(open_through_cents - pool_to_date, open_cents) as unpaid_cents
+    from named_queues
+    where pool_to_date < open_through_cents - {{ tolerance }}
+),
+
 named_states as (
     select
         scope_key,
         month_end,
-        min(
-            case
-                when due_date < month_end and pool_to_date < open_through_cents - {{ tolerance }} then due_date
-            end
-        ) as due_date,
-        {{ sum_cents('case when due_date < month_end then open_cents end') }} - max(greatest(pool_to_date, 0))
-            as overdue_cents,
-        {{ sum_cents('open_cents') }} - max(greatest(pool_to_date, 0)) as open_cents
-    from named_queues
+        min(case when due_date < month_end then due_date end) as due_date,
+        {{ sum_cents('case when due_date < month_end then unpaid_cents else 0 end') }} as overdue_cents,
+        {{ sum_cents('unpaid_cents') }} as open_cents
+    from named_unpaid
     group by scope_key, month_end
 ),
 
@@ -377,20 +380,22 @@ states as (
         ) as last_reported_on,
         case
             when named_scopes.scope_key is not null
-                then case when named_states.due_date is not null then {{ days_between('named_states.due_date', 'running.month_end') }} else 0 end
+                then coalesce({{ days_between('named_states.due_date', 'running.month_end') }}, 0)
             when first_open.due_date < running.month_end
                 then {{ days_between('first_open.due_date', 'running.month_end') }}
             else 0
         end as settled_dpd,
         case
-            when named_scopes.scope_key is not null
-                then case when named_states.due_date is not null then named_states.overdue_cents else 0 end
-            when first_open.due_date < running.month_end then running.past_due_to_date - running.pool_to_date
+            when named_scopes.scope_key is not null then coalesce(named_states.overdue_cents, 0)
+            when first_open.due_date < running.month_end
+                then running.past_due_to_date - greatest(running.pool_to_date, first_open.due_before_cents)
             else 0
         end as overdue_cents,
         case
             when named_scopes.scope_key is not null then coalesce(named_states.open_cents, 0)
-            else running.issued_to_date - running.pool_to_date
+            when first_open.due_date is not null
+                then running.issued_to_date - greatest(running.pool_to_date, first_open.due_before_cents)
+            else 0
         end as open_issued_cents,
         case
             when first_open.due_date is null then null
@@ -455,8 +460,7 @@ measured as (
                 then greatest(lives.lent_cents - coalesce(lives.principal_repaid_cents, lives.scheduled_cents), 0)
             when last_reported.balance_cents is not null then last_reported.balance_cents
             when lives.basis = 'loan' then greatest(coalesce(lives.lent_cents, 0) - lives.paid_to_date, 0)
-            when lives.open_issued_cents > {{ tolerance }} then lives.open_issued_cents
-            else 0
+            else greatest(lives.open_issued_cents, 0)
         end as balance_cents,
         coalesce(
             lives.reported_limit_cents,

@@ -1,0 +1,195 @@
+with facilities as (
+    select *
+    from {{ ref('int_facility') }}
+    where book = {{ book() }}
+),
+
+due_items as (
+    select *
+    from {{ ref('int_due_item_settlement') }}
+    where book = {{ book() }}
+),
+
+credit_entries as (
+    select *
+    from {{ ref('int_credit_entry') }}
+    where book = {{ book() }}
+),
+
+snapshots as (
+    select
+        facility_key,
+        month_end,
+        balance_cents,
+        credit_limit_cents,
+        coalesce(dpd, {{ dpd_of_months('months_past_due') }}, 0) as dpd,
+        row_number() over (partition by facility_key order by month_end desc) as newest
+    from {{ ref('stg_facility_snapshots') }}
+    where known_until is null
+),
+
+open_items as (
+    select
+        *,
+        amount_cents - {{ to_cents('paid_amount') }} as open_cents,
+        case
+            when amount_cents > 0
+                then {{ to_cents('paid_amount') }} / cast(amount_cents as double precision)
+            else 1
+        end as paid_share
+    from due_items
+    where amount_cents >= 0
+),
+
+schedules as (
+    select
+        facility_key,
+        min(case when settled_on is null and due_date < {{ as_of() }} then due_date end) as oldest_due_date,
+        {{ sum_cents('case when settled_on is null and due_date < ' ~ as_of() ~ ' then open_cents else 0 end') }}
+            as overdue_cents,
+        min(case when settled_on is null and due_date >= {{ as_of() }} then due_date end) as next_due_date,
+        min(case when amount_cents > 0 then due_date end) as first_due_date,
+        {{ sum_cents(
+            'case when settled_on is null and coalesce(issued_on, due_date) <= ' ~ as_of() ~ ' then open_cents else 0 end'
+        ) }} as open_issued_cents,
+        {{ sum_cents('amount_cents') }} as scheduled_cents,
+        count(principal_cents) as items_with_principal,
+        {{ sum_cents('principal_cents') }} as principal_cents,
+        {{ sum_cents('cast(round(principal_cents * paid_share) as bigint)') }} as principal_repaid_cents,
+        {{ sum_cents('cast(round(amount_cents * paid_share) as bigint)') }} as repaid_cents,
+        max(settled_on) as last_settled_on,
+        count(*) - count(settled_on) as items_open
+    from open_items
+    group by facility_key
+),
+
+next_dues as (
+    select
+        open_items.facility_key,
+        {{ sum_cents('open_items.open_cents') }} as next_due_cents
+    from open_items
+    inner join schedules
+        on
+            open_items.facility_key = schedules.facility_key
+            and open_items.due_date = schedules.next_due_date
+    where open_items.settled_on is null
+    group by open_items.facility_key
+),
+
+first_dues as (
+    select
+        due_items.facility_key,
+        max(due_items.settled_on) as first_due_settled_on,
+        max(case when due_items.settled_on is null then 1 else 0 end) as first_due_is_open
+    from due_items
+    inner join schedules
+        on
+            due_items.facility_key = schedules.facility_key
+            and due_items.due_date = schedules.first_due_date
+    where due_items.amount_cents > 0
+    group by due_items.facility_key
+),
+
+payments as (
+    select
+        facility_key,
+        max(case when cash_cents > 0 then value_date end) as last_payment_on,
+        {{ sum_cents('cash_cents') }} as paid_cents
+    from credit_entries
+    group by facility_key
+),
+
+joined as (
+    select
+        facilities.*,
+        schedules.facility_key is not null as has_dues,
+        schedules.oldest_due_date,
+        schedules.overdue_cents,
+        schedules.next_due_date,
+        next_dues.next_due_cents,
+        schedules.first_due_date,
+        case
+            when {{ days_after('schedules.first_due_date', 30) }} >= {{ as_of() }} and first_dues.first_due_is_open = 1 then null
+            when first_dues.first_due_is_open = 1 then true
+            else {{ days_between('schedules.first_due_date', 'first_dues.first_due_settled_on') }} > 30
+        end as is_first_payment_default,
+        schedules.open_issued_cents,
+        schedules.items_open,
+        schedules.last_settled_on,
+        case
+            when schedules.items_with_principal > 0 then coalesce(schedules.principal_cents, 0)
+            else least(coalesce(facilities.principal_cents, schedules.scheduled_cents), schedules.scheduled_cents)
+        end as scheduled_principal_cents,
+        case
+            when schedules.items_with_principal > 0 then schedules.principal_repaid_cents
+            when schedules.scheduled_cents > 0
+                then cast(round(
+                    schedules.repaid_cents * least(
+                        coalesce(facilities.principal_cents, schedules.scheduled_cents)
+                        / cast(schedules.scheduled_cents as double precision),
+                        1
+                    )
+                ) as bigint)
+            else 0
+        end as principal_repaid_cents,
+        coalesce(payments.paid_cents, 0) as paid_cents,
+        payments.last_payment_on,
+        snapshots.month_end as reported_on,
+        snapshots.dpd as reported_dpd,
+        snapshots.balance_cents as reported_balance_cents
+    from facilities
+    left join schedules on facilities.facility_key = schedules.facility_key
+    left join next_dues on facilities.facility_key = next_dues.facility_key
+    left join first_dues on facilities.facility_key = first_dues.facility_key
+    left join payments on facilities.facility_key = payments.facility_key
+    left join snapshots
+        on
+            facilities.facility_key = snapshots.facility_key
+            and snapshots.newest = 1
+),
+
+-- Outstanding principal starts from the schedule where it is complete, else from the facility's amount.
+measured as (
+    select
+        *,
+        case
+            when principal_cents is null or scheduled_principal_cents >= 0.99 * principal_cents
+                then scheduled_principal_cents
+            else principal_cents
+        end as lent_cents,
+        basis = 'loan' and items_open = 0
+        and (principal_cents is null or scheduled_principal_cents >= 0.99 * principal_cents) as is_repaid
+    from joined
+)
+
+select
+    {{ book() }} as book,
+    facility_id,
+    facility_key,
+    customer_id,
+    case when has_dues or reported_on is null then 'settled' else 'reported' end as method,
+    case
+        when not has_dues then coalesce(reported_dpd, 0)
+        when oldest_due_date is null then 0
+        else {{ days_between('oldest_due_date', as_of()) }}
+    end as dpd,
+    case
+        when has_dues then {{ from_cents('overdue_cents') }}
+        when coalesce(reported_dpd, 0) = 0 then 0
+    end as overdue_amount,
+    oldest_due_date,
+    next_due_date,
+    {{ from_cents('next_due_cents') }} as next_due_amount,
+    first_due_date,
+    is_first_payment_default,
+    last_payment_on,
+    {{ from_cents("case
+        when status = 'written_off' then 0
+        when basis = 'loan' and has_dues then greatest(lent_cents - principal_repaid_cents, 0)
+        when reported_on is not null then reported_balance_cents
+        when basis = 'loan' then greatest(coalesce(principal_cents, 0) - paid_cents, 0)
+        else coalesce(open_issued_cents, 0)
+    end") }} as balance,
+    coalesce(is_repaid, false) as is_repaid,
+    case when is_repaid then last_settled_on end as repaid_on
+from measured

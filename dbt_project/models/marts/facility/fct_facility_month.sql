@@ -1,0 +1,166 @@
+with facilities as (
+    select *
+    from {{ ref('int_facility') }}
+    where book = {{ book() }}
+),
+
+episodes as (
+    select *
+    from {{ ref('int_default_episode') }}
+    where book = {{ book() }}
+),
+
+scopes as (
+    select
+        facility_key as scope_key,
+        basis,
+        opened_on,
+        ended_on,
+        {{ as_of() }} as last_day,
+        status,
+        principal_cents,
+        credit_limit_cents
+    from facilities
+),
+
+due_ladder as (
+    select
+        facility_key as scope_key,
+        due_item_id,
+        sequence_no,
+        issued_on,
+        due_date,
+        amount_cents,
+        principal_cents,
+        due_through_cents
+    from {{ ref('int_due_item_settlement') }}
+    where book = {{ book() }}
+),
+
+credit_entries as (
+    select
+        facility_key as scope_key,
+        due_item_id,
+        value_date,
+        cash_cents,
+        applied_cents,
+        pool_cents
+    from {{ ref('int_credit_entry') }}
+    where book = {{ book() }}
+),
+
+snapshots as (
+    select
+        facility_key as scope_key,
+        month_end,
+        balance_cents,
+        credit_limit_cents,
+        paid_cents,
+        dpd,
+        months_past_due,
+        status
+    from {{ ref('stg_facility_snapshots') }}
+    where known_until is null
+),
+
+facility_versions as (
+    select
+        facility_key as scope_key,
+        effective_date,
+        next_effective_date,
+        status,
+        manual_class,
+        credit_limit_cents
+    from {{ ref('int_facility_version') }}
+),
+
+{{ facility_month_ctes() }},
+
+-- The worse of the class by days past due and the manual class holds; what is written off is loss.
+classed as (
+    select
+        facility_months.*,
+        facilities.facility_id,
+        facilities.customer_id,
+        facilities.customer_type,
+        facilities.product_id,
+        facilities.product_type,
+        facilities.partner_id,
+        facilities.opened_on,
+        episodes.facility_key is not null as is_in_default_episode,
+        case
+            when facility_months.status = 'written_off' then 5
+            else greatest(
+                {{ class_rank_of_dpd('facility_months.dpd') }},
+                coalesce({{ class_rank('facility_months.manual_class') }}, 1)
+            )
+        end as class_rank
+    from facility_months
+    inner join facilities on facility_months.scope_key = facilities.facility_key
+    left join episodes
+        on
+            facility_months.scope_key = episodes.facility_key
+            and facility_months.month_end >= episodes.default_on
+            and (episodes.cured_on is null or facility_months.month_end < episodes.cured_on)
+),
+
+-- Corporate contagion: over a tenth of a firm's claims here non-performing makes all of them so.
+contagious as (
+    select
+        customer_id,
+        month_end
+    from classed
+    where
+        customer_type = 'corporate'
+        and status <> 'written_off'
+    group by customer_id, month_end
+    having
+        sum(case when class_rank >= 3 then balance_cents else 0 end)
+        > {{ var('contagion_share') }} * sum(balance_cents)
+),
+
+final as (
+    select
+        classed.*,
+        case
+            when contagious.customer_id is not null and classed.status <> 'closed' then greatest(classed.class_rank, 3)
+            else classed.class_rank
+        end as final_class_rank
+    from classed
+    left join contagious
+        on
+            classed.customer_id = contagious.customer_id
+            and classed.month_end = contagious.month_end
+)
+
+select
+    {{ book() }} as book,
+    facility_id,
+    month_end,
+    customer_id,
+    product_id,
+    product_type,
+    partner_id,
+    opened_on,
+    status,
+    mob,
+    {{ from_cents("case when status = 'written_off' then 0 else balance_cents end") }} as balance,
+    {{ from_cents('opening_balance_cents') }} as opening_balance,
+    {{ from_cents('credit_limit_cents') }} as credit_limit,
+    {{ from_cents('due_cents') }} as amount_due,
+    {{ from_cents('paid_cents') }} as amount_paid,
+    {{ from_cents('overdue_cents') }} as overdue_amount,
+    {{ from_cents("case when status = 'written_off' then balance_cents end") }} as written_off_amount,
+    dpd,
+    {{ bucket_of('dpd') }} as bucket,
+    {{ class_of_rank('final_class_rank') }} as class5,
+    is_in_default_episode or final_class_rank >= 3 as is_default,
+    case
+        when credit_limit_cents > 0
+            then case when status = 'written_off' then 0 else balance_cents end / cast(credit_limit_cents as double precision)
+    end as utilisation,
+    months_past_due,
+    repayment_state,
+    method,
+    reported_dpd
+from final

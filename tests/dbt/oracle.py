@@ -1,0 +1,165 @@
+"""Settlement, delinquency and default written out day by day from DOMAIN 2: slow, plain, no SQL.
+
+Money is whole cents. A payment with ``names`` set names a due item of trade credit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+TOLERANCE = 1
+
+
+@dataclass(frozen=True)
+class DueItem:
+    due_item_id: str
+    due_date: date
+    amount: int
+    issued_on: date
+    principal: int | None = None
+
+
+@dataclass(frozen=True)
+class Payment:
+    payment_id: str
+    value_date: date
+    amount: int
+    names: str | None = None
+    reverses: str | None = None
+
+
+@dataclass
+class Account:
+    """One facility with everything that happened on it."""
+
+    facility_id: str
+    product_type: str
+    opened_on: date
+    principal: int | None = None
+    due_items: list[DueItem] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
+
+    def named_item(self, payment: Payment) -> str | None:
+        """The item a payment settles first: the one it names, or that its reversed payment names."""
+        if self.product_type != "trade_credit":
+            return None
+        name = payment.names
+        if name is None and payment.reverses is not None:
+            name = next((p.names for p in self.payments if p.payment_id == payment.reverses), None)
+        known = {item.due_item_id for item in self.due_items if item.amount > 0}
+        return name if name in known else None
+
+
+@dataclass(frozen=True)
+class ItemState:
+    item: DueItem
+    is_settled: bool
+    paid: int
+
+
+def item_states(account: Account, day: date) -> list[ItemState]:
+    """Every due of the account on ``day``, oldest first; red-letter items are credits, not dues."""
+    named: dict[str, int] = {}
+    pool = 0
+    for payment in account.payments:
+        if payment.value_date <= day:
+            name = account.named_item(payment)
+            if name is None:
+                pool += payment.amount
+            else:
+                named[name] = named.get(name, 0) + payment.amount
+    for item in account.due_items:
+        if item.amount < 0 and item.due_date <= day:
+            pool += -item.amount
+    dues = sorted((i for i in account.due_items if i.amount >= 0), key=lambda i: (i.due_date, i.due_item_id))
+    own: dict[str, int] = {}
+    for item in dues:
+        received = named.get(item.due_item_id, 0)
+        if received >= item.amount - TOLERANCE and item.due_item_id in named:
+            own[item.due_item_id] = item.amount
+            pool += max(received - item.amount, 0)
+        else:
+            own[item.due_item_id] = max(received, 0)
+            pool += min(received, 0)
+    states = []
+    before = 0
+    for item in dues:
+        rest = item.amount - own[item.due_item_id]
+        by_name = rest == 0 and item.due_item_id in named
+        settled = by_name or pool >= before + rest - TOLERANCE
+        from_pool = min(max(pool - before, 0), rest)
+        states.append(ItemState(item, settled, item.amount if settled else own[item.due_item_id] + from_pool))
+        before += rest
+    return states
+
+
+def days_past_due(account: Account, day: date) -> int:
+    late = [s.item.due_date for s in item_states(account, day) if not s.is_settled and s.item.due_date < day]
+    return (day - min(late)).days if late else 0
+
+
+def overdue_amount(account: Account, day: date) -> int:
+    return sum(
+        s.item.amount - s.paid
+        for s in item_states(account, day)
+        if not s.is_settled and s.item.due_date < day
+    )
+
+
+def settled_on(account: Account, as_of: date) -> dict[str, date | None]:
+    """First date after which each due stays settled, as known on ``as_of``."""
+    days = sorted(
+        {p.value_date for p in account.payments if p.value_date <= as_of}
+        | {i.due_date for i in account.due_items if i.amount < 0 and i.due_date <= as_of}
+    )
+    result: dict[str, date | None] = {}
+    start = date(1900, 1, 1)
+    history = [(day, {s.item.due_item_id: s for s in item_states(account, day)}) for day in (start, *days)]
+    for item in account.due_items:
+        if item.amount < 0:
+            result[item.due_item_id] = item.due_date if item.due_date <= as_of else None
+            continue
+        first: date | None = None
+        for day, states in reversed(history):
+            if not states[item.due_item_id].is_settled:
+                break
+            first = day
+        if first == start:
+            first = item.due_date if item.due_date <= as_of else None
+        result[item.due_item_id] = first
+    return result
+
+
+def loan_balance(account: Account, day: date) -> int:
+    """Unpaid principal of all items, an item's principal being paid in step with the item."""
+    return sum(
+        s.item.principal - round(s.item.principal * (1 if s.item.amount == 0 else s.paid / s.item.amount))
+        for s in item_states(account, day)
+        if s.item.principal is not None
+    )
+
+
+def trade_balance(account: Account, day: date) -> int:
+    """Unpaid amount of the invoices issued by ``day``."""
+    return sum(
+        s.item.amount - s.paid for s in item_states(account, day) if not s.is_settled and s.item.issued_on <= day
+    )
+
+
+def default_episodes(dpd: Callable[[date], int], first: date, last: date) -> list[tuple[date, date | None]]:
+    """(default date, cure date): default at more than 90 days, cure on the 90th day in a row at none."""
+    episodes: list[tuple[date, date | None]] = []
+    clean, day, in_default = 0, first, False
+    while day <= last:
+        late = dpd(day)
+        clean = clean + 1 if late == 0 else 0
+        if not in_default and late > 90:
+            episodes.append((day, None))
+            in_default = True
+        elif in_default and clean >= 90:
+            episodes[-1] = (episodes[-1][0], day)
+            in_default = False
+        day += timedelta(days=1)
+    return episodes
