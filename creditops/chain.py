@@ -186,6 +186,13 @@ def _note_failure(name: str, partition: Partition, error: CreditOpsError) -> Non
         connection.execute(
             "insert into ops.failure (run_id, step, book, as_of_date, exit_code, message, hint)"
             " values (%s, %s, %s, %s, %s, %s, %s)",
-            (current_run_id(), name, partition.book, partition.as_of, error.exit_code, error.message,
-             error.hint),
+            (
+                current_run_id(),
+                name,
+                partition.book,
+                partition.as_of,
+                error.exit_code,
+                error.message,
+                error.hint,
+            ),
         )

@@ -65,9 +65,7 @@ def month_ends(first: date, last: date) -> list[date]:
     while day <= last:
         found.append(day)
         following = day + timedelta(days=1)
-        day = date(
-            following.year, following.month, calendar.monthrange(following.year, following.month)[1]
-        )
+        day = date(following.year, following.month, calendar.monthrange(following.year, following.month)[1])
     return found
 
 
@@ -147,15 +145,15 @@ def _await_parsed(api: AirflowApi, *, patience: float = 60.0) -> None:
         time.sleep(0.3)
 
 
-def _follow(
-    api: AirflowApi, partition: Partition, dags: Collection[str], since: datetime
-) -> Iterator[Event]:
+def _follow(api: AirflowApi, partition: Partition, dags: Collection[str], since: datetime) -> Iterator[Event]:
     states = {"success", "failed", "skipped", "running"}
     for event in following.follow(partition.key, dags, since, api=api):
         if event.task_id is not None and event.state in states:
             yield Event(event.dag_id, event.task_id, event.state, event.seconds)
         elif event.task_id is None and event.state == "failed":
-            run = next(r for r in api.dag_runs(dag_ids=[event.dag_id], since=since) if r.run_id == event.run_id)
+            run = next(
+                r for r in api.dag_runs(dag_ids=[event.dag_id], since=since) if r.run_id == event.run_id
+            )
             raise _failure(api, run)
 
 
@@ -174,7 +172,8 @@ def _failure(api: AirflowApi, run: DagRun) -> CreditOpsError:
     """What made a run fail, as its step noted it, else the end of the failed task's log."""
     with connect("publisher") as connection:
         noted = connection.execute(
-            "select step, exit_code, message, hint from ops.failure where run_id = %s order by at desc limit 1",
+            "select step, exit_code, message, hint from ops.failure"
+            " where run_id = %s order by at desc limit 1",
             (f"{run.dag_id}/{run.run_id}",),
         ).fetchone()
     if noted is not None:
@@ -184,7 +183,8 @@ def _failure(api: AirflowApi, run: DagRun) -> CreditOpsError:
     failed = [task for task in api.task_instances(run) if task.state == "failed"]
     log = api.task_log(failed[0]) if failed else []
     lines = [line for line in log if "error" in line.lower()][-3:]
+    where = failed[0].task_id if failed else "the scheduler"
     return CreditOpsError(
-        f"{run.dag_id} failed in {failed[0].task_id if failed else 'the scheduler'}: {' | '.join(lines)[:1500]}",
+        f"{run.dag_id} failed in {where}: {' | '.join(lines)[:1500]}",
         hint="open the task's log in Airflow; `creditops status` shows the address",
     )

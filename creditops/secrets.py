@@ -45,4 +45,4 @@ def _replace(path: Path, text: str, handle) -> None:  # type: ignore[no-untyped-
     handle.write(text)
     handle.flush()
     os.fsync(handle.fileno())
-    os.chmod(path, 0o600)
+    path.chmod(0o600)

@@ -18,9 +18,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Settings with their defaults; see ``docs/settings.md`` for the guide."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CREDITOPS_", env_file=PROJECT_ROOT / ".env", extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="CREDITOPS_", env_file=PROJECT_ROOT / ".env", extra="ignore")
 
     home: Path = Field(PROJECT_ROOT / ".creditops", description="Folder that holds all state.")
     timezone: str = Field("Asia/Shanghai", description="Calendar of books that name none.")
@@ -44,8 +42,11 @@ class Settings(BaseSettings):
         description="What lets a challenger become champion: passed gates, or a named approver.",
     )
     bad_row_limit: float = Field(
-        0.01, ge=0, le=1, description="Share of bad rows over which a file is refused whole, "
-        "where the source's contract names none."
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of bad rows over which a file is refused whole, "
+        "where the source's contract names none.",
     )
 
     @property

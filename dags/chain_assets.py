@@ -33,6 +33,7 @@ def step_task(name: str, outlets: list[Asset] | None = None, **options: Any) -> 
     @task(task_id=name, outlets=outlets or [], **options)
     def run() -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
         from creditops import chain
         from creditops.errors import DataRefusedError, UsageError
 

@@ -12,7 +12,8 @@ from chain_assets import DEFAULT_ARGS, RAW_REFERENCE, step_task
     catchup=False,
     tags=["creditops", "ingest"],
     doc_md="""
-**What** loads customers, groups, products, partners, applications, facilities, characteristics, outcomes, macro and industry series.
+**What** loads customers, groups, products, partners, applications, facilities, characteristics, macro and
+industry series.
 **When** a delivery arrives, or `creditops run ingest_reference --book B --as-of D`.
 **From** the landing zone's folder of the book and day, through the source contracts.
 **To** schema `raw`, `ops.load_ledger`, `ops.quarantine`; emits asset `creditops_raw_reference` for the

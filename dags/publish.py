@@ -15,7 +15,7 @@ from chain_assets import CHAMPION, DEFAULT_ARGS, MARTS, PUBLICATION, step_task
 **What** scores every customer with the champions, evaluates the early-warning rules, writes the candidate
 rows, validates them and flips the book's pointer in `ops.publication`.
 **When** new marts of a partition, or a new champion; skips while the book has no champion.
-**From** `marts`, `features`, MLflow. **To** `scoring`, `actions`, `published`, views in `publish`, the report.
+**From** `marts`, `features`, MLflow. **To** `scoring`, `actions`, `published`, views in `publish`, report.
 **On failure** the last publication stays what readers see. `creditops publish show` lists failed checks.
 """,
 )

@@ -108,8 +108,6 @@ def warehouse(postgres_server: str, _template_database: str, session_home: Path)
 
 
 @pytest.fixture(scope="module")
-def module_warehouse(
-    postgres_server: str, _template_database: str, session_home: Path
-) -> Iterator[str]:
+def module_warehouse(postgres_server: str, _template_database: str, session_home: Path) -> Iterator[str]:
     """Like ``warehouse``, one for all tests of a module."""
     yield from _fresh_warehouse(postgres_server, _template_database, session_home)

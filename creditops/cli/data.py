@@ -13,10 +13,21 @@ from creditops.cli.output import as_json, console, table
 from creditops.errors import UsageError
 from creditops.warehouse.connection import ROLES, connect
 
-quarantine_app = typer.Typer(help="Rows that broke their contract: look, replay, discard.", no_args_is_help=True)
+quarantine_app = typer.Typer(
+    help="Rows that broke their contract: look, replay, discard.", no_args_is_help=True
+)
 
-_LEDGER = ("batch_id", "source", "file", "status", "rows_read", "rows_loaded", "rows_unchanged",
-           "rows_quarantined", "seconds")
+_LEDGER = (
+    "batch_id",
+    "source",
+    "file",
+    "status",
+    "rows_read",
+    "rows_loaded",
+    "rows_unchanged",
+    "rows_quarantined",
+    "seconds",
+)
 
 
 def register(app: typer.Typer) -> None:

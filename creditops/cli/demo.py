@@ -69,8 +69,12 @@ def _summarise(day: Any) -> None:
     )
     (publication,) = [row for row in found["publications"] if row["book"] == BOOK]
     for model in publication["models"]:
-        console.print(f"scorecard {model['scorecard']} version {model['version']}: "
-                      f"{json.dumps(model.get('metrics', {}))}", markup=False, soft_wrap=True)
+        console.print(
+            f"scorecard {model['scorecard']} version {model['version']}: "
+            f"{json.dumps(model.get('metrics', {}))}",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(f"publication {publication['publication_id']}", markup=False)
     for service in found["services"]:
         if service["address"] and str(service["address"]).startswith("http"):

@@ -66,8 +66,12 @@ def follow_run(dag: str, partition: Partition, *, local: bool, quiet: bool) -> d
     events = runner.run_local(dag, partition) if local else runner.run_in_airflow(dag, partition)
     steps: list[dict[str, object]] = []
     with Progress(
-        SpinnerColumn(finished_text=" "), TextColumn("{task.description}"), TimeElapsedColumn(),
-        console=console, transient=False, disable=quiet,
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=False,
+        disable=quiet,
     ) as progress:
         shown: dict[str, int] = {}
         for event in events:
@@ -79,6 +83,7 @@ def follow_run(dag: str, partition: Partition, *, local: bool, quiet: bool) -> d
             progress.update(shown[name], description=f"{name:<36} {mark.get(event.state, event.state)}{note}")
             if event.state in mark:
                 progress.update(shown[name], completed=1)
-                steps.append({"dag": event.dag, "step": event.step, "state": event.state,
-                              "seconds": event.seconds})
+                steps.append(
+                    {"dag": event.dag, "step": event.step, "state": event.state, "seconds": event.seconds}
+                )
     return {"book": partition.book, "as_of": partition.as_of, "steps": steps}

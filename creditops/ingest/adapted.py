@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from datetime import date, datetime
 from pathlib import Path
@@ -44,5 +43,5 @@ def _write(frame: pl.DataFrame, book: str, source: str, stem: str, day: date) ->
     target = folder / f"{source}.{stem}.csv"
     aside = folder / f".{target.name}.{uuid.uuid4().hex}"
     frame.write_csv(aside)
-    os.replace(aside, target)
+    aside.replace(target)
     return LandedFile(target, book, source, day)

@@ -5,7 +5,6 @@ Files are copied in whole (write aside, then rename), so that a loader never see
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -99,5 +98,5 @@ def _copy_in(path: Path, book: str, delivery: date) -> LandedFile:
     if path.resolve() != target.resolve():
         aside = folder / f".{path.name}.{uuid.uuid4().hex}"
         shutil.copyfile(path, aside)
-        os.replace(aside, target)
+        aside.replace(target)
     return LandedFile(target, book, source, delivery)

@@ -80,9 +80,7 @@ def load_delivery(
         except DataRefusedError as error:
             refused.append(error)
     if refused:
-        raise DataRefusedError(
-            "; ".join(error.message for error in refused), hint=refused[0].hint
-        )
+        raise DataRefusedError("; ".join(error.message for error in refused), hint=refused[0].hint)
     return results
 
 
@@ -101,8 +99,15 @@ def load_file(landed: LandedFile, *, progress: Progress | None = None) -> LoadRe
         repeat = _loaded_before(connection, landed, sha256, contract)
         if repeat is not None:
             result = _record(
-                connection, landed, contract, sha256, "repeat", (repeat, 0, repeat, 0), started,
-                datetime.now(UTC), message="the same content was loaded before",
+                connection,
+                landed,
+                contract,
+                sha256,
+                "repeat",
+                (repeat, 0, repeat, 0),
+                started,
+                datetime.now(UTC),
+                message="the same content was loaded before",
             )
         else:
             try:
@@ -110,14 +115,25 @@ def load_file(landed: LandedFile, *, progress: Progress | None = None) -> LoadRe
                     result = _load(connection, landed, contract, sha256, started, progress)
             except DataRefusedError as error:
                 _record(
-                    connection, landed, contract, sha256, "refused", (0, 0, 0, 0), started,
-                    datetime.now(UTC), message=error.message,
+                    connection,
+                    landed,
+                    contract,
+                    sha256,
+                    "refused",
+                    (0, 0, 0, 0),
+                    started,
+                    datetime.now(UTC),
+                    message=error.message,
                 )
                 connection.commit()
                 raise
     record(
-        f"ingest.{landed.source}", result.rows_loaded, result.seconds,
-        book=landed.book, as_of=landed.delivery, role="loader",
+        f"ingest.{landed.source}",
+        result.rows_loaded,
+        result.seconds,
+        book=landed.book,
+        as_of=landed.delivery,
+        role="loader",
     )
     return result
 
@@ -172,9 +188,7 @@ def _load(
             checked = validate(batch, contract)
             reading.rows += len(batch)
             reading.bad += checked.bad
-            reading.keys.append(
-                checked.good.select(pl.struct(contract.key).hash()).to_series().to_numpy()
-            )
+            reading.keys.append(checked.good.select(pl.struct(contract.key).hash()).to_series().to_numpy())
             stream.write(_with_hash(checked.good, names).write_csv(include_header=False).encode())
             if progress is not None:
                 progress(landed.name, reading.rows)
@@ -187,7 +201,14 @@ def _load(
     if file.extra_columns:
         message = f"columns not in the contract were left aside: {', '.join(file.extra_columns)}"
     result = _record(
-        connection, landed, contract, sha256, "loaded", (0, 0, 0, 0), started, known.loaded_at,
+        connection,
+        landed,
+        contract,
+        sha256,
+        "loaded",
+        (0, 0, 0, 0),
+        started,
+        known.loaded_at,
         message=message,
     )
     loaded = _insert(connection, contract, landed.book, result.batch_id, known)
@@ -230,7 +251,8 @@ def _create_stage(connection: psycopg.Connection, contract: Contract) -> None:
     connection.execute("drop table if exists pg_temp.stage")
     connection.execute(
         sql.SQL(
-            "create temporary table stage on commit drop as select {}, _row, _row_hash from raw.{} with no data"
+            "create temporary table stage on commit drop as"
+            " select {}, _row, _row_hash from raw.{} with no data"
         ).format(
             sql.SQL(", ").join(sql.Identifier(name) for name, _, _ in contract.raw_columns()),
             sql.Identifier(contract.table),
@@ -273,7 +295,7 @@ def _take_out_conflicts(connection: psycopg.Connection, contract: Contract) -> l
             shown = dict(zip(columns, cells, strict=True))
             reason = f"repeats the key ({key}) of line {first} with other values"
             value = ", ".join(str(shown.get(name)) for name in contract.key)
-            text = pl.DataFrame([shown], schema={c: pl.String for c in columns})
+            text = pl.DataFrame([shown], schema=dict.fromkeys(columns, pl.String))
             conflicts.append(
                 BadRow(
                     line,
@@ -350,16 +372,21 @@ def _loaded_at(contract: Contract, book: str, known: KnownTime) -> sql.Composabl
     ).format(sql.SQL(", ").join(days), tz, delivered)
 
 
-def _quarantine(
-    connection: psycopg.Connection, landed: LandedFile, batch_id: int, bad: list[BadRow]
-) -> None:
+def _quarantine(connection: psycopg.Connection, landed: LandedFile, batch_id: int, bad: list[BadRow]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into ops.quarantine (batch_id, book, source, file, line, row_text, reasons)"
             " values (%s, %s, %s, %s, %s, %s, %s)",
             [
-                (batch_id, landed.book, landed.source, landed.name, row.line, row.row_text,
-                 json.dumps(row.reasons, ensure_ascii=False))
+                (
+                    batch_id,
+                    landed.book,
+                    landed.source,
+                    landed.name,
+                    row.line,
+                    row.row_text,
+                    json.dumps(row.reasons, ensure_ascii=False),
+                )
                 for row in sorted(bad, key=lambda row: row.line)
             ],
         )
@@ -394,13 +421,23 @@ def _record(
         "insert into ops.load_ledger (book, source, file, sha256, delivery_date, status, rows_read,"
         " rows_loaded, rows_unchanged, rows_quarantined, loaded_at, seconds, contract_version, message,"
         " run_id) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning batch_id",
-        (landed.book, landed.source, landed.name, sha256, landed.delivery, status, *counts, loaded_at,
-         round(seconds, 4), contract.version, message, current_run_id()),
+        (
+            landed.book,
+            landed.source,
+            landed.name,
+            sha256,
+            landed.delivery,
+            status,
+            *counts,
+            loaded_at,
+            round(seconds, 4),
+            contract.version,
+            message,
+            current_run_id(),
+        ),
     ).fetchone()
     assert row is not None
-    return LoadResult(
-        row[0], landed.book, landed.source, landed.name, status, *counts, seconds, message
-    )
+    return LoadResult(row[0], landed.book, landed.source, landed.name, status, *counts, seconds, message)
 
 
 def _sha256(landed: LandedFile) -> str:

@@ -140,7 +140,7 @@ def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:
 
 
 def _open_text(path: Path, encoding: str) -> io.TextIOBase:
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    opened = gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
     return io.TextIOWrapper(opened, encoding=encoding, newline="")  # type: ignore[arg-type]
 
 
@@ -158,6 +158,4 @@ def _detect_encoding(path: Path, name: str) -> str:
             raise DataRefusedError(
                 f"{name}: cannot be read: {error}", hint="deliver the file again, whole"
             ) from error
-    raise DataRefusedError(
-        f"{name}: the text is neither UTF-8 nor GB18030", hint="deliver the file as UTF-8"
-    )
+    raise DataRefusedError(f"{name}: the text is neither UTF-8 nor GB18030", hint="deliver the file as UTF-8")

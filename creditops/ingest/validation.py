@@ -126,9 +126,7 @@ def _faults(column: Column) -> list[tuple[str, pl.Expr]]:
         allowed = ", ".join(column.values)
         found.append((f"is not one of {allowed}", ~cell.is_in(list(column.values))))
     if column.pattern is not None:
-        found.append(
-            (f"does not match {column.pattern}", ~cell.str.contains(f"^(?:{column.pattern})$"))
-        )
+        found.append((f"does not match {column.pattern}", ~cell.str.contains(f"^(?:{column.pattern})$")))
     if column.max_length is not None:
         found.append(
             (f"is longer than {column.max_length} characters", cell.str.len_chars() > column.max_length)
@@ -201,7 +199,9 @@ def _describe(
         for name, column, kind in faults:
             if record[name]:
                 where = column.name if column else None
-                reasons.append({"column": where, "value": shown.get(where) if where else None, "reason": kind})
+                reasons.append(
+                    {"column": where, "value": shown.get(where) if where else None, "reason": kind}
+                )
         rows.append(BadRow(record[LINE], row_text(shown), reasons))
     return rows
 
@@ -219,5 +219,5 @@ def mask(frame: pl.DataFrame, contract: Contract) -> list[dict[str, str | None]]
 
 def row_text(cells: dict[str, str | None]) -> str:
     """Cells as one CSV line, the form a quarantined row is kept in."""
-    frame = pl.DataFrame([cells], schema={name: pl.String for name in cells})
+    frame = pl.DataFrame([cells], schema=dict.fromkeys(cells, pl.String))
     return frame.write_csv(include_header=False).rstrip("\n")

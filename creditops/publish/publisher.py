@@ -68,13 +68,13 @@ def assemble(
     known = known_at or end_of_day(book, as_of)
     with connect("publisher") as connection:
         connection.execute("set work_mem = '256MB'")
-        connection.execute(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",)
-        )
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",))
         _create_inputs(connection, book, as_of)
         rows: dict[str, int] = {}
         digest = hashlib.sha256(
-            json.dumps([book, as_of.isoformat(), list(models), policy_version], sort_keys=True, default=str).encode()
+            json.dumps(
+                [book, as_of.isoformat(), list(models), policy_version], sort_keys=True, default=str
+            ).encode()
         )
         for table in load_tables().values():
             rows[table.name], checksum = _collect(connection, table, book, as_of, schemas)
@@ -85,13 +85,23 @@ def assemble(
                 hint="run the publish DAG's score step first; see `creditops models list`",
             )
         publication_id = f"{book}-{as_of.isoformat()}-{digest.hexdigest()[:12]}"
-        is_new = connection.execute(
-            "insert into ops.publication_history (publication_id, book, as_of_date, known_at, status,"
-            " code_version, models, policy_version) values (%s, %s, %s, %s, 'candidate', %s, %s, %s)"
-            " on conflict (publication_id) do nothing",
-            (publication_id, book, as_of, known, __version__,
-             json.dumps(list(models), default=str), policy_version),
-        ).rowcount == 1
+        is_new = (
+            connection.execute(
+                "insert into ops.publication_history (publication_id, book, as_of_date, known_at, status,"
+                " code_version, models, policy_version) values (%s, %s, %s, %s, 'candidate', %s, %s, %s)"
+                " on conflict (publication_id) do nothing",
+                (
+                    publication_id,
+                    book,
+                    as_of,
+                    known,
+                    __version__,
+                    json.dumps(list(models), default=str),
+                    policy_version,
+                ),
+            ).rowcount
+            == 1
+        )
         if is_new:
             for table in load_tables().values():
                 _write(connection, table, publication_id, book, as_of)
@@ -108,7 +118,9 @@ def record_gate(publication_id: str, gates: Sequence[Mapping[str, Any]], *, pass
         )
 
 
-def flip(publication_id: str, *, move_back: bool = False, actor: str = "publish", reason: str | None = None) -> bool:
+def flip(
+    publication_id: str, *, move_back: bool = False, actor: str = "publish", reason: str | None = None
+) -> bool:
     """Make a publication the current one of its book.
 
     A publication for a day before the current one is kept, but the pointer stays unless
@@ -121,7 +133,8 @@ def flip(publication_id: str, *, move_back: bool = False, actor: str = "publish"
     """
     with connect("publisher") as connection:
         found = connection.execute(
-            "select book, as_of_date, status from ops.publication_history where publication_id = %s for update",
+            "select book, as_of_date, status from ops.publication_history"
+            " where publication_id = %s for update",
             (publication_id,),
         ).fetchone()
         if found is None:
@@ -158,9 +171,16 @@ def flip(publication_id: str, *, move_back: bool = False, actor: str = "publish"
             (publication_id,),
         )
         connection.execute(
-            "insert into ops.audit (actor, action, object, before, after, reason) values (%s, %s, %s, %s, %s, %s)",
-            (actor, "publish.flip", book, json.dumps(current[0] if current else None),
-             json.dumps(publication_id), reason),
+            "insert into ops.audit (actor, action, object, before, after, reason)"
+            " values (%s, %s, %s, %s, %s, %s)",
+            (
+                actor,
+                "publish.flip",
+                book,
+                json.dumps(current[0] if current else None),
+                json.dumps(publication_id),
+                reason,
+            ),
         )
     return True
 
@@ -221,8 +241,15 @@ def _create_inputs(connection: psycopg.Connection, book: str, as_of: date) -> No
         cursor.executemany(
             "insert into data_dictionary values (%s, %s, %s, %s, %s, %s, %s, 'none')",
             [
-                (table.name, column.name, column.type, column.unit, column.description.zh,
-                 column.description.en, column.source)
+                (
+                    table.name,
+                    column.name,
+                    column.type,
+                    column.unit,
+                    column.description.zh,
+                    column.description.en,
+                    column.source,
+                )
                 for table in load_tables().values()
                 for column in table.columns
             ],
@@ -247,12 +274,15 @@ def _collect(
     )
     connection.execute(
         sql.SQL("create temporary table {} on commit drop as select {} from ({}) as query").format(
-            candidate, columns, sql.SQL(query)  # type: ignore[arg-type]
+            candidate,
+            columns,
+            sql.SQL(query),  # type: ignore[arg-type]
         )
     )
     row = connection.execute(
-        sql.SQL("select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {} as t")
-        .format(candidate)
+        sql.SQL(
+            "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {} as t"
+        ).format(candidate)
     ).fetchone()
     assert row is not None
     return int(row[0]), str(row[1])
@@ -264,7 +294,8 @@ def _write(
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     connection.execute(
         sql.SQL(
-            "insert into published.{} (publication_id, as_of_date, book, {names}) select %s, %s, %s, {names} from {}"
+            "insert into published.{} (publication_id, as_of_date, book, {names})"
+            " select %s, %s, %s, {names} from {}"
         ).format(sql.Identifier(table.name), sql.Identifier(f"candidate_{table.name}"), names=names),
         (publication_id, as_of, book),
     )

@@ -63,7 +63,9 @@ def gate_raw(book: str, as_of: date) -> list[CheckResult]:
             (book, as_of),
         ).fetchall()
     targets = [
-        Target(source, str(batch), f"select * from raw.{source} where book = '{book}' and _batch_id = {batch}")
+        Target(
+            source, str(batch), f"select * from raw.{source} where book = '{book}' and _batch_id = {batch}"
+        )
         for source, batch in batches
     ]
     return _run("raw", book, as_of, targets, role="builder")
@@ -77,7 +79,11 @@ def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckR
     DataRefusedError: a critical expectation failed.
     """
     targets = [
-        Target(table, publication_id, f"select * from published.{table} where publication_id = '{publication_id}'")
+        Target(
+            table,
+            publication_id,
+            f"select * from published.{table} where publication_id = '{publication_id}'",
+        )
         for table in load_suites(load_checkpoint("publication"))
     ]
     return _run("publication", book, as_of, targets, role="publisher")
@@ -89,16 +95,28 @@ def _run(gate: Gate, book: str, as_of: date, targets: Sequence[Target], *, role:
     results = list(_validate(covered, suites, role)) if covered else []
     with connect(role) as connection:
         connection.execute(
-            "delete from ops.gate_result where book = %s and as_of_date = %s and gate = %s", (book, as_of, gate)
+            "delete from ops.gate_result where book = %s and as_of_date = %s and gate = %s",
+            (book, as_of, gate),
         )
         with connection.cursor() as cursor:
             cursor.executemany(
                 "insert into ops.gate_result (book, as_of_date, gate, source, batch_id, check_name, severity,"
-                " rows_checked, rows_failed, passed, examples) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " rows_checked, rows_failed, passed, examples)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 [
-                    (book, as_of, gate, result.table, result.batch_id, result.check, result.severity,
-                     result.rows_checked, result.rows_failed, result.passed,
-                     json.dumps(result.examples, ensure_ascii=False, default=str))
+                    (
+                        book,
+                        as_of,
+                        gate,
+                        result.table,
+                        result.batch_id,
+                        result.check,
+                        result.severity,
+                        result.rows_checked,
+                        result.rows_failed,
+                        result.passed,
+                        json.dumps(result.examples, ensure_ascii=False, default=str),
+                    )
                     for result in results
                 ],
             )
@@ -106,7 +124,7 @@ def _run(gate: Gate, book: str, as_of: date, targets: Sequence[Target], *, role:
     if failed:
         raise DataRefusedError(
             f"the {gate} gate of {book} {as_of} failed: " + "; ".join(each.sentence() for each in failed),
-            hint="the last publication stays; mend the data and run the day again (ops.gate_result has it all)",
+            hint="the last publication stays; mend the data and run the day again (all of it: ops.gate_result)",
         )
     return results
 
@@ -134,7 +152,9 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
         collected = gx.ExpectationSuite(name=name)
         for spec in suite.expectations:
             collected.add_expectation(
-                get_expectation_impl(spec.type)(**spec.kwargs, severity=spec.severity, meta={"check": spec.name})
+                get_expectation_impl(spec.type)(
+                    **spec.kwargs, severity=spec.severity, meta={"check": spec.name}
+                )
             )
         definition = gx.ValidationDefinition(
             name=name,
@@ -168,7 +188,9 @@ def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int
             examples.append(value)
     if spec.type == "unexpected_rows_expectation":
         failed = observed if isinstance(observed, int) else 0
-        examples = [_plain(row) for row in (found.get("details") or {}).get("unexpected_rows", [])[:_EXAMPLES]]
+        examples = [
+            _plain(row) for row in (found.get("details") or {}).get("unexpected_rows", [])[:_EXAMPLES]
+        ]
     elif failed is None:
         failed = 0 if result.success else total
         if not result.success and observed is not None:
@@ -176,8 +198,14 @@ def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int
     if raised:
         examples = [str(raised)]
     return CheckResult(
-        target.table, target.batch_id, spec.name, spec.severity, bool(result.success),
-        int(found.get("element_count") or total), int(failed), [_plain(value) for value in examples],
+        target.table,
+        target.batch_id,
+        spec.name,
+        spec.severity,
+        bool(result.success),
+        int(found.get("element_count") or total),
+        int(failed),
+        [_plain(value) for value in examples],
     )
 
 

@@ -39,7 +39,7 @@ _GRANTS: dict[str, dict[str, tuple[bool, str]]] = {
     "builder": {
         "raw": (False, "select"),
         "ops": (False, "select"),
-        **{schema: (True, "select, insert, update, delete") for schema in BUILT_SCHEMAS},
+        **dict.fromkeys(BUILT_SCHEMAS, (True, "select, insert, update, delete")),
     },
     "modeller": {
         "intermediate": (False, "select"),
@@ -80,9 +80,7 @@ def initialise() -> None:
         for role in ROLES:
             _ensure_role(connection, role)
         for schema in SCHEMAS:
-            connection.execute(
-                sql.SQL("create schema if not exists {}").format(sql.Identifier(schema))
-            )
+            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
         _run_package_ddl(connection)
         for contract in (*load_contracts().values(), *load_book_contracts()):
             ensure_raw_table(connection, contract)
@@ -178,7 +176,9 @@ def _ensure_published_table(connection: psycopg.Connection, table: PublishedTabl
     for column in table.columns:
         connection.execute(
             sql.SQL("alter table published.{} add column if not exists {} {}").format(
-                name, sql.Identifier(column.name), sql.SQL(column.type)  # type: ignore[arg-type]
+                name,
+                sql.Identifier(column.name),
+                sql.SQL(column.type),  # type: ignore[arg-type]
             )
         )
     connection.execute(
@@ -203,15 +203,11 @@ def _grant(connection: psycopg.Connection) -> None:
     connection.execute("create or replace view publish.publication as select * from ops.publication")
     connection.execute("revoke all on schema public from public")
     database = connection.info.dbname
-    connection.execute(
-        sql.SQL("revoke all on database {} from public").format(sql.Identifier(database))
-    )
+    connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
     for role, schemas in _GRANTS.items():
         grantee = sql.Identifier(role)
         connection.execute(
-            sql.SQL("grant connect, temporary on database {} to {}").format(
-                sql.Identifier(database), grantee
-            )
+            sql.SQL("grant connect, temporary on database {} to {}").format(sql.Identifier(database), grantee)
         )
         for schema, (create, privileges) in schemas.items():
             place = sql.Identifier(schema)
@@ -227,13 +223,12 @@ def _grant(connection: psycopg.Connection) -> None:
                         "alter default privileges for role builder in schema {} grant {} on tables to {}"
                     ).format(place, granted, grantee)
                 )
-    connection.execute(
-        sql.SQL("grant create on database {} to builder").format(sql.Identifier(database))
-    )
+    connection.execute(sql.SQL("grant create on database {} to builder").format(sql.Identifier(database)))
     for role in _ALL_MAY_LOG:
         connection.execute(
             sql.SQL(
-                "grant usage on schema ops to {0}; grant select, insert on ops.run_log, ops.audit, ops.failure to {0};"
+                "grant usage on schema ops to {0};"
+                " grant select, insert on ops.run_log, ops.audit, ops.failure to {0};"
                 " grant select, insert, update, delete on ops.gate_result to {0}"
             ).format(sql.Identifier(role))
         )

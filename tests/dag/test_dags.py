@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -67,7 +68,11 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
     done = subprocess.run(
         [sys.executable, "-c", _PARSE.format(dags=str(DAGS))],
-        env=environment, capture_output=True, text=True, timeout=300, check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
@@ -92,7 +97,7 @@ def test_a_run_follows_the_steps_that_the_command_line_runs(bag: dict[str, Any])
     for dag_id, steps in DAG_STEPS.items():
         tasks = bag["dags"][dag_id]["tasks"]
         assert sorted(tasks) == sorted(steps)
-        for task, following in zip(steps, steps[1:], strict=False):
+        for task, following in itertools.pairwise(steps):
             assert tasks[task] == [following]
         assert tasks[steps[-1]] == []
 
@@ -127,7 +132,9 @@ def test_the_chain_has_no_cycle(bag: dict[str, Any]) -> None:
     }
     seen: set[str] = set()
     waiting = set(dags)
-    while free := {dag for dag in waiting if all(source in seen for source, target in edges if target == dag)}:
+    while free := {
+        dag for dag in waiting if all(source in seen for source, target in edges if target == dag)
+    }:
         seen |= free
         waiting -= free
     assert waiting == set()

@@ -29,7 +29,12 @@ def payment(number: int, amount: str = "10.50", day: str = "2026-05-09", facilit
 
 
 def load(
-    folder: Path, lines: Sequence[str], *, book: str = "demo", day: date = DAY, header: str = HEADER,
+    folder: Path,
+    lines: Sequence[str],
+    *,
+    book: str = "demo",
+    day: date = DAY,
+    header: str = HEADER,
     name: str = "payments.csv",
 ) -> LoadResult:
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,8 +99,13 @@ class TestRefusal:
     def test_a_missing_column_names_file_and_column_and_leaves_raw_as_before(self, tmp_path: Path) -> None:
         load(tmp_path, [payment(1)])
         with pytest.raises(DataRefusedError, match=r"payments\.bad\.csv.*'amount' is missing") as refused:
-            load(tmp_path, ["P2,F1"], header="payment_id,facility_id,due_item_id,value_date,booked_at,"
-                 "currency,reverses_payment_id,payer", name="payments.bad.csv")
+            load(
+                tmp_path,
+                ["P2,F1"],
+                header="payment_id,facility_id,due_item_id,value_date,booked_at,"
+                "currency,reverses_payment_id,payer",
+                name="payments.bad.csv",
+            )
         assert refused.value.exit_code == 3
         assert select("select count(*) from raw.payments") == [(1,)]
         assert select("select status from ops.load_ledger order by batch_id") == [("loaded",), ("refused",)]
@@ -143,7 +153,9 @@ class TestBitemporal:
 
     def test_rows_of_the_first_delivery_count_as_known_on_their_own_day(self, tmp_path: Path) -> None:
         load(tmp_path, [payment(1, day="2026-01-05"), payment(2, day="2026-06-30")])
-        shanghai = select("select (loaded_at at time zone 'Asia/Shanghai')::text from raw.payments order by 1")
+        shanghai = select(
+            "select (loaded_at at time zone 'Asia/Shanghai')::text from raw.payments order by 1"
+        )
         assert shanghai == [("2026-01-05 23:59:59.999999",), ("2026-06-30 23:59:59.999999",)]
 
     def test_later_deliveries_count_as_known_on_their_delivery_day(self, tmp_path: Path) -> None:
@@ -156,8 +168,9 @@ class TestBitemporal:
         load(tmp_path, [payment(1)])
         with connect("publisher") as connection:
             connection.execute(
-                "insert into ops.publication_history (publication_id, book, as_of_date, known_at, published_at,"
-                " status, code_version, models) values ('p', 'demo', %s, now(), now(), 'published', '1', '[]')",
+                "insert into ops.publication_history (publication_id, book, as_of_date, known_at,"
+                " published_at, status, code_version, models)"
+                " values ('p', 'demo', %s, now(), now(), 'published', '1', '[]')",
                 (DAY,),
             )
         before = datetime.now(UTC)
@@ -181,8 +194,10 @@ class TestQuarantine:
         assert (outcome.loaded, outcome.still_bad) == (1, 0)
         assert select("select amount::text from raw.payments where payment_id = 'P3'") == [("1.55",)]
         assert select("select status, closed_by from ops.quarantine") == [("replayed", "test")]
-        assert select("select count(*) from ops.load_ledger where status <> 'refused' and"
-                      " rows_read <> rows_loaded + rows_unchanged + rows_quarantined") == [(0,)]
+        assert select(
+            "select count(*) from ops.load_ledger where status <> 'refused' and"
+            " rows_read <> rows_loaded + rows_unchanged + rows_quarantined"
+        ) == [(0,)]
 
     def test_a_discarded_row_keeps_who_and_why(self, tmp_path: Path) -> None:
         load(tmp_path, [payment(n, amount="x" if n == 5 else "1.00") for n in range(200)])
@@ -196,10 +211,15 @@ class TestQuarantine:
 
 @pytest.mark.usefixtures("warehouse")
 def test_personal_data_leave_the_landing_zone_only_as_a_keyed_hash(tmp_path: Path) -> None:
-    header = ("customer_id,customer_type,name,national_id,phone,address,birth_date,sex,region,industry,group_id,"
-              "registered_on,monthly_income,employees,is_staff,effective_date")
-    good = [f"C{n},retail,{PERSON},11010119900307{n:04d},{PHONE},某路1号,1990-03-07,male,CN-31,,,2024-01-01,"
-            "9000,,false,2024-01-01" for n in range(200)]
+    header = (
+        "customer_id,customer_type,name,national_id,phone,address,birth_date,sex,region,industry,group_id,"
+        "registered_on,monthly_income,employees,is_staff,effective_date"
+    )
+    good = [
+        f"C{n},retail,{PERSON},11010119900307{n:04d},{PHONE},某路1号,1990-03-07,male,CN-31,,,2024-01-01,"
+        "9000,,false,2024-01-01"
+        for n in range(200)
+    ]
     good[9] = good[9].replace("9000", "nine")
     load(tmp_path, good, header=header, name="customers.csv")
     ((birth_year,),) = select("select distinct birth_year from raw.customers")
