@@ -8,6 +8,7 @@ are heavy stay inside the step that needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from creditops.books import Partition
@@ -19,7 +20,7 @@ from creditops.warehouse.run_log import step as logged
 
 Outcome = Mapping[str, Any]
 Step = Callable[[Partition], Outcome]
-LAYERS = ("staging", "intermediate", "marts", "features")
+LAYERS = ("intermediate", "marts", "features")  # staging is written into the queries that read it
 
 
 class NothingToDo(Exception):
@@ -73,7 +74,10 @@ def build_layer(partition: Partition, layer: str) -> Outcome:
     from creditops.build import build
 
     with logged(f"build.{layer}", book=partition.book, as_of=partition.as_of):
-        result = build(partition.book, partition.as_of, layers=(layer,))
+        # A label may be learnt after the day it is about (a recorded outcome); a feature never.
+        result = build(
+            partition.book, partition.as_of, layers=(layer,), labels_known_at=datetime.now(UTC)
+        )
     return {"layer": layer, "models": len(result.models)}
 
 
@@ -118,8 +122,8 @@ def warn(partition: Partition) -> Outcome:
 
     with logged("warn", book=partition.book, as_of=partition.as_of, role="publisher") as step:
         summary = warnings.evaluate(partition.book, partition.as_of)
-        step.rows = summary.open_warnings
-    return {"open": summary.open_warnings, "raised": summary.raised, "resolved": summary.resolved}
+        step.rows = sum(summary.open.values())
+    return summary.to_dict()
 
 
 def publish(partition: Partition) -> Outcome:

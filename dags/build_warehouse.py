@@ -30,7 +30,6 @@ last publication stays. Mend the data and run the day's ingest again.
 def build_warehouse() -> None:
     chain(
         step_task("gate_raw"),
-        step_task("build_staging"),
         step_task("build_intermediate"),
         step_task("build_marts"),
         step_task("build_features", outlets=[MARTS]),

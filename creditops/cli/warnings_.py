@@ -19,7 +19,7 @@ def list_(
     """Open warnings, worst first."""
     from creditops import warnings
 
-    rows = warnings.list_open(book, severity=severity)
+    rows = [each.to_dict() for each in warnings.list_warnings(book, severity=severity)]
     if json_:
         as_json(rows)
         return
@@ -31,11 +31,11 @@ def list_(
 
 
 @app.command()
-def ack(warning_id: str, actor: Actor, reason: Reason = "seen") -> None:
+def ack(warning_id: str, actor: Actor, book: Book = "demo", reason: Reason = "seen") -> None:
     """Acknowledge a warning."""
     from creditops import warnings
 
-    warnings.acknowledge(warning_id, actor=actor, reason=reason)
+    warnings.acknowledge(book, warning_id, actor=actor, reason=reason)
     console.print(f"{warning_id} acknowledged", markup=False)
 
 
@@ -44,13 +44,14 @@ def resolve(
     warning_id: str,
     actor: Actor,
     reason: Reason,
+    book: Book = "demo",
     false_alarm: bool = typer.Option(False, "--false-alarm", help="It should not have been raised."),
 ) -> None:
     """Resolve a warning, or mark it a false alarm."""
     from creditops import warnings
 
     if false_alarm:
-        warnings.mark_false_alarm(warning_id, actor=actor, reason=reason)
+        warnings.mark_false_alarm(book, warning_id, actor=actor, reason=reason)
     else:
-        warnings.resolve(warning_id, actor=actor, reason=reason)
+        warnings.resolve(book, warning_id, actor=actor, reason=reason)
     console.print(f"{warning_id} closed", markup=False)

@@ -23,7 +23,6 @@ from creditops.books import end_of_day
 from creditops.errors import DataRefusedError, UsageError
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.warehouse.connection import connect
-from creditops.warnings import snapshot_sql
 
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
@@ -69,7 +68,7 @@ def assemble(
     with connect("publisher") as connection:
         connection.execute("set work_mem = '256MB'")
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",))
-        _create_inputs(connection, book, as_of)
+        _create_dictionary(connection)
         rows: dict[str, int] = {}
         digest = hashlib.sha256(
             json.dumps(
@@ -229,10 +228,7 @@ def publications(book: str | None = None) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def _create_inputs(connection: psycopg.Connection, book: str, as_of: date) -> None:
-    connection.execute(
-        sql.SQL("create temporary table warning_snapshot on commit drop as ") + snapshot_sql(book, as_of)
-    )
+def _create_dictionary(connection: psycopg.Connection) -> None:
     connection.execute(
         "create temporary table data_dictionary (table_name text, column_name text, data_type text,"
         " unit text, description_zh text, description_en text, source text, pii_class text) on commit drop"

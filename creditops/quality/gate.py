@@ -124,7 +124,7 @@ def _run(gate: Gate, book: str, as_of: date, targets: Sequence[Target], *, role:
     if failed:
         raise DataRefusedError(
             f"the {gate} gate of {book} {as_of} failed: " + "; ".join(each.sentence() for each in failed),
-            hint="the last publication stays; mend the data and run the day again (all of it: ops.gate_result)",
+            hint="the last publication stays; mend the data and run the day again (see ops.gate_result)",
         )
     return results
 

@@ -24,9 +24,10 @@ from creditops.simulate.parameters import (
 )
 
 HORIZON = 12
-_CARRIED = np.linspace(-5.0, 13.0, 61)
-_STRAIN = np.linspace(-4.0, 4.0, 21)
+_CARRIED = np.linspace(-5.0, 13.0, 46)
+_STRAIN = np.linspace(-4.0, 4.0, 17)
 _FLOOR = 1e-12
+_NEVER = np.log(2 * _FLOOR)
 
 
 def default_probability(
@@ -40,15 +41,16 @@ def default_probability(
     carried: linear predictor without strain and downturn; strain: of the month just ended.
     past_due: months past due, 0 to 3; exposure: months with a due item to come, 0 to ``HORIZON``.
     """
-    table = np.log(_table(behaviour, downturn) + _FLOOR)
+    table = np.clip(_table(behaviour, downturn), _FLOOR, 1 - _FLOOR)
+    table = np.log(table) - np.log1p(-table)
     row, row_share = _place(carried, _CARRIED)
     column, column_share = _place(strain, _STRAIN)
     total = np.zeros(carried.shape)
     for up, weight_up in ((0, 1 - row_share), (1, row_share)):
         for right, weight_right in ((0, 1 - column_share), (1, column_share)):
-            corner = table[exposure, row + up, column + right, past_due]
+            corner = table[exposure, past_due, row + up, column + right]
             total += weight_up * weight_right * corner
-    return np.clip(np.exp(total) - _FLOOR, 0.0, 1.0)
+    return np.where(total <= _NEVER, 0.0, 1 / (1 + np.exp(-total)))
 
 
 def _place(value: Floats, nodes: Floats) -> tuple[Ints, Floats]:
@@ -75,27 +77,32 @@ _TRANSITION = _strain_transition()
 
 
 def _table(behaviour: Behaviour, downturn: Floats) -> Floats:
-    """Probabilities, shape (exposure 0 to HORIZON, carried, strain, months past due)."""
+    """Probabilities, shape (exposure 0 to HORIZON, months past due, carried, strain).
+
+    Going back from the last month, the first row is the customer that nothing falls due for any
+    more; every month adds a row in front of the others, for exposure that ends in that month.
+    """
     catch_up = (1.0, *behaviour.catch_up)
     swing = behaviour.utilisation * UTILISATION_SWING
-    value = np.zeros((HORIZON + 1, _CARRIED.size, _STRAIN.size, DEFAULT_STATE + 1))
-    value[..., DEFAULT_STATE] = 1.0
+    value = np.zeros((1, DEFAULT_STATE + 1, _CARRIED.size, _STRAIN.size))
+    value[:, DEFAULT_STATE] = 1.0
     for month in range(HORIZON, 0, -1):
         odds = np.exp(_CARRIED[:, None] + swing * _STRAIN + behaviour.macro * downturn[month - 1])
-        this = np.empty_like(value)
-        this[..., DEFAULT_STATE] = 1.0
+        exposed = np.empty_like(value)
+        exposed[:, DEFAULT_STATE] = 1.0
         for state in range(DEFAULT_STATE):
             scaled = odds * np.exp(behaviour.intercepts[state])
             roll = scaled / (1 + scaled)
-            pays = catch_up[state] * value[..., 0] + (1 - catch_up[state]) * value[..., state]
-            this[..., state] = roll * value[..., state + 1] + (1 - roll) * pays
-        this[:month, ..., 0] = value[:month, ..., 0]  # no item falls due any more
-        value = np.einsum("ij,hcjd->hcid", _TRANSITION, this, optimize=True)
-    return value[..., :DEFAULT_STATE]
+            pays = catch_up[state] * value[:, 0] + (1 - catch_up[state]) * value[:, state]
+            exposed[:, state] = pays + roll * (value[:, state + 1] - pays)
+        idle = exposed[:1].copy()
+        idle[:, 0] = value[:1, 0]
+        value = np.concatenate([idle, exposed]) @ _TRANSITION.T
+    return value[:, :DEFAULT_STATE]
 
 
 def true_probabilities(
-    grid: MonthGrid, economy: Economy, segment: Ints, paths: Paths, macro: Floats
+    grid: MonthGrid, economy: Economy, segment: Ints, paths: Paths
 ) -> pl.DataFrame:
     """True PD of customers who owe and are not in default, at the month ends of the window.
 

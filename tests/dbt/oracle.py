@@ -59,7 +59,7 @@ class ItemState:
     paid: int
 
 
-def item_states(account: Account, day: date) -> list[ItemState]:
+def item_states(account: Account, day: date, *, issued_only: bool = False) -> list[ItemState]:
     """Every due of the account on ``day``, oldest first; red-letter items are credits, not dues."""
     named: dict[str, int] = {}
     pool = 0
@@ -73,9 +73,12 @@ def item_states(account: Account, day: date) -> list[ItemState]:
     for item in account.due_items:
         if item.amount < 0 and item.due_date <= day:
             pool += -item.amount
-    dues = sorted((i for i in account.due_items if i.amount >= 0), key=lambda i: (i.due_date, i.due_item_id))
+    dues = sorted(
+        (i for i in account.due_items if i.amount >= 0 and (i.issued_on <= day or not issued_only)),
+        key=lambda i: (i.due_date, i.due_item_id),
+    )
     own: dict[str, int] = {}
-    for item in dues:
+    for item in (i for i in account.due_items if i.amount >= 0):
         received = named.get(item.due_item_id, 0)
         if received >= item.amount - TOLERANCE and item.due_item_id in named:
             own[item.due_item_id] = item.amount
@@ -143,9 +146,8 @@ def loan_balance(account: Account, day: date) -> int:
 
 def trade_balance(account: Account, day: date) -> int:
     """Unpaid amount of the invoices issued by ``day``."""
-    return sum(
-        s.item.amount - s.paid for s in item_states(account, day) if not s.is_settled and s.item.issued_on <= day
-    )
+    states = item_states(account, day, issued_only=True)
+    return sum(s.item.amount - s.paid for s in states if not s.is_settled)
 
 
 def default_episodes(dpd: Callable[[date], int], first: date, last: date) -> list[tuple[date, date | None]]:

@@ -49,9 +49,9 @@ schedules as (
             as overdue_cents,
         min(case when settled_on is null and due_date >= {{ as_of() }} then due_date end) as next_due_date,
         min(case when amount_cents > 0 then due_date end) as first_due_date,
-        {{ sum_cents(
-            'case when settled_on is null and coalesce(issued_on, due_date) <= ' ~ as_of() ~ ' then open_cents else 0 end'
-        ) }} as open_issued_cents,
+        {{ sum_cents('case when settled_on is null then open_cents else 0 end') }} as open_cents,
+        {{ sum_cents('case when coalesce(issued_on, due_date) > ' ~ as_of() ~ ' then amount_cents else 0 end') }}
+            as not_issued_cents,
         {{ sum_cents('amount_cents') }} as scheduled_cents,
         count(principal_cents) as items_with_principal,
         {{ sum_cents('principal_cents') }} as principal_cents,
@@ -113,7 +113,7 @@ joined as (
             when first_dues.first_due_is_open = 1 then true
             else {{ days_between('schedules.first_due_date', 'first_dues.first_due_settled_on') }} > 30
         end as is_first_payment_default,
-        schedules.open_issued_cents,
+        greatest(schedules.open_cents - schedules.not_issued_cents, 0) as open_issued_cents,
         schedules.items_open,
         schedules.last_settled_on,
         case

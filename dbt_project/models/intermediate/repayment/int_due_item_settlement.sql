@@ -165,7 +165,14 @@ named_days as (
     group by credit_entries.facility_key, credit_entries.value_date
 ),
 
+-- The first day stands for the time before any payment.
 named_pool as (
+    select
+        facility_key,
+        cast('0001-01-01' as date) as value_date,
+        cast(0 as bigint) as pool_to_date
+    from named_facilities
+    union all
     select
         facility_key,
         value_date,
@@ -206,6 +213,7 @@ item_days as (
         named_items.amount_cents >= 0
         and (
             applied_days.applied_cents is not null
+            or named_pool.value_date = cast('0001-01-01' as date)
             or named_items.scope_key in (select pooled_facilities.facility_key from pooled_facilities)
         )
 ),
@@ -272,7 +280,8 @@ named_first as (
         named_items.principal_cents,
         named_items.due_through_cents,
         case
-            when named_items.amount_cents <= 0 then named_items.due_date
+            when named_items.amount_cents <= 0 or item_outcomes.settled_on = cast('0001-01-01' as date)
+                then named_items.due_date
             else item_outcomes.settled_on
         end as settled_on,
         coalesce(item_outcomes.paid_here_cents, 0) as paid_here_cents

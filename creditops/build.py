@@ -1,0 +1,279 @@
+"""Builds the credit warehouse with dbt: staging to features, one book, one day.
+
+Each layer is one ``dbt build`` in this process; what every model did goes to ``ops.run_log``. dbt's
+state (parse cache, compiled SQL, log) lives below ``<home>/dbt``, never in the source tree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from creditops.books import check_book, end_of_day, zone
+from creditops.errors import CreditOpsError, DataRefusedError, UsageError
+from creditops.settings import PROJECT_ROOT, get_settings
+from creditops.warehouse.connection import address, connect, credentials
+from creditops.warehouse.run_log import record
+
+LAYERS = ("staging", "intermediate", "marts", "features")
+PROJECT = PROJECT_ROOT / "dbt_project"
+
+# Staging models are written into the queries that read them; there is nothing to build.
+_BUILT_LAYERS = ("intermediate", "marts", "features")
+_PREFIX = re.compile(r"([a-z][a-z0-9_]{0,30}_)?")
+_READERS = ("modeller", "publisher")
+_SESSION = "-c timezone=UTC -c jit=off -c work_mem=256MB"
+_SAMPLE_ROWS = 3
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What building one model did. ``rows`` are those written for the book."""
+
+    layer: str
+    name: str
+    rows: int | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build did.
+
+    Attributes
+    ----------
+    models: every model built, in order of completion.
+    warnings: data tests that found rows but do not stop the line, as ``name: rows``.
+    """
+
+    models: list[ModelResult] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> dict[str, int | None]:
+        """Rows written per model."""
+        return {model.name: model.rows for model in self.models}
+
+
+def build(
+    book: str,
+    as_of: date,
+    *,
+    layers: Sequence[str] = LAYERS,
+    known_at: datetime | None = None,
+    labels_known_at: datetime | None = None,
+    schema_prefix: str = "",
+    full_refresh: bool = False,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Build layers of the warehouse for one book, as of a day, as known at a time.
+
+    Parameters
+    ----------
+    known_at: only rows loaded by then count; the end of ``as_of`` in the book's zone by default.
+    labels_known_at: the same for outcomes from outside; ``known_at`` by default.
+    schema_prefix: builds into schemas of its own (``<prefix>marts``, ...) and leaves the live
+        ones alone; see :func:`drop_build`.
+    full_refresh: rebuild what an incremental build would keep.
+    progress: told each model as it is done.
+
+    Raises
+    ------
+    UsageError: unknown layer, book or prefix.
+    DataRefusedError: a data test failed; names it with its failing rows and examples.
+    CreditOpsError: a model could not be built.
+    ServiceUnreachableError: PostgreSQL does not answer.
+    """
+    check_book(book)
+    _check(layers, schema_prefix)
+    known = known_at or end_of_day(book, as_of)
+    variables = {
+        "book": book,
+        "as_of": as_of.isoformat(),
+        "known_at": known.isoformat(),
+        "labels_known_at": (labels_known_at or known).isoformat(),
+        "time_zone": zone(book).key,
+        "schema_prefix": schema_prefix,
+    }
+    state = get_settings().home / "dbt" / (schema_prefix or "live") / book
+    result = BuildResult()
+    with connect("builder", autocommit=True) as connection, _environment():
+        _lock(connection, book, schema_prefix)
+        runner = _Runner(state, variables, full_refresh, progress)
+        for layer in layers:
+            if layer in _BUILT_LAYERS:
+                outcome = runner.build(layer)
+                _collect(outcome, layer, result, book, as_of, connection)
+        if schema_prefix:
+            _grant(connection, schema_prefix)
+    return result
+
+
+def drop_build(schema_prefix: str) -> None:
+    """Drop the schemas of a build with a prefix.
+
+    Raises
+    ------
+    UsageError: the prefix is empty or no prefix.
+    """
+    _check((), schema_prefix)
+    if not schema_prefix:
+        raise UsageError("the live schemas are not dropped", hint="name the prefix of a build")
+    with connect("builder") as connection:
+        for layer in LAYERS:
+            connection.execute(
+                sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema_prefix + layer))
+            )
+
+
+class _Runner:
+    """dbt in this process; parses the project once for all layers."""
+
+    def __init__(
+        self, state: Path, variables: Mapping[str, str], full_refresh: bool, progress: Progress | None
+    ) -> None:
+        from dbt.cli.main import dbtRunner  # takes two seconds to import
+
+        self._runner = dbtRunner(callbacks=[_on_model_done(progress)] if progress else None)
+        self._common = [
+            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+            *("--target-path", str(state / "target"), "--log-path", str(state / "log")),
+            *("--vars", json.dumps(variables)),
+        ]
+        self._full_refresh = ["--full-refresh"] if full_refresh else []
+
+    def build(self, layer: str) -> Any:
+        """Result of ``dbt build`` for one layer, without the unit tests of definitions."""
+        quiet = ["--log-level", "none", "--log-level-file", "info", "--no-write-json"]
+        if self._runner.manifest is None:
+            parsed = self._runner.invoke([*quiet, "parse", *self._common])
+            if not parsed.success:
+                raise CreditOpsError(f"the dbt project cannot be read: {parsed.exception}")
+            self._runner.manifest = parsed.result
+        return self._runner.invoke(
+            [
+                *(*quiet, "--no-populate-cache"),
+                *("build", "--select", f"path:models/{layer}"),
+                *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"),
+                *self._common,
+                *self._full_refresh,
+            ]
+        )
+
+
+def _collect(
+    outcome: Any, layer: str, result: BuildResult, book: str, as_of: date, connection: psycopg.Connection
+) -> None:
+    if outcome.result is None:
+        raise CreditOpsError(f"dbt could not build layer {layer}: {outcome.exception}")
+    errors: list[str] = []
+    failed: list[str] = []
+    for each in outcome.result.results:
+        status, node = str(each.status), each.node
+        if str(node.resource_type) == "model" and status == "success":
+            rows = each.adapter_response.get("rows_affected")
+            result.models.append(ModelResult(layer, node.name, rows, each.execution_time))
+            record(f"dbt.{layer}.{node.name}", rows, each.execution_time, book=book, as_of=as_of)
+        elif status == "error":
+            errors.append(f"{node.name}: {each.message}")
+        elif status == "fail":
+            failed.append(f"{node.name}: {each.failures} rows{_examples(connection, node)}")
+        elif status == "warn":
+            result.warnings.append(f"{node.name}: {each.failures} rows")
+    if failed:
+        raise DataRefusedError(
+            f"{len(failed)} data tests failed for book {book}: " + "; ".join(failed),
+            hint="mend the rows at their source and deliver them again",
+        )
+    if errors:
+        raise CreditOpsError(
+            f"dbt could not build layer {layer} of book {book}: " + "; ".join(errors),
+            hint=f"see {get_settings().home / 'dbt'}",
+        )
+
+
+def _examples(connection: psycopg.Connection, node: Any) -> str:
+    """The first failing rows of a test, by its own query."""
+    try:
+        cursor = connection.execute(f"select * from ({node.compiled_code}) as failing limit {_SAMPLE_ROWS}")
+        names = [column.name for column in cursor.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except psycopg.Error:
+        return ""
+    return ", for example " + "; ".join(
+        ", ".join(f"{name} {value}" for name, value in row.items()) for row in rows
+    )
+
+
+def _on_model_done(progress: Progress) -> Callable[[Any], None]:
+    def callback(event: Any) -> None:
+        if event.info.name == "LogModelResult":
+            data = event.data
+            progress(f"{data.node_info.node_name}: {data.status} in {data.execution_time:.1f} s")
+
+    return callback
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Where dbt finds the warehouse (``profiles.yml``) and the session settings libpq hands over."""
+    where, (user, password) = address(), credentials("builder")
+    wanted = {
+        "CREDITOPS_DBT_HOST": where.host,
+        "CREDITOPS_DBT_PORT": str(where.port),
+        "CREDITOPS_DBT_DATABASE": where.dbname,
+        "CREDITOPS_DBT_USER": user,
+        "CREDITOPS_DBT_PASSWORD": password,
+        "PGOPTIONS": _SESSION,
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _check(layers: Sequence[str], schema_prefix: str) -> None:
+    unknown = [layer for layer in layers if layer not in LAYERS]
+    if unknown:
+        raise UsageError(f"there is no layer {unknown[0]!r}", hint=f"use {', '.join(LAYERS)}")
+    if not _PREFIX.fullmatch(schema_prefix):
+        raise UsageError(
+            f"{schema_prefix!r} is no schema prefix",
+            hint="use lower case letters, digits and _, ending with _, e.g. asof_2026_03_",
+        )
+
+
+def _lock(connection: psycopg.Connection, book: str, schema_prefix: str) -> None:
+    """Wait for a running build of the same book; the lock ends with the connection."""
+    connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"build {schema_prefix} {book}",))
+
+
+def _grant(connection: psycopg.Connection, schema_prefix: str) -> None:
+    for layer in _BUILT_LAYERS:
+        schema = sql.Identifier(schema_prefix + layer)
+        exists = connection.execute(
+            "select 1 from pg_namespace where nspname = %s", (schema_prefix + layer,)
+        ).fetchone()
+        for reader in _READERS if exists else ():
+            role = sql.Identifier(reader)
+            connection.execute(sql.SQL("grant usage on schema {} to {}").format(schema, role))
+            connection.execute(sql.SQL("grant select on all tables in schema {} to {}").format(schema, role))

@@ -1,0 +1,175 @@
+"""Every shipped rule on a customer that it must warn of and on one that it must not."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from creditops.warehouse import connect
+from creditops.warnings import EarlyWarning, evaluate, list_warnings, load_rules
+from creditops.warnings.compiler import compile_hits
+from creditops.warnings.expression import compile_expression
+from creditops.warnings.subject import load_subjects
+from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
+
+MARCH = date(2026, 3, 31)
+
+
+def hit_and_miss(p: Portfolio) -> None:
+    """For each rule a customer ``<rule>.hit`` and one or more ``<rule>.miss...`` just beside it."""
+    roll = "dpd_rolled_forward"
+    p.facility(f"{roll}.hit", 1, dpd=20), p.facility(f"{roll}.hit", dpd=50, overdue_amount=300)
+    p.facility(f"{roll}.miss", 1, dpd=40), p.facility(f"{roll}.miss", dpd=55)
+    p.facility(f"{roll}.miss_default", 1, dpd=100, is_default=True)
+    p.facility(f"{roll}.miss_default", dpd=130, is_default=True)
+
+    first = "first_payment_default"
+    for customer, paid_first in ((f"{first}.hit", False), (f"{first}.miss", True)):
+        p.facility(customer, 2, mob=1, amount_due=100, amount_paid=100 if paid_first else 0, dpd=11)
+        p.facility(customer, 1, mob=2, amount_due=100, amount_paid=0, dpd=42 if not paid_first else 11)
+        p.facility(customer, 0, mob=3, amount_due=100, amount_paid=0, dpd=72 if not paid_first else 41)
+
+    for months in range(3):
+        p.facility("utilisation_high_3m.hit", months, balance=9100 + 300 * months)
+        p.facility("utilisation_high_3m.miss", months, balance=9500 - 300 * months)
+        p.facility("utilisation_high_3m.miss_loan", months, balance=9900, product_type="instalment_loan")
+        if months < 2:
+            p.facility("utilisation_high_3m.miss_new", months, balance=9900, mob=1)
+    p.facility("limit_excess.hit", balance=10001), p.facility("limit_excess.miss", balance=10000)
+
+    for months in range(4):
+        for name, paid, state in (("hit", 300, 0), ("miss", 900, 0), ("miss_late", 300, 1)):
+            p.facility(
+                f"minimum_payments_only.{name}", months, balance=6000, amount_paid=paid, repayment_state=state
+            )
+
+    p.behaviour("repeated_lateness.hit", months_overdue_6m=3)
+    p.behaviour("repeated_lateness.miss", months_overdue_6m=2)
+    p.behaviour("repeated_lateness.miss_default", months_overdue_6m=6, dpd_now=120)
+    short = {"payment_ratio_6m": 0.9, "overdue_amount_now": 50}
+    p.behaviour("payments_falling_short.hit", payment_ratio_3m=0.4, **short)
+    p.behaviour("payments_falling_short.miss", payment_ratio_3m=0.7, **short)
+
+    p.bureau("bureau_new_delinquency.hit", 3, bureau_worst_3m=1)
+    p.bureau("bureau_new_delinquency.hit", bureau_worst_3m=2)
+    p.bureau("bureau_new_delinquency.miss", 3, bureau_worst_3m=3)
+    p.bureau("bureau_new_delinquency.miss", bureau_worst_3m=3)
+    p.bureau("bureau_new_delinquency.miss_first_report", bureau_worst_3m=3)
+    p.bureau("bureau_hard_inquiries.hit", inquiries_3m=4)
+    p.bureau("bureau_hard_inquiries.miss", inquiries_3m=3)
+    p.bureau("bureau_hard_inquiries.miss_no_hit", inquiries_3m=9, bureau_hit=False)
+    for name, exposure in (("hit", 75000), ("miss", 74999)):
+        p.bureau(f"bureau_exposure_surge.{name}", 6)
+        p.bureau(f"bureau_exposure_surge.{name}", bureau_exposure=exposure)
+    p.bureau("court_enforcement.hit", public_records=1), p.bureau("court_enforcement.miss")
+    p.bureau("overdue_elsewhere.hit", overdue_elsewhere=101)
+    p.bureau("overdue_elsewhere.miss", overdue_elsewhere=100)
+
+    p.statement("z_enters_distress.hit", 6, z2_score=1.2), p.statement("z_enters_distress.hit", z2_score=1.09)
+    p.statement("z_enters_distress.miss", 6, z2_score=0.9), p.statement("z_enters_distress.miss", z2_score=0.9)
+    p.statement("interest_cover_low.hit", interest_cover=1.49)
+    p.statement("interest_cover_low.miss", interest_cover=1.5)
+    p.statement("interest_cover_low.miss_no_interest", interest_cover=None)
+    p.statement("sales_down.hit", sales_growth_yoy=-0.3), p.statement("sales_down.miss", sales_growth_yoy=-0.29)
+    for name, days in (("hit", 90.0), ("miss", 89.0)):
+        p.statement(f"receivable_days_up.{name}", 12)
+        p.statement(f"receivable_days_up.{name}", receivable_days=days)
+    for name, before in (("hit", -0.1), ("miss", 0.1)):
+        p.statement(f"cash_flow_negative.{name}", 3, cfo_to_debt=before)
+        p.statement(f"cash_flow_negative.{name}", cfo_to_debt=-0.05)
+    p.statement("statement_late.hit", statement_age_months=10)
+    p.statement("statement_late.miss", statement_age_months=9)
+
+    p.score("score_deterioration.hit", MARCH, 600, 0.02, "4"), p.score("score_deterioration.hit", JUNE, 560, 0.03, "5")
+    p.score("score_deterioration.miss", MARCH, 600, 0.02, "4"), p.score("score_deterioration.miss", JUNE, 561, 0.039, "5")
+    p.score("grade_down.hit", MARCH, 600, 0.02, "10"), p.score("grade_down.hit", JUNE, 590, 0.03, "D")
+    p.score("grade_down.hit", date(2025, 9, 30), 600, 0.02, "9")
+    p.score("grade_down.miss", MARCH, 600, 0.02, "9"), p.score("grade_down.miss", JUNE, 590, 0.03, "10")
+
+    for customer, defaulted in (("group_member_in_default.hit", False), ("group_member_in_default.miss_itself", True)):
+        p.customer(customer, group_id="G1")
+        p.facility(customer, dpd=95 if defaulted else 0, is_default=defaulted)
+        p.facility(customer, 1, dpd=91 if defaulted else 0, is_default=defaulted)
+    p.customer("group_member_in_default.miss", group_id="G2"), p.facility("group_member_in_default.miss")
+
+
+@pytest.fixture(scope="module")
+def warned(module_portfolio: Portfolio) -> list[EarlyWarning]:
+    hit_and_miss(module_portfolio)
+    summary = evaluate(BOOK, JUNE)
+    assert summary.skipped == {}
+    warnings = list_warnings(BOOK, limit=1000)
+    assert summary.hits == summary.raised == len(warnings)
+    return warnings
+
+
+@pytest.mark.parametrize("rule_id", [rule.id for rule in load_rules()])
+def test_a_rule_warns_where_it_must_and_only_there(warned: list[EarlyWarning], rule_id: str) -> None:
+    warned_by_rule = {w.customer_id for w in warned if w.rule_id == rule_id}
+    own = {customer for customer in warned_by_rule if customer.startswith(f"{rule_id}.")}
+    assert own == {f"{rule_id}.hit"}
+
+
+def test_the_evidence_of_a_warning_gives_its_decision_again(warned: list[EarlyWarning]) -> None:
+    """Population and condition, evaluated on the kept evidence alone, hold for every warning."""
+    rules = {rule.id: rule for rule in load_rules()}
+    with connect("publisher") as connection:
+        kinds = column_types()
+        for warning in warned:
+            rule = rules[warning.rule_id]
+            columns = set(load_subjects()[rule.subject].columns)
+            parts = [
+                compile_expression(text, columns=columns, parameters=warning.evidence.get("thresholds", {}), where="")
+                for text in (rule.population, rule.condition)
+            ]
+            read = sorted({column for part in parts for column in part.columns})
+            assert set(read) <= set(warning.evidence)
+            record = ", ".join(f"{column} {kinds[rule.subject, column]}" for column in read)
+            decision = " and ".join(f"({part.sql})" for part in parts)
+            row = connection.execute(
+                f"select {decision} from jsonb_to_record(%s::jsonb) as evidence ({record})",
+                (json.dumps(warning.evidence),),
+            ).fetchone()
+            assert row == (True,), warning
+
+
+def column_types() -> dict[tuple[str, str], str]:
+    """SQL type of every column of every subject, as the subjects' queries give them."""
+    rules = [rule for rule in load_rules()]
+    kinds: dict[tuple[str, str], str] = {}
+    with connect("publisher") as connection:
+        for name in load_subjects():
+            one = [rule for rule in rules if rule.subject == name][:1]
+            query = compile_hits(
+                one, load_subjects(), book=BOOK, as_of=JUNE, schemas={"marts": "marts", "features": "features"}
+            ).split("hit as (\n")[0]
+            cursor = connection.execute(f"{query.rstrip().rstrip(',')} select * from {name} limit 0")
+            assert cursor.description is not None
+            for column in cursor.description:
+                kinds[name, column.name] = (
+                    connection.execute("select format_type(%s, null)", (column.type_code,)).fetchone() or ("",)
+                )[0]
+            assert {column.name for column in cursor.description} == set(load_subjects()[name].columns)
+    return kinds
+
+
+def test_texts_show_figures_in_the_reader_s_form(warned: list[EarlyWarning]) -> None:
+    texts = {w.customer_id: (w.text_zh, w.text_en) for w in warned if w.customer_id.startswith(w.rule_id)}
+    assert texts["dpd_rolled_forward.hit"] == (
+        "逾期50天，由M1恶化至M2，逾期金额300。",
+        "50 days past due, rolled from M1 to M2; 300 overdue.",
+    )
+    assert texts["utilisation_high_3m.hit"][1] == (
+        "Utilisation above 90.0% for three months; lowest 91.0%, now 91.0%."
+    )
+    assert texts["sales_down.hit"][0] == "营业收入同比-30.0%，应收账款周转60天。"
+
+
+def test_severity_follows_the_first_step_that_holds(warned: list[EarlyWarning]) -> None:
+    severities = {w.customer_id: w.severity for w in warned if w.customer_id.startswith(w.rule_id)}
+    assert severities["dpd_rolled_forward.hit"] == "orange"
+    assert severities["interest_cover_low.hit"] == "orange"
+    assert severities["court_enforcement.hit"] == "red"
+    assert severities["bureau_hard_inquiries.hit"] == "yellow"

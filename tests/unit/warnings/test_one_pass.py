@@ -1,0 +1,43 @@
+"""More rules cost no more scans."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from creditops.warehouse import connect
+from creditops.warnings import load_rules
+from creditops.warnings.compiler import compile_hits
+from creditops.warnings.rule import Rule
+from creditops.warnings.subject import load_subjects
+from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
+
+
+def scans(rules: list[Rule]) -> Counter[str]:
+    """How often the plan of the compiled rules reads each table."""
+    query = compile_hits(
+        rules, load_subjects(), book=BOOK, as_of=JUNE, schemas={"marts": "marts", "features": "features"}
+    )
+    with connect("publisher") as connection:
+        row = connection.execute(f"explain (format json) {query}").fetchone()  # type: ignore[arg-type]
+    assert row is not None
+    found: Counter[str] = Counter()
+
+    def walk(node: dict[str, Any]) -> None:
+        if "Relation Name" in node:
+            found[node["Relation Name"]] += 1
+        for child in node.get("Plans", []):
+            walk(child)
+
+    walk(row[0][0]["Plan"])
+    return found
+
+
+def test_the_panel_is_read_once_however_many_rules_and_subjects_look_at_it(portfolio: Portfolio) -> None:
+    assert scans(list(load_rules()))["fct_facility_month"] == 1
+
+
+def test_doubling_the_rules_adds_no_scan(portfolio: Portfolio) -> None:
+    rules = list(load_rules())
+    twins = [rule.model_copy(update={"id": f"{rule.id}_twin"}) for rule in rules]
+    assert scans(rules + twins) == scans(rules)
