@@ -32,7 +32,7 @@ PROJECT = PROJECT_ROOT / "dbt_project"
 _BUILT_LAYERS = ("intermediate", "marts", "features")
 _PREFIX = re.compile(r"([a-z][a-z0-9_]{0,30}_)?")
 _READERS = ("modeller", "publisher")
-_SESSION = "-c timezone=UTC -c jit=off -c work_mem=256MB"
+_SESSION = "-c timezone=UTC -c jit=off -c work_mem=256MB -c enable_nestloop=off"
 _SAMPLE_ROWS = 3
 
 Progress = Callable[[str], None]

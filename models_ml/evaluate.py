@@ -73,7 +73,12 @@ def score_frame(table: PointsTable, frame: pd.DataFrame) -> pd.DataFrame:
     for position, each in enumerate(table.characteristics):
         columns[f"points_{each.name}"] = points[:, position]
     columns |= _reasons(table, points)
-    return pd.DataFrame(columns, index=frame.index)
+    texts = {  # as objects, so that no reason is None and not NaN
+        name: pd.Series(values, index=frame.index, dtype=object)
+        for name, values in columns.items()
+        if name.startswith(("reason_", "grade"))
+    }
+    return pd.DataFrame(columns | texts, index=frame.index)
 
 
 def _reasons(table: PointsTable, points: np.ndarray) -> dict[str, object]:

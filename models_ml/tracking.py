@@ -9,7 +9,7 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version as package_version
@@ -112,7 +112,7 @@ def log_scorecard(
                 path = Path(folder) / TABLE_FILE
                 path.write_text(table.to_json(), encoding="utf-8")
                 with as_file(files("models_ml").joinpath("pyfunc.py")) as script:
-                    mlflow.pyfunc.log_model(
+                    model = mlflow.pyfunc.log_model(
                         name=MODEL_ARTIFACT,
                         python_model=str(script),
                         artifacts={"points_table": str(path)},
@@ -123,10 +123,14 @@ def log_scorecard(
                             f"{package}=={package_version(package)}"
                             for package in ("mlflow", "numpy", "pandas")
                         ],
-                        registered_model_name=name,
                     )
-    versions = connection.search_model_versions(f"name='{name}' and run_id='{run.info.run_id}'")
-    return Logged(run.info.run_id, str(versions[0].version))
+        # Not mlflow.register_model, which prints.
+        with suppress(mlflow.exceptions.MlflowException):
+            connection.create_registered_model(name)
+        version = connection.create_model_version(
+            name, model.model_uri, run.info.run_id, await_creation_for=0, model_id=model.model_id
+        )
+    return Logged(run.info.run_id, str(version.version))
 
 
 def load_table(name: str, version: str) -> PointsTable | None:

@@ -100,6 +100,7 @@ def train_declared(
     leaks = find_leaks(
         data.frame[fitted.splits == DEVELOPMENT],
         data.bad[fitted.splits == DEVELOPMENT],
+        list(spec.features.values()),
         fitted.model.candidates,
         spec.gates.max_univariate_auc,
     )

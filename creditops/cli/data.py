@@ -18,16 +18,24 @@ quarantine_app = typer.Typer(
 )
 
 _LEDGER = (
-    "batch_id",
+    "batch",
     "source",
+    "delivery",
     "file",
     "status",
-    "rows_read",
-    "rows_loaded",
-    "rows_unchanged",
-    "rows_quarantined",
+    "read",
+    "loaded",
+    "unchanged",
+    "quarantined",
     "seconds",
 )
+
+
+def _ledger_line(row: dict[str, Any]) -> dict[str, Any]:
+    """A ledger row under short headings; the file without its folder."""
+    shown = {name.removeprefix("rows_").removesuffix("_id"): value for name, value in row.items()}
+    _, shown["delivery"], shown["file"] = str(row["file"]).split("/", 2)
+    return shown
 
 
 def register(app: typer.Typer) -> None:
@@ -108,7 +116,7 @@ def ingest(
     if json_:
         as_json(results)
     else:
-        table(results, _LEDGER, title=f"ledger of {book}")
+        table([_ledger_line(row) for row in results], _LEDGER, title=f"ledger of {book}")
     if refused is not None:
         raise refused
 
@@ -125,7 +133,7 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
     if json_:
         as_json(rows)
     else:
-        table(rows, (*_LEDGER, "message"), title="load ledger")
+        table([_ledger_line(row) for row in rows], (*_LEDGER, "message"), title="load ledger")
 
 
 @quarantine_app.command("list")

@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False)
+_console = Console(highlight=False)
+console = _console if _console.is_terminal else Console(highlight=False, width=140)
 
 
 def as_json(value: Any) -> None:

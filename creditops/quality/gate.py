@@ -178,7 +178,6 @@ def _total(results: Iterable[Any]) -> int:
 
 
 def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int) -> CheckResult:
-    raised = (result.exception_info or {}).get("exception_message") if not result.success else None
     found = result.result or {}
     failed = found.get("unexpected_count")
     observed = found.get("observed_value")
@@ -195,8 +194,9 @@ def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int
         failed = 0 if result.success else total
         if not result.success and observed is not None:
             examples = [f"observed {observed}"]
+    raised = [] if result.success else list(_messages(result.exception_info or {}))
     if raised:
-        examples = [str(raised)]
+        examples = [f"it cannot be evaluated: {raised[0]}"]
     return CheckResult(
         target.table,
         target.batch_id,
@@ -207,6 +207,16 @@ def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int
         int(failed),
         [_plain(value) for value in examples],
     )
+
+
+def _messages(exception_info: dict[str, Any]) -> Iterable[str]:
+    """Exception messages, which the library nests by metric."""
+    message = exception_info.get("exception_message")
+    if isinstance(message, str):
+        yield message.splitlines()[0]
+    for nested in exception_info.values():
+        if isinstance(nested, dict):
+            yield from _messages(nested)
 
 
 def _plain(value: Any) -> Any:

@@ -96,8 +96,8 @@ def new_items(
     )
 
 
-def loan_items(seed: int, grid: MonthGrid, facilities: FacilityPlan) -> DueItems:
-    """Full schedules of all loans (known from opening to maturity), and handling fees of some.
+def loan_items(seed: int, grid: MonthGrid, facilities: FacilityPlan) -> tuple[DueItems, DueItems]:
+    """Full schedules of all loans (known from opening to maturity), and the handling fees of some.
 
     Instalment loans are repaid in equal instalments, term loans with equal principals.
     """
@@ -122,7 +122,7 @@ def loan_items(seed: int, grid: MonthGrid, facilities: FacilityPlan) -> DueItems
     fees = new_items(
         charged, facilities.open_month[charged], 3, opened_on, opened_on, (nothing, nothing, fee)
     )
-    return join([schedule, fees.changed(pay_day=opened_on)])[0]
+    return schedule, fees.changed(pay_day=opened_on)
 
 
 def _amortisation(facilities: FacilityPlan, loans: Ints, term: Ints) -> tuple[Ints, Ints]:

@@ -19,6 +19,7 @@ BEFORE = 24
 """Months of series before the first simulated one."""
 AHEAD = 12
 """Months of the downturn factor after ``as_of``; they enter the true PD, never a series."""
+_CYCLE_MONTHS, _WORST_BEFORE_END = 48, 18
 
 _MACRO = (  # name, mean, change per unit of downturn, noise, publication lag in days
     ("gdp_yoy", 0.050, -0.009, 0.002, 18),
@@ -50,12 +51,13 @@ class Economy:
 
 
 def draw_economy(seed: int, grid: MonthGrid) -> Economy:
-    """A four-year cycle with persistent noise, and an index for every industry."""
+    """A four-year cycle, worst a year and a half before the end, with noise; industry indices."""
     rng = stream(seed, "economy")
     months = BEFORE + grid.count + AHEAD
     noise = _persistent(rng, (1, months), 0.85)[0]
-    cycle = np.sin(2 * np.pi * (np.arange(months) / 48 + rng.random()))
-    downturn = 0.85 * cycle + 0.35 * noise
+    worst = BEFORE + grid.count - _WORST_BEFORE_END
+    cycle = np.cos(2 * np.pi * (np.arange(months) - worst) / _CYCLE_MONTHS)
+    downturn = 0.85 * cycle + 0.3 * noise
     own = _persistent(rng, (len(INDUSTRIES), months), 0.92)
     index = 100 - _INDUSTRY_CYCLE[:, None] * (0.8 * downturn + 0.5 * own)
     return Economy(downturn=downturn, industry_index=index)

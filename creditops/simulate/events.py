@@ -94,7 +94,7 @@ def draw_events(
         shock_from[leader], shock_size[leader] = start, _LEADER_SHOCK
     free = exposed & (shock_from == NEVER)
     free[fraud.customers] = False
-    crashed = _some(rng, free & (population.segment == CORPORATE) & (population.group < 0), 0.05, n)
+    crashed = _some(rng, free & (population.segment == CORPORATE) & (population.group < 0), 0.07, n)
     elsewhere = _some(rng, free & (population.segment == RETAIL), 0.012, n)
     for chosen, size in ((crashed, _CRASH_SHOCK), (elsewhere, _ELSEWHERE_SHOCK)):
         # The outside sees a crash or a default elsewhere before the first payment here is missed.
@@ -128,7 +128,7 @@ def _contagion(
     """Groups struck, the leader of each, and the month the leader stops paying."""
     groups = np.unique(population.group[population.group >= 0])
     with_leader = [g for g in groups if exposed[population.group == g].any()]
-    count = min(len(with_leader), max(1, round(0.2 * groups.size)))
+    count = min(len(with_leader), max(1, round(0.14 * groups.size)))
     struck = np.sort(rng.choice(np.array(with_leader, dtype=np.int64), count, replace=False))
     leaders = np.array(
         [int(np.flatnonzero((population.group == g) & exposed)[0]) for g in struck], dtype=np.int64

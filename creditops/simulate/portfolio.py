@@ -150,18 +150,16 @@ def _repay(book: _Book) -> _Repayment:
     seed, grid, facilities, paths = book.seed, book.grid, book.facilities, book.paths
     limits, raised = card_limits(grid, facilities, paths)
     balances = card_balances(seed, grid, book.population, facilities, paths, limits)
-    scheduled = [
-        with_settlement(grid, facilities, paths, part)
-        for part in (
-            loan_items(seed, grid, facilities),
-            card_items(grid, facilities, paths, balances),
-            invoices(seed, grid, book.population.annual_revenue, facilities, paths),
-        )
-    ]
-    trade, red, disputes = dispute(seed, grid, facilities, paths, scheduled[2])
-    items, place = join([scheduled[0], scheduled[1], trade, red])
-    before_trade = scheduled[0].size + scheduled[1].size
-    disputes = disputes.with_columns(pl.Series("item", place[before_trade + disputes["item"].to_numpy()]))
+    issued = (
+        *loan_items(seed, grid, facilities),
+        card_items(grid, facilities, paths, balances),
+        invoices(seed, grid, book.population.annual_revenue, facilities, paths),
+    )
+    *others, trade = (with_settlement(grid, facilities, paths, part) for part in issued)
+    trade, red, disputes = dispute(seed, grid, facilities, paths, trade)
+    items, place = join([*others, trade, red])
+    first = sum(part.size for part in others)
+    disputes = disputes.with_columns(pl.Series("item", place[first + disputes["item"].to_numpy()]))
     payments = pay(seed, grid, facilities, paths, items)
     states = end_facilities(seed, grid, facilities, paths, items, payments)
     return _Repayment(items, payments, disputes, states, limits, raised, balances)

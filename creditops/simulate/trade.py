@@ -14,7 +14,7 @@ import polars as pl
 from creditops.simulate.arrays import Bools, Ints, expand
 from creditops.simulate.behaviour import Paths
 from creditops.simulate.calendar import MonthGrid
-from creditops.simulate.due_items import UNPAID, DueItems, join, new_items
+from creditops.simulate.due_items import UNPAID, DueItems, new_items
 from creditops.simulate.events import NEVER
 from creditops.simulate.origination import FacilityPlan
 from creditops.simulate.parameters import DEFAULT_STATE
@@ -56,10 +56,9 @@ def invoices(
     state = paths.past_due[np.clip(issue_month, 0, grid.count - 1), customer]
     kept = known & (state < DEFAULT_STATE)
     nothing = np.zeros(int(kept.sum()), dtype=np.int64)
-    items = new_items(
+    return new_items(
         owner[kept], month[kept], 2, issued_on[kept], due_on[kept], (amount[kept], nothing, nothing)
     )
-    return join([items])[0]
 
 
 def dispute(

@@ -30,9 +30,7 @@ def start_response(
     _act(book, warning_id, "in_response", actor=actor, reason=reason, at=at)
 
 
-def resolve(
-    book: str, warning_id: str, *, actor: str, reason: str, at: datetime | None = None
-) -> None:
+def resolve(book: str, warning_id: str, *, actor: str, reason: str, at: datetime | None = None) -> None:
     """Close the warning as dealt with; the rule stays quiet for its ``quiet_days`` unless it worsens."""
     _act(book, warning_id, "resolved", actor=actor, reason=reason, at=at)
 

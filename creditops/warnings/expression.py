@@ -62,7 +62,7 @@ def compile_expression(
         match = _TOKEN.match(text, position)
         if match is None:
             raise UsageError(
-                f"{where}: {text[position:position + 20]!r} at character {position + 1} is not allowed",
+                f"{where}: {text[position : position + 20]!r} at character {position + 1} is not allowed",
                 hint="use columns, {parameters}, literals, comparison, arithmetic, and, or, not, case",
             )
         position = match.end()
@@ -81,7 +81,8 @@ def compile_expression(
                 read[name] = None
             elif not (is_call and name in FUNCTIONS):
                 raise UsageError(
-                    f"{where}: there is no column {name!r}" if not is_call
+                    f"{where}: there is no column {name!r}"
+                    if not is_call
                     else f"{where}: function {name!r} is not allowed",
                     hint=f"columns: {', '.join(sorted(columns))}; functions: {', '.join(sorted(FUNCTIONS))}",
                 )

@@ -103,8 +103,15 @@ class Rule(BaseModel):
     def definition(self) -> dict[str, Any]:
         """What decides, as JSON; the part that is fixed per version."""
         decisive = {
-            "subject", "population", "condition", "parameters", "overrides", "severity", "evidence",
-            "worst_first", "quiet_days",
+            "subject",
+            "population",
+            "condition",
+            "parameters",
+            "overrides",
+            "severity",
+            "evidence",
+            "worst_first",
+            "quiet_days",
         }
         return self.model_dump(mode="json", include=decisive)
 
@@ -166,7 +173,7 @@ def _checked(name: str, text: str) -> Rule:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'rule'}: {fault['msg']}" for fault in error.errors()
         )
-        raise UsageError(f"{where}: {faults}", hint="see docs on early-warning rules") from error
+        raise UsageError(f"{where}: {faults}", hint="see creditops/warnings/rules/README.md") from error
     subjects = load_subjects()
     if rule.subject not in subjects:
         raise UsageError(

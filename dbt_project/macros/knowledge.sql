@@ -3,17 +3,54 @@ Every version of the rows of a raw source of the run's book that was known by `k
 a correction is a new row with the same key).
 
 known_from: when the platform learnt the version; known_until: when it learnt the next one, null
-for the latest. Grain: (key, known_from, _batch_id).
+for the latest; version_no from 1. Grain: (key, version_no).
 #}
 {% macro known_versions(source, key, known_by=none) -%}
     select
         *,
         loaded_at as known_from,
-        lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as known_until
+        lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as known_until,
+        row_number() over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as version_no
     from {{ source }}
     where
         book = {{ book() }}
         and loaded_at <= {{ known_by or known_at() }}
+{%- endmacro %}
+
+{# Whether a version was the one in force at the end of `day`, as known then. #}
+{% macro known_at_end_of(version, day) -%}
+    {{ version }}.known_from < {{ end_of_day(day) }}
+    and ({{ version }}.known_until is null or {{ version }}.known_until >= {{ end_of_day(day) }})
+{%- endmacro %}
+
+{#
+CTEs that find what was learnt late: facility and month end, where a version of a row that is
+effective by the month end was learnt after it. `<name>_late`: facility_key, first_month_end,
+known_from; the facility of every version of the row counts.
+#}
+{% macro late_rows_cte(name, relation, key, effective) %}
+{{ name }}_changed as (
+    select
+        {{ key }} as row_key,
+        facility_key,
+        known_from,
+        min({{ effective }}) over (partition by {{ key }}) as effective_on
+    from {{ relation }}
+    where
+        version_no > 1
+        or known_until is not null
+        or known_from >= {{ end_of_day(month_end(effective)) }}
+),
+
+{{ name }}_late as (
+    select
+        touched.facility_key,
+        {{ month_end('late.effective_on') }} as first_month_end,
+        late.known_from
+    from {{ name }}_changed as late
+    inner join {{ name }}_changed as touched on late.row_key = touched.row_key
+    where late.known_from >= {{ end_of_day(month_end('late.effective_on')) }}
+)
 {%- endmacro %}
 
 {# An integer that stands for an identifier in joins and sorts. #}

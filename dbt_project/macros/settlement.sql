@@ -1,9 +1,9 @@
 {#
-Where the running sum of each scope's dues stands before and after each item, oldest first.
+Where the running sum of each scope's dues stands after each item, oldest first (DOMAIN 2).
 
-Reads CTE `scoped_due_items` (scope_key, due_item_id, due_date, amount_cents, principal_cents, ...) and
-ends with `due_ladder`: its columns and sequence_no, due_before_cents, due_through_cents. A red-letter
-item is a credit, not a due: it stands on the ladder with nothing.
+Reads CTE `scoped_due_items` (scope_key, due_item_id, due_date, amount_cents, ...) and ends with
+`due_ladder`: its columns, sequence_no and due_through_cents. A red-letter item is a credit, not a
+due: it stands on the ladder with nothing.
 #}
 {% macro due_ladder_cte() %}
 due_ladder as (
@@ -13,5 +13,168 @@ due_ladder as (
         {{ sum_cents('greatest(amount_cents, 0)', 'partition by scope_key order by due_date, due_item_id'
             ' rows unbounded preceding') }} as due_through_cents
     from scoped_due_items
+)
+{%- endmacro %}
+
+{#
+The items that are open on given days where payments name items: each is first settled by the payments
+that name it, the rest oldest first from the pool (DOMAIN 2).
+
+Reads the CTEs
+    queue_items: scope_key, due_item_id, sequence_no, due_date, enters_on, amount_cents > 0
+    queue_looks: scope_key, look_on, looks_until: an item is looked at if enters_on <= looks_until
+    credit_entries: scope_key, due_item_id, value_date, applied_cents, pool_cents
+and ends with `open_items`: scope_key, look_on, looks_until, due_item_id, due_date, unpaid_cents.
+An item that is not among them is settled on that day.
+#}
+{% macro open_item_ctes() %}
+named_days as (
+    select
+        scope_key,
+        due_item_id,
+        value_date,
+        {{ sum_cents('applied_cents') }} as applied_cents
+    from credit_entries
+    where
+        due_item_id is not null
+        and scope_key in (select queue_items.scope_key from queue_items)
+    group by scope_key, due_item_id, value_date
+),
+
+named_to_date as (
+    select
+        *,
+        {{ sum_cents('applied_cents', 'partition by scope_key, due_item_id order by value_date'
+            ' rows unbounded preceding') }} as applied_to_date
+    from named_days
+),
+
+-- From `full_from` on the payments that name an item cover it for good.
+named_short as (
+    select
+        named_to_date.scope_key,
+        named_to_date.due_item_id,
+        named_to_date.value_date,
+        max(case when named_to_date.applied_to_date < queue_items.amount_cents then named_to_date.value_date end) over (
+            partition by named_to_date.scope_key, named_to_date.due_item_id
+        ) as last_short_on
+    from named_to_date
+    inner join queue_items
+        on
+            named_to_date.scope_key = queue_items.scope_key
+            and named_to_date.due_item_id = queue_items.due_item_id
+),
+
+named_full as (
+    select
+        scope_key,
+        due_item_id,
+        min(case when last_short_on is null or value_date > last_short_on then value_date end) as full_from
+    from named_short
+    group by scope_key, due_item_id
+),
+
+pool_days as (
+    select
+        scope_key,
+        value_date as day,
+        pool_cents
+    from credit_entries
+    where scope_key in (select queue_items.scope_key from queue_items)
+    union all
+    select
+        scope_key,
+        look_on,
+        cast(0 as bigint)
+    from queue_looks
+),
+
+pool_changes as (
+    select
+        scope_key,
+        day,
+        {{ sum_cents('pool_cents') }} as pool_cents
+    from pool_days
+    group by scope_key, day
+),
+
+pools as (
+    select
+        scope_key,
+        day,
+        {{ sum_cents('pool_cents', 'partition by scope_key order by day rows unbounded preceding') }} as pool_to_date
+    from pool_changes
+),
+
+looked_at as (
+    select
+        queue_items.scope_key,
+        queue_items.due_item_id,
+        queue_items.sequence_no,
+        queue_items.due_date,
+        queue_items.amount_cents,
+        queue_looks.look_on,
+        queue_looks.looks_until
+    from queue_items
+    inner join queue_looks
+        on
+            queue_items.scope_key = queue_looks.scope_key
+            and queue_items.enters_on <= queue_looks.looks_until
+    left join named_full
+        on
+            queue_items.scope_key = named_full.scope_key
+            and queue_items.due_item_id = named_full.due_item_id
+    where
+        named_full.full_from is null
+        or queue_looks.look_on < named_full.full_from
+),
+
+partly_paid as (
+    select
+        looked_at.scope_key,
+        looked_at.due_item_id,
+        looked_at.look_on,
+        {{ sum_cents('named_days.applied_cents') }} as applied_cents
+    from looked_at
+    inner join named_days
+        on
+            looked_at.scope_key = named_days.scope_key
+            and looked_at.due_item_id = named_days.due_item_id
+            and looked_at.look_on >= named_days.value_date
+    group by looked_at.scope_key, looked_at.due_item_id, looked_at.look_on
+),
+
+queues as (
+    select
+        looked_at.*,
+        looked_at.amount_cents - coalesce(partly_paid.applied_cents, 0) as open_cents,
+        {{ sum_cents(
+            'looked_at.amount_cents - coalesce(partly_paid.applied_cents, 0)',
+            'partition by looked_at.scope_key, looked_at.look_on order by looked_at.sequence_no rows unbounded preceding'
+        ) }} as open_through_cents
+    from looked_at
+    left join partly_paid
+        on
+            looked_at.scope_key = partly_paid.scope_key
+            and looked_at.due_item_id = partly_paid.due_item_id
+            and looked_at.look_on = partly_paid.look_on
+),
+
+open_items as (
+    select
+        queues.scope_key,
+        queues.look_on,
+        queues.looks_until,
+        queues.due_item_id,
+        queues.due_date,
+        least(queues.open_through_cents - pools.pool_to_date, queues.open_cents) as unpaid_cents
+    from queues
+    inner join pools
+        on
+            queues.scope_key = pools.scope_key
+            and queues.look_on = pools.day
+    where
+        queues.open_cents > 0
+        and pools.pool_to_date < queues.open_through_cents - {{ var('settlement_tolerance_cents') }}
 )
 {%- endmacro %}

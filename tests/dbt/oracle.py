@@ -59,7 +59,7 @@ class ItemState:
     paid: int
 
 
-def item_states(account: Account, day: date, *, issued_only: bool = False) -> list[ItemState]:
+def item_states(account: Account, day: date) -> list[ItemState]:
     """Every due of the account on ``day``, oldest first; red-letter items are credits, not dues."""
     named: dict[str, int] = {}
     pool = 0
@@ -73,12 +73,9 @@ def item_states(account: Account, day: date, *, issued_only: bool = False) -> li
     for item in account.due_items:
         if item.amount < 0 and item.due_date <= day:
             pool += -item.amount
-    dues = sorted(
-        (i for i in account.due_items if i.amount >= 0 and (i.issued_on <= day or not issued_only)),
-        key=lambda i: (i.due_date, i.due_item_id),
-    )
+    dues = sorted((i for i in account.due_items if i.amount >= 0), key=lambda i: (i.due_date, i.due_item_id))
     own: dict[str, int] = {}
-    for item in (i for i in account.due_items if i.amount >= 0):
+    for item in dues:
         received = named.get(item.due_item_id, 0)
         if received >= item.amount - TOLERANCE and item.due_item_id in named:
             own[item.due_item_id] = item.amount
@@ -136,18 +133,20 @@ def settled_on(account: Account, as_of: date) -> dict[str, date | None]:
 
 
 def loan_balance(account: Account, day: date) -> int:
-    """Unpaid principal of all items, an item's principal being paid in step with the item."""
-    return sum(
-        s.item.principal - round(s.item.principal * (1 if s.item.amount == 0 else s.paid / s.item.amount))
-        for s in item_states(account, day)
-        if s.item.principal is not None
-    )
+    """Principal not yet due, and what is due less what was paid, never under 0."""
+    due = sum(item.amount for item in account.due_items if item.due_date <= day)
+    not_due = sum(item.principal or 0 for item in account.due_items if item.due_date > day)
+    return max(not_due + due - received(account, day), 0)
 
 
 def trade_balance(account: Account, day: date) -> int:
-    """Unpaid amount of the invoices issued by ``day``."""
-    states = item_states(account, day, issued_only=True)
-    return sum(s.item.amount - s.paid for s in states if not s.is_settled)
+    """Invoices issued by ``day``, red-letter ones off, less what was paid, never under 0."""
+    issued = sum(item.amount for item in account.due_items if item.issued_on <= day)
+    return max(issued - received(account, day), 0)
+
+
+def received(account: Account, day: date) -> int:
+    return sum(payment.amount for payment in account.payments if payment.value_date <= day)
 
 
 def default_episodes(dpd: Callable[[date], int], first: date, last: date) -> list[tuple[date, date | None]]:

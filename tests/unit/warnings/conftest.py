@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.unit.warnings.portfolio import Portfolio
 
 
 @pytest.fixture
-def portfolio(warehouse: str) -> Iterator[Portfolio]:
+def portfolio(warehouse: str) -> Portfolio:
     """The subjects' tables in a fresh warehouse."""
-    yield Portfolio()
+    return Portfolio()
 
 
 @pytest.fixture(scope="module")
-def module_portfolio(module_warehouse: str) -> Iterator[Portfolio]:
+def module_portfolio(module_warehouse: str) -> Portfolio:
     """The subjects' tables in a warehouse for all tests of a module."""
-    yield Portfolio()
+    return Portfolio()

@@ -20,7 +20,8 @@ create table if not exists marts.fct_facility_month (
     credit_limit numeric(18, 2), amount_due numeric(18, 2), amount_paid numeric(18, 2),
     overdue_amount numeric(18, 2), dpd int, bucket text, class5 text, is_default boolean,
     utilisation double precision, months_past_due int, repayment_state int, method text);
-create table if not exists marts.dim_customer (book text, customer_id text, customer_type text, group_id text);
+create table if not exists marts.dim_customer (
+    book text, customer_id text, customer_type text, group_id text);
 create table if not exists features.feat_retail_behaviour (
     book text, customer_id text, observation_date date, months_on_book int, active_facilities int,
     balance_total numeric(18, 2), limit_total numeric(18, 2), utilisation_now double precision,

@@ -10,6 +10,7 @@ import pytest
 from creditops.warehouse import connect
 from creditops.warnings import EarlyWarning, evaluate, list_warnings, load_rules
 from creditops.warnings.compiler import compile_hits
+from creditops.warnings.evaluation import LIVE_SCHEMAS
 from creditops.warnings.expression import compile_expression
 from creditops.warnings.subject import load_subjects
 from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
@@ -20,8 +21,10 @@ MARCH = date(2026, 3, 31)
 def hit_and_miss(p: Portfolio) -> None:
     """For each rule a customer ``<rule>.hit`` and one or more ``<rule>.miss...`` just beside it."""
     roll = "dpd_rolled_forward"
-    p.facility(f"{roll}.hit", 1, dpd=20), p.facility(f"{roll}.hit", dpd=50, overdue_amount=300)
-    p.facility(f"{roll}.miss", 1, dpd=40), p.facility(f"{roll}.miss", dpd=55)
+    p.facility(f"{roll}.hit", 1, dpd=20)
+    p.facility(f"{roll}.hit", dpd=50, overdue_amount=300)
+    p.facility(f"{roll}.miss", 1, dpd=40)
+    p.facility(f"{roll}.miss", dpd=55)
     p.facility(f"{roll}.miss_default", 1, dpd=100, is_default=True)
     p.facility(f"{roll}.miss_default", dpd=130, is_default=True)
 
@@ -37,7 +40,8 @@ def hit_and_miss(p: Portfolio) -> None:
         p.facility("utilisation_high_3m.miss_loan", months, balance=9900, product_type="instalment_loan")
         if months < 2:
             p.facility("utilisation_high_3m.miss_new", months, balance=9900, mob=1)
-    p.facility("limit_excess.hit", balance=10001), p.facility("limit_excess.miss", balance=10000)
+    p.facility("limit_excess.hit", balance=10001)
+    p.facility("limit_excess.miss", balance=10000)
 
     for months in range(4):
         for name, paid, state in (("hit", 300, 0), ("miss", 900, 0), ("miss_late", 300, 1)):
@@ -63,16 +67,20 @@ def hit_and_miss(p: Portfolio) -> None:
     for name, exposure in (("hit", 75000), ("miss", 74999)):
         p.bureau(f"bureau_exposure_surge.{name}", 6)
         p.bureau(f"bureau_exposure_surge.{name}", bureau_exposure=exposure)
-    p.bureau("court_enforcement.hit", public_records=1), p.bureau("court_enforcement.miss")
+    p.bureau("court_enforcement.hit", public_records=1)
+    p.bureau("court_enforcement.miss")
     p.bureau("overdue_elsewhere.hit", overdue_elsewhere=101)
     p.bureau("overdue_elsewhere.miss", overdue_elsewhere=100)
 
-    p.statement("z_enters_distress.hit", 6, z2_score=1.2), p.statement("z_enters_distress.hit", z2_score=1.09)
-    p.statement("z_enters_distress.miss", 6, z2_score=0.9), p.statement("z_enters_distress.miss", z2_score=0.9)
+    p.statement("z_enters_distress.hit", 6, z2_score=1.2)
+    p.statement("z_enters_distress.hit", z2_score=1.09)
+    p.statement("z_enters_distress.miss", 6, z2_score=0.9)
+    p.statement("z_enters_distress.miss", z2_score=0.9)
     p.statement("interest_cover_low.hit", interest_cover=1.49)
     p.statement("interest_cover_low.miss", interest_cover=1.5)
     p.statement("interest_cover_low.miss_no_interest", interest_cover=None)
-    p.statement("sales_down.hit", sales_growth_yoy=-0.3), p.statement("sales_down.miss", sales_growth_yoy=-0.29)
+    p.statement("sales_down.hit", sales_growth_yoy=-0.3)
+    p.statement("sales_down.miss", sales_growth_yoy=-0.29)
     for name, days in (("hit", 90.0), ("miss", 89.0)):
         p.statement(f"receivable_days_up.{name}", 12)
         p.statement(f"receivable_days_up.{name}", receivable_days=days)
@@ -82,17 +90,24 @@ def hit_and_miss(p: Portfolio) -> None:
     p.statement("statement_late.hit", statement_age_months=10)
     p.statement("statement_late.miss", statement_age_months=9)
 
-    p.score("score_deterioration.hit", MARCH, 600, 0.02, "4"), p.score("score_deterioration.hit", JUNE, 560, 0.03, "5")
-    p.score("score_deterioration.miss", MARCH, 600, 0.02, "4"), p.score("score_deterioration.miss", JUNE, 561, 0.039, "5")
-    p.score("grade_down.hit", MARCH, 600, 0.02, "10"), p.score("grade_down.hit", JUNE, 590, 0.03, "D")
-    p.score("grade_down.hit", date(2025, 9, 30), 600, 0.02, "9")
-    p.score("grade_down.miss", MARCH, 600, 0.02, "9"), p.score("grade_down.miss", JUNE, 590, 0.03, "10")
+    p.score("score_deterioration.hit", MARCH, 600, 0.02, "4")
+    p.score("score_deterioration.hit", JUNE, 560, 0.03, "5")
+    p.score("score_deterioration.miss", MARCH, 600, 0.02, "4")
+    p.score("score_deterioration.miss", JUNE, 561, 0.039, "5")
+    p.score("grade_down.hit", MARCH, 600, 0.02, "9")
+    p.score("grade_down.hit", JUNE, 590, 0.03, "D")
+    p.score("grade_down.miss_older", date(2025, 9, 30), 600, 0.02, "1")
+    p.score("grade_down.miss_older", JUNE, 600, 0.03, "9")
+    p.score("grade_down.miss", MARCH, 600, 0.02, "9")
+    p.score("grade_down.miss", JUNE, 590, 0.03, "10")
 
-    for customer, defaulted in (("group_member_in_default.hit", False), ("group_member_in_default.miss_itself", True)):
+    for name, defaulted in (("hit", False), ("miss_itself", True)):
+        customer = f"group_member_in_default.{name}"
         p.customer(customer, group_id="G1")
         p.facility(customer, dpd=95 if defaulted else 0, is_default=defaulted)
         p.facility(customer, 1, dpd=91 if defaulted else 0, is_default=defaulted)
-    p.customer("group_member_in_default.miss", group_id="G2"), p.facility("group_member_in_default.miss")
+    p.customer("group_member_in_default.miss", group_id="G2")
+    p.facility("group_member_in_default.miss")
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +135,9 @@ def test_the_evidence_of_a_warning_gives_its_decision_again(warned: list[EarlyWa
         for warning in warned:
             rule = rules[warning.rule_id]
             columns = set(load_subjects()[rule.subject].columns)
+            thresholds = warning.evidence.get("thresholds", {})
             parts = [
-                compile_expression(text, columns=columns, parameters=warning.evidence.get("thresholds", {}), where="")
+                compile_expression(text, columns=columns, parameters=thresholds, where="")
                 for text in (rule.population, rule.condition)
             ]
             read = sorted({column for part in parts for column in part.columns})
@@ -137,20 +153,20 @@ def test_the_evidence_of_a_warning_gives_its_decision_again(warned: list[EarlyWa
 
 def column_types() -> dict[tuple[str, str], str]:
     """SQL type of every column of every subject, as the subjects' queries give them."""
-    rules = [rule for rule in load_rules()]
+    rules = load_rules()
     kinds: dict[tuple[str, str], str] = {}
     with connect("publisher") as connection:
         for name in load_subjects():
             one = [rule for rule in rules if rule.subject == name][:1]
-            query = compile_hits(
-                one, load_subjects(), book=BOOK, as_of=JUNE, schemas={"marts": "marts", "features": "features"}
-            ).split("hit as (\n")[0]
+            query = compile_hits(one, load_subjects(), book=BOOK, as_of=JUNE, schemas=LIVE_SCHEMAS).split(
+                "hit as (\n"
+            )[0]
             cursor = connection.execute(f"{query.rstrip().rstrip(',')} select * from {name} limit 0")
             assert cursor.description is not None
             for column in cursor.description:
-                kinds[name, column.name] = (
-                    connection.execute("select format_type(%s, null)", (column.type_code,)).fetchone() or ("",)
-                )[0]
+                kind = connection.execute("select format_type(%s, null)", (column.type_code,)).fetchone()
+                assert kind is not None
+                kinds[name, column.name] = kind[0]
             assert {column.name for column in cursor.description} == set(load_subjects()[name].columns)
     return kinds
 

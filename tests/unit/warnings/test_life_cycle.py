@@ -98,7 +98,8 @@ def test_a_cleared_warning_that_comes_back_is_a_new_one(portfolio: Portfolio) ->
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
     late(portfolio, dpd=0)
-    evaluate(BOOK, after(1)), evaluate(BOOK, after(2))
+    evaluate(BOOK, after(1))
+    evaluate(BOOK, after(2))
     late(portfolio, dpd=40)
     evaluate(BOOK, after(3))
     assert len(list_warnings(BOOK, status="all")) == 2
@@ -148,7 +149,8 @@ def test_the_snapshot_keeps_what_a_past_publication_showed(portfolio: Portfolio)
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
     late(portfolio, dpd=0)
-    evaluate(BOOK, after(1)), evaluate(BOOK, after(2))
+    evaluate(BOOK, after(1))
+    evaluate(BOOK, after(2))
     assert snapshot(JUNE) == [("orange", "raised")]
     assert snapshot(after(2)) == [("orange", "resolved")]
 
@@ -217,7 +219,8 @@ def test_a_correction_of_the_day_withdraws_what_only_the_wrong_data_raised(portf
     [warning] = list_warnings(BOOK)
     late(portfolio, dpd=0)
     evaluate(BOOK, JUNE)
-    assert list_warnings(BOOK) == [] and snapshot(JUNE) == []
+    assert list_warnings(BOOK) == []
+    assert snapshot(JUNE) == []
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
     assert list_warnings(BOOK)[0].warning_id == warning.warning_id
@@ -295,9 +298,11 @@ def test_events_are_append_only(portfolio: Portfolio) -> None:
 def test_another_book_s_warnings_stay_as_they_are(portfolio: Portfolio) -> None:
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
-    portfolio.facility("c1", 1, book="other"), portfolio.facility("c1", book="other", dpd=70)
+    portfolio.facility("c1", 1, book="other")
+    portfolio.facility("c1", book="other", dpd=70)
     evaluate("other", JUNE)
     late(portfolio, dpd=0)
-    evaluate(BOOK, after(1)), evaluate(BOOK, after(2))
+    evaluate(BOOK, after(1))
+    evaluate(BOOK, after(2))
     assert list_warnings(BOOK) == []
     assert [w.severity for w in list_warnings("other")] == ["red"]

@@ -8,6 +8,7 @@ from typing import Any
 from creditops.warehouse import connect
 from creditops.warnings import load_rules
 from creditops.warnings.compiler import compile_hits
+from creditops.warnings.evaluation import LIVE_SCHEMAS
 from creditops.warnings.rule import Rule
 from creditops.warnings.subject import load_subjects
 from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
@@ -15,9 +16,7 @@ from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
 
 def scans(rules: list[Rule]) -> Counter[str]:
     """How often the plan of the compiled rules reads each table."""
-    query = compile_hits(
-        rules, load_subjects(), book=BOOK, as_of=JUNE, schemas={"marts": "marts", "features": "features"}
-    )
+    query = compile_hits(rules, load_subjects(), book=BOOK, as_of=JUNE, schemas=LIVE_SCHEMAS)
     with connect("publisher") as connection:
         row = connection.execute(f"explain (format json) {query}").fetchone()  # type: ignore[arg-type]
     assert row is not None

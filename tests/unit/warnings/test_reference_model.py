@@ -41,7 +41,8 @@ def expected(history: list[int]) -> list[tuple[int, str, str]]:
 def test_random_histories_lead_to_the_warnings_of_the_plain_model(portfolio: Portfolio) -> None:
     chance = random.Random(11)
     histories = {
-        f"c{number}": [chance.choice((0, 0, 0, 10, 40, 70)) for _ in range(DAYS)] for number in range(CUSTOMERS)
+        f"c{number}": [chance.choice((0, 0, 0, 10, 40, 70)) for _ in range(DAYS)]
+        for number in range(CUSTOMERS)
     }
     for day in range(DAYS):
         with connect("builder") as connection:
@@ -49,7 +50,7 @@ def test_random_histories_lead_to_the_warnings_of_the_plain_model(portfolio: Por
             with connection.cursor() as cursor:
                 cursor.executemany(
                     "insert into marts.fct_facility_month (book, facility_id, customer_id, month_end, bucket,"
-                    " dpd, is_default, overdue_amount) values (%s, %s, %s, '2026-06-30', %s, %s, false, 1)",
+                    " dpd, is_default, status) values (%s, %s, %s, '2026-06-30', %s, %s, false, 'active')",
                     [(BOOK, f"{c}-1", c, f"M{-(-h[day] // 30)}", h[day]) for c, h in histories.items()],
                 )
         for _ in range(chance.choice((1, 2))):

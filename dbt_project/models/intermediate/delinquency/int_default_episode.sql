@@ -10,10 +10,21 @@ due_items as (
     where book = {{ book() }}
 ),
 
-credit_entries as (
+facility_entries as (
     select *
     from {{ ref('int_credit_entry') }}
     where book = {{ book() }}
+),
+
+disputes as (
+    select
+        due_items.facility_key as scope_key,
+        disputes.due_item_id,
+        disputes.opened_on,
+        disputes.closed_on
+    from {{ ref('stg_disputes') }} as disputes
+    inner join due_items on disputes.due_item_id = due_items.due_item_id
+    where disputes.known_until is null
 ),
 
 snapshots as (
@@ -45,68 +56,60 @@ late_items as (
 ),
 
 late_entries as (
-    select
-        credit_entries.facility_key,
-        credit_entries.value_date,
-        credit_entries.pool_cents,
-        credit_entries.applied_cents,
-        late_items.due_date
-    from credit_entries
-    inner join late_facilities on credit_entries.facility_key = late_facilities.facility_key
-    left join late_items
-        on
-            credit_entries.facility_key = late_items.facility_key
-            and credit_entries.due_item_id = late_items.due_item_id
+    select facility_entries.*
+    from facility_entries
+    inner join late_facilities on facility_entries.facility_key = late_facilities.facility_key
 ),
 
--- What is past due by 1 day and by 91 days changes only on these days.
+queued_facilities as (
+    select facility_key
+    from late_entries
+    where due_item_id is not null
+    union
+    select scope_key
+    from disputes
+    where scope_key in (select late_facilities.facility_key from late_facilities)
+),
+
+-- Oldest first: what has been due for 1 day and for 91 days, and what was paid, change on these days only.
+
 changes as (
     select
         facility_key,
         {{ days_after('due_date', 1) }} as changed_on,
-        amount_cents as past_due_cents,
-        cast(0 as bigint) as past_90_cents
+        amount_cents as owed_cents,
+        cast(0 as bigint) as owed_90_cents,
+        cast(0 as bigint) as pool_cents
     from late_items
     union all
     select
         facility_key,
         {{ days_after('due_date', 91) }},
         0,
-        amount_cents
+        amount_cents,
+        0
     from late_items
     union all
     select
         facility_key,
         value_date,
-        -pool_cents,
-        -pool_cents
-    from late_entries
-    union all
-    select
-        facility_key,
-        greatest(value_date, {{ days_after('due_date', 1) }}),
-        -applied_cents,
-        0
-    from late_entries
-    where applied_cents <> 0
-    union all
-    select
-        facility_key,
-        greatest(value_date, {{ days_after('due_date', 91) }}),
         0,
-        -applied_cents
+        0,
+        pool_cents
     from late_entries
-    where applied_cents <> 0
 ),
 
 change_days as (
     select
         facility_key,
         changed_on,
-        {{ sum_cents('past_due_cents') }} as past_due_cents,
-        {{ sum_cents('past_90_cents') }} as past_90_cents
+        {{ sum_cents('owed_cents') }} as owed_cents,
+        {{ sum_cents('owed_90_cents') }} as owed_90_cents,
+        {{ sum_cents('pool_cents') }} as pool_cents
     from changes
-    where changed_on <= {{ as_of() }}
+    where
+        changed_on <= {{ as_of() }}
+        and facility_key not in (select queued_facilities.facility_key from queued_facilities)
     group by facility_key, changed_on
 ),
 
@@ -118,11 +121,83 @@ settled_spells as (
             lead(changed_on) over (partition by facility_key order by changed_on),
             {{ days_after(as_of(), 1) }}
         ) as until_on,
-        {{ sum_cents('past_due_cents', 'partition by facility_key order by changed_on rows unbounded preceding') }}
-            as past_due_cents,
-        {{ sum_cents('past_90_cents', 'partition by facility_key order by changed_on rows unbounded preceding') }}
-            as past_90_cents
+        {{ sum_cents('owed_cents', 'partition by facility_key order by changed_on rows unbounded preceding') }}
+            as owed_cents,
+        {{ sum_cents('owed_90_cents', 'partition by facility_key order by changed_on rows unbounded preceding') }}
+            as owed_90_cents,
+        {{ sum_cents('pool_cents', 'partition by facility_key order by changed_on rows unbounded preceding') }}
+            as pool_cents
     from change_days
+),
+
+-- Named and disputed items: each open item by itself, between the days on which something is paid or disputed.
+
+queue_items as (
+    select
+        late_items.facility_key as scope_key,
+        late_items.due_item_id,
+        late_items.sequence_no,
+        late_items.due_date,
+        {{ days_after('late_items.due_date', 1) }} as enters_on,
+        late_items.amount_cents
+    from late_items
+    inner join queued_facilities on late_items.facility_key = queued_facilities.facility_key
+),
+
+credit_entries as (
+    select
+        late_entries.facility_key as scope_key,
+        late_entries.due_item_id,
+        late_entries.value_date,
+        late_entries.applied_cents,
+        late_entries.pool_cents
+    from late_entries
+    inner join queued_facilities on late_entries.facility_key = queued_facilities.facility_key
+),
+
+look_days as (
+    select scope_key, value_date as look_on from credit_entries
+    union
+    select scope_key, opened_on from disputes
+    union
+    select scope_key, closed_on from disputes
+    union
+    select facility_key, cast('0001-01-01' as date) from queued_facilities
+),
+
+queue_looks as (
+    select
+        scope_key,
+        look_on,
+        coalesce(
+            lead(look_on) over (partition by scope_key order by look_on) - 1,
+            {{ as_of() }}
+        ) as looks_until
+    from look_days
+    where
+        look_on <= {{ as_of() }}
+        and scope_key in (select queued_facilities.facility_key from queued_facilities)
+),
+
+{{ open_item_ctes() }},
+
+queued_spells as (
+    select
+        open_items.scope_key as facility_key,
+        greatest(open_items.look_on, {{ days_after('open_items.due_date', 1) }}) as from_on,
+        {{ days_after('open_items.looks_until', 1) }} as until_on,
+        case
+            when {{ days_after('open_items.due_date', 91) }} <= open_items.looks_until
+                then greatest(open_items.look_on, {{ days_after('open_items.due_date', 91) }})
+        end as default_on
+    from open_items
+    left join disputes
+        on
+            open_items.scope_key = disputes.scope_key
+            and open_items.due_item_id = disputes.due_item_id
+            and open_items.look_on >= disputes.opened_on
+            and open_items.look_on < disputes.closed_on
+    where disputes.due_item_id is null
 ),
 
 reported_spells as (
@@ -142,16 +217,28 @@ reported_spells as (
     where due_items.facility_key is null
 ),
 
--- Days on which the facility is not clean, and whether each spell of them is or begins a default.
-spells as (
+-- Spells of days on which a facility is past due or classed as bad, and where in them default begins.
+dirty_spells as (
     select
         facility_key,
         from_on,
         until_on,
-        case when past_90_cents > {{ var('settlement_tolerance_cents') }} then from_on end as default_on,
+        case
+            when owed_90_cents > 0 and owed_90_cents - pool_cents > {{ var('settlement_tolerance_cents') }} then from_on
+        end as default_on,
         'past_due' as reason
     from settled_spells
-    where past_due_cents > {{ var('settlement_tolerance_cents') }}
+    where
+        owed_cents > 0
+        and owed_cents - pool_cents > {{ var('settlement_tolerance_cents') }}
+    union all
+    select
+        facility_key,
+        from_on,
+        until_on,
+        default_on,
+        'past_due'
+    from queued_spells
     union all
     select
         facility_key,
@@ -173,21 +260,37 @@ spells as (
     union all
     select
         facility_key,
-        restructured_on,
-        {{ days_after('restructured_on', 1) }},
-        restructured_on,
-        'restructured'
-    from facilities
-    where restructured_on is not null
-    union all
-    select
-        facility_key,
         ended_on,
         cast('9999-12-31' as date),
         ended_on,
         'written_off'
     from facilities
     where status = 'written_off'
+),
+
+-- Restructuring in distress is a default event; the days of probation count from the end of the arrears
+-- that it cleared, if these are not cured by then.
+restructurings as (
+    select
+        facilities.facility_key,
+        facilities.restructured_on as from_on,
+        coalesce(max(dirty_spells.until_on), facilities.restructured_on) as until_on,
+        facilities.restructured_on as default_on,
+        'restructured' as reason
+    from facilities
+    left join dirty_spells
+        on
+            facilities.facility_key = dirty_spells.facility_key
+            and facilities.restructured_on >= dirty_spells.from_on
+            and {{ days_between('dirty_spells.until_on', 'facilities.restructured_on') }} < {{ var('cure_days') }}
+    where facilities.restructured_on is not null
+    group by facilities.facility_key, facilities.restructured_on
+),
+
+spells as (
+    select * from dirty_spells
+    union all
+    select * from restructurings
 ),
 
 -- A first version holds before its date; a default does not begin before the facility.
@@ -200,7 +303,8 @@ bounded_spells as (
         spells.until_on,
         greatest(spells.default_on, case when spells.default_on is not null then facilities.opened_on end) as default_on,
         spells.reason,
-        facilities.restructured_on
+        facilities.restructured_on,
+        facilities.ended_on
     from spells
     inner join facilities on spells.facility_key = facilities.facility_key
 ),
@@ -212,18 +316,14 @@ gaps as (
             partition by facility_key
             order by from_on, until_on
             rows between unbounded preceding and 1 preceding
-        ) as clean_from,
-        case
-            when restructured_on < from_on then {{ var('cure_days_restructured') }}
-            else {{ var('cure_days') }}
-        end as cure_days
+        ) as clean_from
     from bounded_spells
 ),
 
-runs as (
+run_starts as (
     select
         *,
-        sum(case when {{ days_between('clean_from', 'from_on') }} >= cure_days then 1 else 0 end) over (
+        sum(case when {{ days_between('clean_from', 'from_on') }} >= {{ var('cure_days') }} then 1 else 0 end) over (
             partition by facility_key
             order by from_on, until_on
             rows unbounded preceding
@@ -231,30 +331,92 @@ runs as (
     from gaps
 ),
 
+-- Runs of spells without a full cure period between them.
+runs as (
+    select
+        facility_key,
+        facility_id,
+        customer_id,
+        restructured_on,
+        ended_on,
+        run_no,
+        min(from_on) as from_on,
+        min(default_on) as default_on,
+        max(until_on) as clean_from,
+        max(case when reason = 'restructured' then 1 else 0 end) as has_restructuring
+    from run_starts
+    group by facility_key, facility_id, customer_id, restructured_on, ended_on, run_no
+),
+
+-- After a restructuring, runs belong to the same default until the longer cure period has passed once.
+linked_runs as (
+    select
+        *,
+        max(has_restructuring) over before as is_after_restructuring,
+        {{ days_between('lag(clean_from) over in_order', 'from_on') }} as gap_days
+    from runs
+    window
+        in_order as (partition by facility_key order by run_no),
+        before as (
+            partition by facility_key
+            order by run_no
+            rows between unbounded preceding and 1 preceding
+        )
+),
+
+long_gaps as (
+    select
+        *,
+        sum(
+            case
+                when is_after_restructuring = 1 and gap_days >= {{ var('cure_days_restructured') }} then 1
+                else 0
+            end
+        ) over (
+            partition by facility_key
+            order by run_no
+            rows unbounded preceding
+        ) as long_gaps
+    from linked_runs
+),
+
+episode_nos as (
+    select
+        *,
+        sum(case when is_after_restructuring = 1 and long_gaps = 0 then 0 else 1 end) over (
+            partition by facility_key
+            order by run_no
+            rows unbounded preceding
+        ) as episode_no
+    from long_gaps
+),
+
 episodes as (
     select
         facility_key,
         facility_id,
         customer_id,
-        run_no,
+        ended_on,
+        episode_no,
         min(default_on) as default_on,
-        max(until_on) as clean_from,
-        max(case when restructured_on < until_on then {{ var('cure_days_restructured') }} else {{ var('cure_days') }} end)
-            as cure_days
-    from runs
-    group by facility_key, facility_id, customer_id, run_no
+        max(clean_from) as clean_from,
+        case
+            when max(has_restructuring) = 1 then {{ var('cure_days_restructured') }}
+            else {{ var('cure_days') }}
+        end as cure_days
+    from episode_nos
+    group by facility_key, facility_id, customer_id, ended_on, episode_no
     having min(default_on) is not null
 ),
 
 first_reasons as (
     select
         facility_key,
-        run_no,
         default_on,
         min(reason) as reason
-    from runs
+    from spells
     where default_on is not null
-    group by facility_key, run_no, default_on
+    group by facility_key, default_on
 )
 
 select
@@ -264,14 +426,13 @@ select
     episodes.customer_id,
     episodes.default_on,
     case
-        when episodes.clean_from <= {{ as_of() }}
-            and {{ days_after('episodes.clean_from', 'episodes.cure_days - 1') }} <= {{ as_of() }}
+        when {{ days_after('episodes.clean_from', 'episodes.cure_days - 1') }}
+            <= least({{ as_of() }}, episodes.ended_on)
             then {{ days_after('episodes.clean_from', 'episodes.cure_days - 1') }}
     end as cured_on,
-    first_reasons.reason
+    coalesce(first_reasons.reason, 'class') as reason
 from episodes
-inner join first_reasons
+left join first_reasons
     on
         episodes.facility_key = first_reasons.facility_key
-        and episodes.run_no = first_reasons.run_no
         and episodes.default_on = first_reasons.default_on

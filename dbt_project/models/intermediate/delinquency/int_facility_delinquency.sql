@@ -31,12 +31,7 @@ snapshots as (
 open_items as (
     select
         *,
-        amount_cents - {{ to_cents('paid_amount') }} as open_cents,
-        case
-            when amount_cents > 0
-                then {{ to_cents('paid_amount') }} / cast(amount_cents as double precision)
-            else 1
-        end as paid_share
+        amount_cents - {{ to_cents('paid_amount') }} as open_cents
     from due_items
     where amount_cents >= 0
 ),
@@ -49,17 +44,25 @@ schedules as (
             as overdue_cents,
         min(case when settled_on is null and due_date >= {{ as_of() }} then due_date end) as next_due_date,
         min(case when amount_cents > 0 then due_date end) as first_due_date,
-        {{ sum_cents('case when settled_on is null then open_cents else 0 end') }} as open_cents,
-        {{ sum_cents('case when coalesce(issued_on, due_date) > ' ~ as_of() ~ ' then amount_cents else 0 end') }}
-            as not_issued_cents,
-        {{ sum_cents('amount_cents') }} as scheduled_cents,
-        count(principal_cents) as items_with_principal,
-        {{ sum_cents('principal_cents') }} as principal_cents,
-        {{ sum_cents('cast(round(principal_cents * paid_share) as bigint)') }} as principal_repaid_cents,
-        {{ sum_cents('cast(round(amount_cents * paid_share) as bigint)') }} as repaid_cents,
         max(settled_on) as last_settled_on,
         count(*) - count(settled_on) as items_open
     from open_items
+    group by facility_key
+),
+
+billed as (
+    select
+        facility_key,
+        count(principal_cents) as items_with_principal,
+        {{ sum_cents('principal_cents') }} as principal_cents,
+        {{ sum_cents('greatest(amount_cents, 0)') }} as scheduled_cents,
+        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then amount_cents else 0 end') }} as due_cents,
+        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then principal_cents else 0 end') }} as principal_due_cents,
+        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then greatest(amount_cents, 0) else 0 end') }}
+            as billed_cents,
+        {{ sum_cents('case when coalesce(issued_on, due_date) <= ' ~ as_of() ~ ' then amount_cents else 0 end') }}
+            as issued_cents
+    from due_items
     group by facility_key
 ),
 
@@ -102,7 +105,7 @@ payments as (
 joined as (
     select
         facilities.*,
-        schedules.facility_key is not null as has_dues,
+        billed.facility_key is not null as has_dues,
         schedules.oldest_due_date,
         schedules.overdue_cents,
         schedules.next_due_date,
@@ -113,25 +116,36 @@ joined as (
             when first_dues.first_due_is_open = 1 then true
             else {{ days_between('schedules.first_due_date', 'first_dues.first_due_settled_on') }} > 30
         end as is_first_payment_default,
-        greatest(schedules.open_cents - schedules.not_issued_cents, 0) as open_issued_cents,
         schedules.items_open,
         schedules.last_settled_on,
+        coalesce(billed.issued_cents, 0) as issued_cents,
+        coalesce(
+            case
+                when billed.principal_cents >= 0.99 * coalesce(facilities.principal_cents, 0) then billed.principal_cents
+            end,
+            facilities.principal_cents,
+            billed.scheduled_cents,
+            0
+        ) as lent_cents,
+        coalesce(billed.due_cents, 0) as due_cents,
         case
-            when schedules.items_with_principal > 0 then coalesce(schedules.principal_cents, 0)
-            else least(coalesce(facilities.principal_cents, schedules.scheduled_cents), schedules.scheduled_cents)
-        end as scheduled_principal_cents,
-        case
-            when schedules.items_with_principal > 0 then schedules.principal_repaid_cents
-            when schedules.scheduled_cents > 0
+            when billed.items_with_principal > 0 then coalesce(billed.principal_due_cents, 0)
+            when billed.scheduled_cents > 0
                 then cast(round(
-                    schedules.repaid_cents * least(
-                        coalesce(facilities.principal_cents, schedules.scheduled_cents)
-                        / cast(schedules.scheduled_cents as double precision),
+                    billed.billed_cents * least(
+                        coalesce(facilities.principal_cents, billed.scheduled_cents)
+                        / cast(billed.scheduled_cents as double precision),
                         1
                     )
                 ) as bigint)
             else 0
-        end as principal_repaid_cents,
+        end as principal_due_cents,
+        facilities.basis = 'loan'
+        and schedules.items_open = 0
+        and case
+            when billed.items_with_principal > 0 then billed.principal_cents
+            else billed.scheduled_cents
+        end >= 0.99 * coalesce(facilities.principal_cents, 0) as is_repaid,
         coalesce(payments.paid_cents, 0) as paid_cents,
         payments.last_payment_on,
         snapshots.month_end as reported_on,
@@ -139,6 +153,7 @@ joined as (
         snapshots.balance_cents as reported_balance_cents
     from facilities
     left join schedules on facilities.facility_key = schedules.facility_key
+    left join billed on facilities.facility_key = billed.facility_key
     left join next_dues on facilities.facility_key = next_dues.facility_key
     left join first_dues on facilities.facility_key = first_dues.facility_key
     left join payments on facilities.facility_key = payments.facility_key
@@ -146,20 +161,6 @@ joined as (
         on
             facilities.facility_key = snapshots.facility_key
             and snapshots.newest = 1
-),
-
--- Outstanding principal starts from the schedule where it is complete, else from the facility's amount.
-measured as (
-    select
-        *,
-        case
-            when principal_cents is null or scheduled_principal_cents >= 0.99 * principal_cents
-                then scheduled_principal_cents
-            else principal_cents
-        end as lent_cents,
-        basis = 'loan' and items_open = 0
-        and (principal_cents is null or scheduled_principal_cents >= 0.99 * principal_cents) as is_repaid
-    from joined
 )
 
 select
@@ -174,7 +175,7 @@ select
         else {{ days_between('oldest_due_date', as_of()) }}
     end as dpd,
     case
-        when has_dues then {{ from_cents('overdue_cents') }}
+        when has_dues then {{ from_cents("coalesce(overdue_cents, 0)") }}
         when coalesce(reported_dpd, 0) = 0 then 0
     end as overdue_amount,
     oldest_due_date,
@@ -184,12 +185,11 @@ select
     is_first_payment_default,
     last_payment_on,
     {{ from_cents("case
-        when status = 'written_off' then 0
-        when basis = 'loan' and has_dues then greatest(lent_cents - principal_repaid_cents, 0)
-        when reported_on is not null then reported_balance_cents
-        when basis = 'loan' then greatest(coalesce(principal_cents, 0) - paid_cents, 0)
-        else coalesce(open_issued_cents, 0)
+        when status = 'closed' or is_repaid then 0
+        when reported_on is not null and (basis = 'card' or not has_dues) then reported_balance_cents
+        when basis = 'loan' then greatest(lent_cents - principal_due_cents + due_cents - paid_cents, 0)
+        else greatest(issued_cents - paid_cents, 0)
     end") }} as balance,
     coalesce(is_repaid, false) as is_repaid,
     case when is_repaid then last_settled_on end as repaid_on
-from measured
+from joined

@@ -11,7 +11,12 @@ due_items as (
 ),
 
 credit_entries as (
-    select *
+    select
+        facility_key as scope_key,
+        due_item_id,
+        value_date,
+        applied_cents,
+        pool_cents
     from {{ ref('int_credit_entry') }}
     where book = {{ book() }}
 ),
@@ -32,39 +37,31 @@ scoped_due_items as (
 {{ due_ladder_cte() }},
 
 named_facilities as (
-    select distinct facility_key
+    select distinct scope_key
     from credit_entries
     where due_item_id is not null
-),
-
-pooled_facilities as (
-    select facility_key
-    from credit_entries
-    where facility_key in (select named_facilities.facility_key from named_facilities)
-    group by facility_key
-    having max(abs(pool_cents)) > 0
 ),
 
 -- Facilities without named payments: what is paid by each date, and the least it ever falls to from then on.
 
 paid_from_the_end as (
     select
-        facility_key,
+        scope_key,
         value_date,
         pool_cents,
-        {{ sum_cents('pool_cents', 'partition by facility_key') }} as paid_in_all_cents,
-        {{ sum_cents('pool_cents', 'partition by facility_key order by value_date desc, pool_cents'
+        {{ sum_cents('pool_cents', 'partition by scope_key') }} as paid_in_all_cents,
+        {{ sum_cents('pool_cents', 'partition by scope_key order by value_date desc, pool_cents'
             ' rows unbounded preceding') }} as paid_from_here_cents
     from credit_entries
-    where facility_key not in (select named_facilities.facility_key from named_facilities)
+    where scope_key not in (select named_facilities.scope_key from named_facilities)
 ),
 
 paid_for_good as (
     select
-        facility_key,
+        scope_key,
         value_date,
         min(paid_in_all_cents - paid_from_here_cents + pool_cents) over (
-            partition by facility_key
+            partition by scope_key
             order by value_date desc, pool_cents
             rows unbounded preceding
         ) as least_paid_cents
@@ -73,7 +70,7 @@ paid_for_good as (
 
 levels as (
     select
-        scope_key as facility_key,
+        scope_key,
         due_through_cents - {{ var('settlement_tolerance_cents') }} as level_cents,
         1 as is_due,
         cast(null as date) as value_date,
@@ -86,10 +83,10 @@ levels as (
         principal_cents,
         due_through_cents
     from due_ladder
-    where scope_key not in (select named_facilities.facility_key from named_facilities)
+    where scope_key not in (select named_facilities.scope_key from named_facilities)
     union all
     select
-        facility_key,
+        scope_key,
         least_paid_cents as level_cents,
         0 as is_due,
         value_date,
@@ -109,7 +106,7 @@ reached as (
     select
         *,
         min(value_date) over (
-            partition by facility_key
+            partition by scope_key
             order by level_cents desc, is_due
             rows unbounded preceding
         ) as reached_on
@@ -118,16 +115,16 @@ reached as (
 
 paid_in_all as (
     select
-        facility_key,
+        scope_key,
         max(paid_in_all_cents) as paid_cents,
         least(min(paid_in_all_cents - paid_from_here_cents + pool_cents), 0) as least_ever_cents
     from paid_from_the_end
-    group by facility_key
+    group by scope_key
 ),
 
 oldest_first as (
     select
-        reached.facility_key,
+        reached.scope_key,
         reached.due_item_id,
         reached.kind,
         reached.sequence_no,
@@ -143,153 +140,92 @@ oldest_first as (
         end as settled_on,
         coalesce(paid_in_all.paid_cents, 0) - reached.due_through_cents + reached.amount_cents as paid_here_cents
     from reached
-    left join paid_in_all on reached.facility_key = paid_in_all.facility_key
+    left join paid_in_all on reached.scope_key = paid_in_all.scope_key
     where reached.is_due = 1
 ),
 
--- Facilities with named payments: the state of each item after every day on which something was paid.
+-- Facilities with named payments: their open items after every day on which something was paid. The first
+-- day stands for the time before any payment.
 
-named_items as (
-    select due_ladder.*
+queue_items as (
+    select
+        due_ladder.scope_key,
+        due_ladder.due_item_id,
+        due_ladder.sequence_no,
+        due_ladder.due_date,
+        cast('0001-01-01' as date) as enters_on,
+        due_ladder.amount_cents
     from due_ladder
-    inner join named_facilities on due_ladder.scope_key = named_facilities.facility_key
+    inner join named_facilities on due_ladder.scope_key = named_facilities.scope_key
+    where due_ladder.amount_cents > 0
 ),
 
-named_days as (
-    select
-        credit_entries.facility_key,
-        credit_entries.value_date,
-        {{ sum_cents('credit_entries.pool_cents') }} as pool_cents
+queue_looks as (
+    select distinct
+        credit_entries.scope_key,
+        credit_entries.value_date as look_on,
+        credit_entries.value_date as looks_until
     from credit_entries
-    inner join named_facilities on credit_entries.facility_key = named_facilities.facility_key
-    group by credit_entries.facility_key, credit_entries.value_date
-),
-
--- The first day stands for the time before any payment.
-named_pool as (
-    select
-        facility_key,
-        cast('0001-01-01' as date) as value_date,
-        cast(0 as bigint) as pool_to_date
-    from named_facilities
+    inner join named_facilities on credit_entries.scope_key = named_facilities.scope_key
     union all
     select
-        facility_key,
-        value_date,
-        {{ sum_cents('pool_cents', 'partition by facility_key order by value_date rows unbounded preceding') }}
-            as pool_to_date
-    from named_days
+        scope_key,
+        cast('0001-01-01' as date),
+        cast('0001-01-01' as date)
+    from named_facilities
 ),
 
-applied_days as (
+{{ open_item_ctes() }},
+
+next_looks as (
     select
-        facility_key,
-        due_item_id,
-        value_date,
-        {{ sum_cents('applied_cents') }} as applied_cents
-    from credit_entries
-    where due_item_id is not null
-    group by facility_key, due_item_id, value_date
+        scope_key,
+        look_on,
+        lead(look_on) over (partition by scope_key order by look_on) as next_look_on,
+        row_number() over (partition by scope_key order by look_on desc) as newest
+    from queue_looks
 ),
 
--- Items x days; where a facility has no pool, only the days on which the item itself was paid.
-item_days as (
+last_open as (
     select
-        named_items.scope_key as facility_key,
-        named_items.due_item_id,
-        named_items.sequence_no,
-        named_items.amount_cents,
-        named_pool.value_date,
-        named_pool.pool_to_date,
-        coalesce(applied_days.applied_cents, 0) as applied_cents
-    from named_items
-    inner join named_pool on named_items.scope_key = named_pool.facility_key
-    left join applied_days
+        open_items.scope_key,
+        open_items.due_item_id,
+        max(open_items.look_on) as look_on,
+        max(case when next_looks.newest = 1 then open_items.unpaid_cents end) as unpaid_cents
+    from open_items
+    inner join next_looks
         on
-            named_items.scope_key = applied_days.facility_key
-            and named_items.due_item_id = applied_days.due_item_id
-            and named_pool.value_date = applied_days.value_date
-    where
-        named_items.amount_cents >= 0
-        and (
-            applied_days.applied_cents is not null
-            or named_pool.value_date = cast('0001-01-01' as date)
-            or named_items.scope_key in (select pooled_facilities.facility_key from pooled_facilities)
-        )
-),
-
-item_positions as (
-    select
-        *,
-        {{ sum_cents('applied_cents', 'partition by facility_key, due_item_id order by value_date'
-            ' rows unbounded preceding') }} as applied_to_date
-    from item_days
-),
-
-item_queues as (
-    select
-        *,
-        {{ sum_cents('amount_cents - applied_to_date', 'partition by facility_key, value_date order by sequence_no'
-            ' rows unbounded preceding') }} as open_through_cents
-    from item_positions
-),
-
-item_states as (
-    select
-        facility_key,
-        due_item_id,
-        value_date,
-        amount_cents,
-        applied_to_date,
-        (amount_cents > 0 and applied_to_date = amount_cents)
-        or pool_to_date >= open_through_cents - {{ var('settlement_tolerance_cents') }} as is_settled,
-        least(
-            greatest(pool_to_date - open_through_cents + amount_cents - applied_to_date, 0),
-            amount_cents - applied_to_date
-        ) as from_pool_cents
-    from item_queues
-),
-
-item_last_open as (
-    select
-        *,
-        max(case when not is_settled then value_date end) over (partition by facility_key, due_item_id) as last_open_on,
-        row_number() over (partition by facility_key, due_item_id order by value_date desc) as newest
-    from item_states
-),
-
-item_outcomes as (
-    select
-        facility_key,
-        due_item_id,
-        min(case when last_open_on is null or value_date > last_open_on then value_date end) as settled_on,
-        max(case when newest = 1 then applied_to_date + from_pool_cents end) as paid_here_cents
-    from item_last_open
-    group by facility_key, due_item_id
+            open_items.scope_key = next_looks.scope_key
+            and open_items.look_on = next_looks.look_on
+    group by open_items.scope_key, open_items.due_item_id
 ),
 
 named_first as (
     select
-        named_items.scope_key as facility_key,
-        named_items.due_item_id,
-        named_items.kind,
-        named_items.sequence_no,
-        named_items.issued_on,
-        named_items.due_date,
-        named_items.amount_cents,
-        named_items.principal_cents,
-        named_items.due_through_cents,
+        due_ladder.scope_key,
+        due_ladder.due_item_id,
+        due_ladder.kind,
+        due_ladder.sequence_no,
+        due_ladder.issued_on,
+        due_ladder.due_date,
+        due_ladder.amount_cents,
+        due_ladder.principal_cents,
+        due_ladder.due_through_cents,
         case
-            when named_items.amount_cents <= 0 or item_outcomes.settled_on = cast('0001-01-01' as date)
-                then named_items.due_date
-            else item_outcomes.settled_on
+            when last_open.look_on is null then due_ladder.due_date
+            else next_looks.next_look_on
         end as settled_on,
-        coalesce(item_outcomes.paid_here_cents, 0) as paid_here_cents
-    from named_items
-    left join item_outcomes
+        due_ladder.amount_cents - coalesce(last_open.unpaid_cents, 0) as paid_here_cents
+    from due_ladder
+    inner join named_facilities on due_ladder.scope_key = named_facilities.scope_key
+    left join last_open
         on
-            named_items.scope_key = item_outcomes.facility_key
-            and named_items.due_item_id = item_outcomes.due_item_id
+            due_ladder.scope_key = last_open.scope_key
+            and due_ladder.due_item_id = last_open.due_item_id
+    left join next_looks
+        on
+            last_open.scope_key = next_looks.scope_key
+            and last_open.look_on = next_looks.look_on
 ),
 
 settlement as (
@@ -303,7 +239,7 @@ final as (
         {{ book() }} as book,
         settlement.due_item_id,
         facilities.facility_id,
-        settlement.facility_key,
+        settlement.scope_key as facility_key,
         facilities.customer_id,
         settlement.kind,
         settlement.sequence_no,
@@ -319,7 +255,7 @@ final as (
         settlement.principal_cents,
         settlement.due_through_cents
     from settlement
-    inner join facilities on settlement.facility_key = facilities.facility_key
+    inner join facilities on settlement.scope_key = facilities.facility_key
 )
 
 select * from final

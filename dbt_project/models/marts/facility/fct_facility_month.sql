@@ -49,6 +49,20 @@ credit_entries as (
     where book = {{ book() }}
 ),
 
+disputes as (
+    select
+        due_items.facility_key as scope_key,
+        disputes.due_item_id,
+        disputes.opened_on,
+        disputes.closed_on
+    from {{ ref('stg_disputes') }} as disputes
+    inner join {{ ref('int_due_item_settlement') }} as due_items
+        on
+            disputes.due_item_id = due_items.due_item_id
+            and due_items.book = {{ book() }}
+    where disputes.known_until is null
+),
+
 snapshots as (
     select
         facility_key as scope_key,
@@ -76,7 +90,7 @@ facility_versions as (
 
 {{ facility_month_ctes() }},
 
--- The worse of the class by days past due and the manual class holds; what is written off is loss.
+-- The worse of the class by undisputed days past due and the manual class holds; written off is loss.
 classed as (
     select
         facility_months.*,
@@ -91,7 +105,7 @@ classed as (
         case
             when facility_months.status = 'written_off' then 5
             else greatest(
-                {{ class_rank_of_dpd('facility_months.dpd') }},
+                {{ class_rank_of_dpd('facility_months.dpd_undisputed') }},
                 coalesce({{ class_rank('facility_months.manual_class') }}, 1)
             )
         end as class_rank
@@ -144,21 +158,18 @@ select
     opened_on,
     status,
     mob,
-    {{ from_cents("case when status = 'written_off' then 0 else balance_cents end") }} as balance,
+    {{ from_cents('balance_cents') }} as balance,
     {{ from_cents('opening_balance_cents') }} as opening_balance,
     {{ from_cents('credit_limit_cents') }} as credit_limit,
     {{ from_cents('due_cents') }} as amount_due,
     {{ from_cents('paid_cents') }} as amount_paid,
     {{ from_cents('overdue_cents') }} as overdue_amount,
-    {{ from_cents("case when status = 'written_off' then balance_cents end") }} as written_off_amount,
     dpd,
+    dpd_undisputed,
     {{ bucket_of('dpd') }} as bucket,
     {{ class_of_rank('final_class_rank') }} as class5,
-    is_in_default_episode or final_class_rank >= 3 as is_default,
-    case
-        when credit_limit_cents > 0
-            then case when status = 'written_off' then 0 else balance_cents end / cast(credit_limit_cents as double precision)
-    end as utilisation,
+    is_in_default_episode as is_default,
+    case when credit_limit_cents > 0 then balance_cents / cast(credit_limit_cents as double precision) end as utilisation,
     months_past_due,
     repayment_state,
     method,

@@ -7,6 +7,7 @@ select
     inquired_on,
     inquirer,
     reason,
-    known_from
+    known_from,
+    known_until,
+    version_no
 from versions
-where known_until is null

@@ -8,6 +8,7 @@ select
     kind,
     recorded_on,
     amount,
-    known_from
+    known_from,
+    known_until,
+    version_no
 from versions
-where known_until is null

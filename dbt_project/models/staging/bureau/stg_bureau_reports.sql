@@ -10,6 +10,7 @@ select
     hit,
     bureau_score,
     known_from,
-    known_until
+    known_until,
+    version_no
 from versions
 where pulled_on <= {{ as_of() }}

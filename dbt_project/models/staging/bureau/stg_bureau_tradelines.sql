@@ -16,6 +16,7 @@ select
     worst_status_24m,
     guarantee,
     history,
-    known_from
+    known_from,
+    known_until,
+    version_no
 from versions
-where known_until is null

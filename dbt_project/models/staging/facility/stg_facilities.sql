@@ -19,6 +19,7 @@ select
     status,
     manual_class,
     known_from,
-    known_until
+    known_until,
+    version_no
 from versions
 where effective_date <= {{ as_of() }}

@@ -13,5 +13,6 @@ select
     {{ to_cents('amount_due') }} as amount_cents,
     {{ to_cents('principal') }} as principal_cents,
     known_from,
-    known_until
+    known_until,
+    version_no
 from versions

@@ -13,6 +13,7 @@ select
     months_past_due,
     status,
     known_from,
-    known_until
+    known_until,
+    version_no
 from versions
 where month_end <= {{ as_of() }}

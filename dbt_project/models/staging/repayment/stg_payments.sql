@@ -11,6 +11,7 @@ select
     value_date,
     {{ to_cents('amount') }} as amount_cents,
     known_from,
-    known_until
+    known_until,
+    version_no
 from versions
 where value_date <= {{ as_of() }}

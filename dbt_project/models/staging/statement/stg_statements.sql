@@ -36,6 +36,7 @@ select
     cff,
     net_change_in_cash,
     known_from,
-    known_until
+    known_until,
+    version_no
 from versions
 where published_on <= {{ as_of() }}

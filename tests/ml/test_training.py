@@ -1,0 +1,305 @@
+"""From features to champion to scores, through a real warehouse and a real MLflow store."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from creditops.errors import CreditOpsError, DataRefusedError, UsageError
+from creditops.warehouse import connect
+from models_ml import monitoring, registry, retraining, scoring, tracking
+from models_ml.evaluate import score_frame
+from models_ml.registry import PromotionOutcome
+from models_ml.training import TrainingOutcome, train
+from tests.ml.feature_tables import labels, synthetic_retail, write_table
+
+AS_OF = date(2026, 6, 30)
+NAME = "demo.retail_behaviour"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _features(module_warehouse: str, mlflow_store: Path) -> None:
+    behaviour, bureau, bad = synthetic_retail(customers=900, dates=14)
+    keys = behaviour[["book", "customer_id", "observation_date"]]
+    write_table("feat_retail_behaviour", behaviour)
+    write_table("feat_bureau", bureau)
+    write_table("label_default", labels(keys, bad))
+    with connect("builder") as connection:
+        connection.execute(
+            "update features.label_default set exclusion = 'in_default' where customer_id < 'R000020'"
+        )
+        connection.execute(
+            "update features.label_default set exclusion = 'closed' where customer_id >= 'R000890'"
+        )
+        connection.execute(
+            "update features.label_default set label = 'indeterminate' where customer_id = 'R000100'"
+        )
+
+
+@pytest.fixture(scope="module")
+def first(_features: None) -> TrainingOutcome:
+    return train("demo", "retail_behaviour", AS_OF, actor="trainer")
+
+
+@pytest.fixture(scope="module")
+def champion(first: TrainingOutcome) -> PromotionOutcome:
+    return registry.promote(NAME, first.model_version)
+
+
+def _scores() -> pd.DataFrame:
+    with connect("modeller") as connection:
+        cursor = connection.execute("select * from scoring.customer_scores order by customer_id")
+        return pd.DataFrame(cursor.fetchall(), columns=[c.name for c in cursor.description or ()])
+
+
+def test_training_logs_figures_tables_plots_and_a_usable_model(first: TrainingOutcome) -> None:
+    client = tracking.client()
+    run = client.get_run(first.run_id)
+    metrics = run.data.metrics
+    assert metrics["hold_out_auc_low"] < metrics["hold_out_auc"] < metrics["hold_out_auc_high"]
+    assert metrics["hold_out_gini"] == pytest.approx(2 * metrics["hold_out_auc"] - 1)
+    assert {"development_ks", "out_of_time_psi", "hold_out_brier"} <= set(metrics)
+    assert any(name.startswith("iv.") for name in metrics)
+    assert {"snapshot_id", "code_version", "seed", "as_of"} <= set(run.data.params)
+    files = {f.path for f in client.list_artifacts(first.run_id)}
+    assert {"validation_pack.html", "binning_tables.csv", "points_table.csv", "plots", "gates.json"} <= files
+    model = tracking.load_pyfunc(NAME, first.model_version)
+    assert model.metadata.signature is not None
+    example = model.input_example
+    table = tracking.load_table(NAME, first.model_version)
+    assert table is not None
+    pd.testing.assert_frame_equal(model.predict(example), score_frame(table, example), check_dtype=False)
+
+
+def test_the_pack_shows_gates_points_and_both_languages(first: TrainingOutcome, tmp_path: Path) -> None:
+    page = Path(tracking.client().download_artifacts(first.run_id, "validation_pack.html", str(tmp_path)))
+    text = page.read_text(encoding="utf-8")
+    for expected in ("零售行为评分卡", "Retail behaviour scorecard", "no_leakage", "DeLong", "excluded: in_default",
+                     "data:image/png;base64,"):  # fmt: skip
+        assert expected in text
+
+
+def test_excluded_and_indeterminate_customers_are_not_trained_on(first: TrainingOutcome) -> None:
+    rows = sum(value for name, value in first.metrics.items() if name.endswith("_rows"))
+    dates = len(tracking.client().get_run(first.run_id).data.params["observation_dates"].split(","))
+    assert rows == dates * (900 - 20 - 10 - 1)
+
+
+def test_only_windows_that_had_ended_are_used(first: TrainingOutcome) -> None:
+    used = tracking.client().get_run(first.run_id).data.params["observation_dates"].split(", ")
+    assert max(used) == "2025-06-30"
+
+
+def test_the_same_data_and_seed_give_the_same_table_to_the_byte(first: TrainingOutcome) -> None:
+    again = train("demo", "retail_behaviour", AS_OF, actor="trainer")
+    one, two = (tracking.load_table(NAME, v) for v in (first.model_version, again.model_version))
+    assert one is not None
+    assert two is not None
+    assert one.to_json() == two.to_json()
+    registry.reject(NAME, again.model_version, actor="someone else", reason="only a repeat")
+
+
+def test_a_promoted_version_is_champion_with_tags_and_audit(
+    first: TrainingOutcome, champion: PromotionOutcome
+) -> None:
+    assert champion.promoted
+    (held,) = registry.champions("demo")
+    assert (held["scorecard"], held["version"]) == ("retail_behaviour", first.model_version)
+    shown = registry.show(NAME)
+    assert shown["status"] == "champion"
+    assert shown["decided_by"] == "gates"
+    assert all(gate["passed"] for gate in shown["gates"])
+    with connect("modeller") as connection:
+        actions = connection.execute("select action, actor from ops.audit where object = %s", (NAME,)).fetchall()
+    assert {("model.train", "trainer"), ("model.promote", "gates")} <= set(actions)
+    assert (registry.history(NAME) or {})["version"] == first.model_version
+
+
+def test_the_champion_scores_in_the_warehouse_as_the_pyfunc_does(champion: PromotionOutcome) -> None:
+    rows = scoring.score("demo", AS_OF)
+    scores = _scores()
+    assert rows == len(scores) == 890
+    table = tracking.load_table(NAME, champion.version)
+    assert table is not None
+    behaviour, bureau, _ = synthetic_retail(customers=900, dates=14)
+    joined = behaviour.merge(bureau, how="left", on=["book", "customer_id", "observation_date"])
+    today = joined[joined["observation_date"] == AS_OF].sort_values("customer_id")
+    today["overdue_elsewhere"] = today["overdue_elsewhere"].astype("float64")
+    for name in today:
+        if today[name].dtype == "float64" and name not in ("utilisation_now", "utilisation_avg_3m"):
+            from tests.ml.feature_tables import column_type
+
+            digits = {"integer": 0, "numeric(18,2)": 2}.get(column_type(str(name)))
+            today[name] = today[name] if digits is None else today[name].round(digits)
+    expected = score_frame(table, today.iloc[:890])
+    assert scores["score"].tolist() == expected["score"].tolist()
+    assert (scores["score"] == scores["points_total"]).all()
+    in_default = scores["customer_id"] < "R000020"
+    assert set(scores.loc[in_default, "grade"]) == {"D"}
+    assert set(scores.loc[in_default, "pd"]) == {1.0}
+    assert scores.loc[~in_default, "pd"].tolist() == expected.loc[~in_default.to_numpy(), "pd"].tolist()
+    assert scores.loc[~in_default, "reason_1"].tolist() == (
+        expected.loc[~in_default.to_numpy(), "reason_1"].tolist()
+    )
+
+
+def test_scoring_twice_leaves_the_same_rows(champion: PromotionOutcome) -> None:
+    scoring.score("demo", AS_OF)
+    before = _scores()
+    scoring.score("demo", AS_OF)
+    pd.testing.assert_frame_equal(before, _scores())
+
+
+def test_monitoring_finds_a_stable_score_and_a_shifted_one(champion: PromotionOutcome) -> None:
+    scoring.score("demo", AS_OF)
+    assert monitoring.monitor("demo", AS_OF) > 5
+    with connect("modeller") as connection:
+        rows = connection.execute(
+            "select metric, segment, value, status from scoring.model_monitoring where as_of_date = %s", (AS_OF,)
+        ).fetchall()
+    found = {(metric, segment): (value, status) for metric, segment, value, status in rows}
+    assert found["population", "all"][0] == 890
+    assert found["psi", "all"][1] == "green"
+    assert any(metric == "csi" for metric, _ in found)
+    assert sum(value for (metric, _), (value, _) in found.items() if metric == "grade_share") == pytest.approx(1)
+    with connect("modeller") as connection:
+        connection.execute("update scoring.customer_scores set score = score - 60 where customer_id > 'R000400'")
+    monitoring.monitor("demo", AS_OF)
+    with connect("modeller") as connection:
+        value, status = connection.execute(
+            "select value, status from scoring.model_monitoring where metric = 'psi'"
+        ).fetchone() or (0, "")
+    assert value > 0.25
+    assert status == "red"
+
+
+@pytest.fixture
+def challenger(champion: PromotionOutcome) -> Iterator[TrainingOutcome]:
+    outcome = train("demo", "retail_behaviour", date(2026, 3, 31), actor="trainer")
+    yield outcome
+    if registry.alias_version(NAME, "champion") != champion.version:
+        registry.rollback(NAME, actor="tester", reason="put back")
+
+
+def test_approve_and_roll_back_move_the_champion_and_leave_history(
+    champion: PromotionOutcome, challenger: TrainingOutcome
+) -> None:
+    with pytest.raises(UsageError, match="trained"):
+        registry.approve(NAME, "challenger", actor="trainer", reason="mine")
+    with pytest.raises(UsageError, match="reason"):
+        registry.approve(NAME, "challenger", actor="committee", reason=" ")
+    registry.approve(NAME, "challenger", actor="committee", reason="better documented")
+    assert registry.alias_version(NAME, "champion") == challenger.model_version
+    assert registry.alias_version(NAME, "challenger") is None
+    assert registry.rollback(NAME, actor="committee", reason="complaints") == champion.version
+    assert registry.alias_version(NAME, "champion") == champion.version
+    assert (registry.history(NAME) or {})["action"] == "model.rollback"
+    assert registry.show(NAME, challenger.model_version)["status"] == "rolled_back"
+
+
+def test_a_challenger_is_compared_with_the_champion_on_the_same_rows(
+    champion: PromotionOutcome, challenger: TrainingOutcome
+) -> None:
+    tags = tracking.client().get_model_version(NAME, challenger.model_version).tags
+    comparison = json.loads(tags["champion_comparison"])
+    assert comparison["version"] == champion.version
+    assert comparison["rows"] == challenger.metrics["hold_out_rows"]
+    rows = {row["metric"]: row for row in registry.compare(NAME, champion.version, challenger.model_version)}
+    assert rows["hold_out_auc"][challenger.model_version] == challenger.metrics["hold_out_auc"]
+    assert rows["seed"]["difference"] == ""
+
+
+def test_a_challenger_that_is_worse_does_not_replace_the_champion(
+    champion: PromotionOutcome, challenger: TrainingOutcome
+) -> None:
+    client = tracking.client()
+    tags = client.get_model_version(NAME, challenger.model_version).tags
+    worse = json.loads(tags["champion_comparison"]) | {"difference": -0.05, "auc": 0.7, "champion_auc": 0.75}
+    client.set_model_version_tag(NAME, challenger.model_version, "champion_comparison", json.dumps(worse))
+    outcome = registry.promote(NAME, challenger.model_version)
+    assert not outcome.promoted
+    assert "worse than champion" in outcome.reason
+    assert registry.alias_version(NAME, "champion") == champion.version
+
+
+def test_a_failed_gate_stops_promotion_and_approval(
+    champion: PromotionOutcome, challenger: TrainingOutcome
+) -> None:
+    failed = [dataclasses.replace(challenger.gates[0], passed=False, message="hold-out AUC too low")]
+    registry.mark_challenger(NAME, challenger.model_version, actor="trainer", gates=failed, tags={})
+    assert "hold-out AUC too low" in registry.promote(NAME, challenger.model_version).reason
+    with pytest.raises(DataRefusedError, match="did not pass its gates"):
+        registry.approve(NAME, challenger.model_version, actor="committee", reason="please")
+
+
+def test_a_rejected_version_loses_its_alias_and_is_not_promoted(
+    champion: PromotionOutcome, challenger: TrainingOutcome
+) -> None:
+    registry.reject(NAME, challenger.model_version, actor="committee", reason="too few characteristics")
+    assert registry.alias_version(NAME, "challenger") is None
+    assert "rejected" in registry.promote(NAME, challenger.model_version).reason
+    with pytest.raises(UsageError, match="is the champion"):
+        registry.reject(NAME, champion.version, actor="committee", reason="no")
+
+
+def test_a_scorecard_is_due_once_a_month(champion: PromotionOutcome) -> None:
+    assert retraining.due("demo", AS_OF) == []
+    assert retraining.due("demo", date(2026, 7, 31)) == ["retail_behaviour"]
+    assert retraining.due("demo", date(2024, 5, 31)) == []
+    assert retraining.due("taiwan_cards", AS_OF) == []
+
+
+def test_a_book_without_champion_is_said_to_have_none(champion: PromotionOutcome) -> None:
+    with pytest.raises(CreditOpsError, match="no champion"):
+        scoring.score("taiwan_cards", AS_OF)
+    with pytest.raises(UsageError, match="not for book"):
+        train("taiwan_cards", "retail_behaviour", AS_OF)
+    with pytest.raises(UsageError, match="there is no demo"):
+        registry.show(NAME, "999")
+
+
+def test_a_pyfunc_that_is_no_points_table_scores_in_chunks(
+    champion: PromotionOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    from sklearn.linear_model import LogisticRegression
+
+    features = ["utilisation_now", "inquiries_3m"]
+    behaviour, bureau, bad = synthetic_retail(customers=300, dates=2)
+    frame = behaviour.merge(bureau, on=["book", "customer_id", "observation_date"], how="left")
+    x = frame[features].astype("float64").fillna(0.0)
+    fitted = LogisticRegression().fit(x, bad)
+
+    class Model(mlflow.pyfunc.PythonModel):
+        def predict(self, context: object, model_input: pd.DataFrame, params: object = None) -> np.ndarray:
+            return fitted.predict_proba(model_input.fillna(0.0))[:, 1]
+
+    tracking.client()
+    mlflow.set_experiment("outside")
+    with mlflow.start_run():
+        mlflow.pyfunc.log_model(
+            name="model", python_model=Model(), registered_model_name=NAME, pip_requirements=["numpy"],
+            signature=mlflow.models.infer_signature(x, np.array([0.1])),
+        )  # fmt: skip
+    version = str((registry.latest_version(NAME) or {})["version"])
+    client = tracking.client()
+    client.set_model_version_tag(NAME, version, "gates_passed", "true")
+    client.set_registered_model_alias(NAME, "champion", version)
+    monkeypatch.setattr(scoring, "CHUNK_ROWS", 100)
+    try:
+        assert scoring.score("demo", AS_OF) == 890
+        scores = _scores()
+        assert set(scores["model_version"]) == {version}
+        assert scores["reason_1"].isna().all()
+        assert scores["pd"].between(0, 1).all()
+        assert monitoring.monitor("demo", AS_OF) >= 4
+    finally:
+        client.set_registered_model_alias(NAME, "champion", champion.version)
+        client.delete_model_version(NAME, version)
