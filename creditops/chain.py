@@ -130,11 +130,10 @@ def publish(partition: Partition) -> Outcome:
     """Assemble the candidate, gate it, and flip the pointer if it passes."""
     from creditops.publish import publisher
     from creditops.quality.gate import as_json, gate_publication
-    from models_ml import registry
 
     with logged("publish.assemble", book=partition.book, as_of=partition.as_of, role="publisher") as step:
         candidate = publisher.assemble(
-            partition.book, partition.as_of, models=registry.champions(partition.book)
+            partition.book, partition.as_of, models=_models_in_force(partition.book)
         )
         step.rows = sum(candidate.rows.values())
     with logged("gate.publication", book=partition.book, as_of=partition.as_of, role="publisher") as step:
@@ -166,6 +165,20 @@ def monitor(partition: Partition) -> Outcome:
     with logged("monitor", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         step.rows = monitoring.monitor(partition.book, partition.as_of)
     return {"rows": step.rows}
+
+
+def _models_in_force(book: str) -> list[dict[str, Any]]:
+    """The champions with the figures that a reader of a publication asks for."""
+    from models_ml import registry
+
+    shown = ("auc", "auc_low", "auc_high", "gini", "ks", "brier")
+    names = [f"{split}_{figure}" for split in ("hold_out", "out_of_time") for figure in shown]
+    models = []
+    for champion in registry.champions(book):
+        metrics = registry.show(champion["name"], champion["version"])["metrics"]
+        found = {name: round(metrics[name], 6) for name in names if name in metrics}
+        models.append({**champion, "metrics": found})
+    return models
 
 
 STEPS: Mapping[str, Step] = {

@@ -31,6 +31,7 @@ from creditops.warehouse.connection import connect
 from creditops.warehouse.run_log import current_run_id, record
 
 Progress = Callable[[str, int], None]
+_ANALYZE_FROM_ROWS = 1_000  # the build that follows at once needs the planner's statistics
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,8 @@ def _load(
         message=message,
     )
     loaded = _insert(connection, contract, landed.book, result.batch_id, known)
+    if loaded >= _ANALYZE_FROM_ROWS:
+        connection.execute(sql.SQL("analyze raw.{}").format(sql.Identifier(contract.table)))
     counts = (reading.rows, loaded, reading.rows - loaded - len(reading.bad), len(reading.bad))
     _quarantine(connection, landed, result.batch_id, reading.bad)
     seconds = _reconcile(connection, result.batch_id, counts, started)

@@ -22,11 +22,20 @@ from creditops.simulate.tradelines import HISTORY, KINDS, LENDERS, WRITTEN_OFF_S
 
 _UNKNOWN = (0.06, 0.04)
 """Share of retail and of corporate customers that the bureau does not know."""
-_INQUIRERS = ("银行甲", "银行乙", "银行丙", "消费金融甲", "消费金融乙", "网络小贷甲", "网络小贷乙", "融资租赁甲")
+_INQUIRERS = (
+    "银行甲",
+    "银行乙",
+    "银行丙",
+    "消费金融甲",
+    "消费金融乙",
+    "网络小贷甲",
+    "网络小贷乙",
+    "融资租赁甲",
+)
 _REASONS, _REASON_SHARE = ("credit_application", "review", "guarantee", "own"), [0.58, 0.31, 0.04, 0.07]
 _RECORD_KINDS, _RECORD_SHARE = ("enforcement", "judgment", "tax", "penalty"), [0.3, 0.35, 0.2, 0.15]
 _INQUIRY_DAYS, _RECORD_DAYS, _CLOSED_SHOWN = 365, 1825, 24
-_BEFORE_OPENING, _AFTER_CLOSING = ord("/"), ord("C")
+_BEFORE_OPENING, _AFTER_CLOSING = ord("-"), ord("C")
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,9 @@ def pull_reports(
     )
 
 
-def tradelines_table(seed: int, grid: MonthGrid, paths: Paths, reports: Reports, lines: Tradelines) -> pl.DataFrame:
+def tradelines_table(
+    seed: int, grid: MonthGrid, paths: Paths, reports: Reports, lines: Tradelines
+) -> pl.DataFrame:
     """Rows of ``bureau_tradelines``: report and line (positions), amounts in cents."""
     noise = stream(seed, "tradeline balances").random(lines.customer.size)
     known = np.flatnonzero(reports.hit)
@@ -121,7 +132,10 @@ def tradelines_table(seed: int, grid: MonthGrid, paths: Paths, reports: Reports,
     balance = np.rint(limit * np.where(lines.revolving[line], used, np.clip(aged, 0.03, 1.0)))
     balance = np.where(is_closed, 0, balance).astype(np.int64)
     months_owed = np.minimum(status, 6)
-    overdue = np.where(lines.revolving[line], 0.08 * balance, limit / np.minimum(lines.term[line], 36)) * months_owed
+    overdue = (
+        np.where(lines.revolving[line], 0.08 * balance, limit / np.minimum(lines.term[line], 36))
+        * months_owed
+    )
     history, worst = _history(lines, line, month)
     return pl.DataFrame(
         {

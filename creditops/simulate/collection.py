@@ -19,7 +19,7 @@ _CHANCE = np.array(
     ]
 )
 """Chance of each action in a month, by 1-30, 31-60, 61-90 and over 90 days past due."""
-_RESULTS = ("no_answer", "promise", "refused", "reached", "paid")
+_RESULTS = ("no_contact", "promised", "refused", "contacted", "paid")
 _RESULT_SHARE = [0.35, 0.25, 0.08, 0.22, 0.10]
 _COLLECTORS = 12
 

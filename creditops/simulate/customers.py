@@ -46,7 +46,7 @@ def customers_table(seed: int, grid: MonthGrid, population: Population, register
             "phone": identity.phones(rng, n),
             "address": identity.addresses(rng, population.region),
             "birth_date": np.where(retail, birth, -1),
-            "sex": np.where(population.female, "F", "M").tolist(),
+            "sex": np.where(population.female, "female", "male").tolist(),
             "region": region[population.region].tolist(),
             "industry": np.array([*INDUSTRIES, ""])[population.industry].tolist(),
             "group": population.group,

@@ -101,9 +101,7 @@ def _table(behaviour: Behaviour, downturn: Floats) -> Floats:
     return value[:, :DEFAULT_STATE]
 
 
-def true_probabilities(
-    grid: MonthGrid, economy: Economy, segment: Ints, paths: Paths
-) -> pl.DataFrame:
+def true_probabilities(grid: MonthGrid, economy: Economy, segment: Ints, paths: Paths) -> pl.DataFrame:
     """True PD of customers who owe and are not in default, at the month ends of the window.
 
     Returns customer (position), month, months_past_due, static_and_shock, strain, downturn,

@@ -68,7 +68,9 @@ def _persistent(rng: np.random.Generator, shape: tuple[int, int], persistence: f
     path = np.empty(shape)
     path[:, 0] = innovations[:, 0]
     for month in range(1, shape[1]):
-        path[:, month] = persistence * path[:, month - 1] + np.sqrt(1 - persistence**2) * innovations[:, month]
+        path[:, month] = (
+            persistence * path[:, month - 1] + np.sqrt(1 - persistence**2) * innovations[:, month]
+        )
     return path
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from creditops.simulate.arrays import Bools, Ints
 from creditops.simulate.population import REGIONS
 
-_SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
+_SURNAMES = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
+)
 _GIVEN_MALE = "伟强磊军洋勇杰涛明超辉刚健鹏志建国文斌浩宇轩博然泽子涵俊峰晨阳嘉豪"
 _GIVEN_FEMALE = "芳娜敏静丽艳娟霞秀玲桂英梅慧莹雪琳颖倩婷欣怡梦瑶佳雨诗涵思彤语嫣"
 _CITY = {

@@ -176,9 +176,7 @@ def _write_reference(write: Callable[[str, pl.DataFrame], None], book: _Book, re
     write("groups", groups_table(seed, book.population, registered_on))
     write("products", products.products_table(founded))
     write("partners", products.partners_table(founded))
-    applied = applications.applications_table(
-        seed, grid, book.population, facilities, seconds, registered_on
-    )
+    applied = applications.applications_table(seed, grid, book.population, facilities, seconds, registered_on)
     write("applications", applied)
     booked = applied.filter(pl.col("facility") >= 0).select("facility", "application").unique()
     frame = facility_rows(grid, facilities, repayment.states, repayment.limits, repayment.raised)
@@ -241,13 +239,13 @@ def _write_repayment(
         collected.reshape(shape),
         states.closed_on,
         states.written_off,
-    ).with_columns(
-        pl.when("lost").then(pl.lit("written_off")).otherwise(pl.lit("active")).alias("status")
-    )
+    ).with_columns(pl.when("lost").then(pl.lit("written_off")).otherwise(pl.lit("active")).alias("status"))
     write("facility_snapshots", cards)
     write("disputes", repayment.disputes.with_row_index("dispute").cast({"dispute": pl.Int64}))
     late = truth.months.filter((pl.col("dpd") > 0) & pl.col("status").is_in(["active", "restructured"]))
-    arrays = [late[name].to_numpy() for name in ("facility", "customer", "month_end", "dpd", "overdue_amount")]
+    arrays = [
+        late[name].to_numpy() for name in ("facility", "customer", "month_end", "dpd", "overdue_amount")
+    ]
     start = int(grid.start(np.array([grid.window_start]))[0])
     actions, promises = collection_tables(seed, *arrays, window_start=start)
     write("collection_actions", actions)
@@ -260,9 +258,7 @@ def _write_financial(write: Callable[[str, pl.DataFrame], None], book: _Book) ->
     first = np.full(book.population.size, grid.count)
     np.minimum.at(first, book.facilities.customer, book.facilities.open_month)
     written_off = book.paths.written_off[revenue.customer]
-    statements = statements_table(
-        seed, grid, book.population, revenue, first[revenue.customer], written_off
-    )
+    statements = statements_table(seed, grid, book.population, revenue, first[revenue.customer], written_off)
     write("statements", statements)
     crash_from = book.events.crash_from[revenue.customer]
     write("sme_invoices", sme_invoices_table(seed, grid, revenue, crash_from, written_off))

@@ -94,7 +94,9 @@ def fifo_spells(ledger: Ledger, facility: Ints, opened_on: Ints) -> Spells:
     rank = np.concatenate([np.zeros(facility.size), np.ones(day.size)])
     order = np.lexsort((rank, start, owner))
     owner, start, paid = owner[order], start[order], paid[order]
-    last_of_day = np.r_[(np.diff(owner) != 0) | (np.diff(start) != 0), np.ones(min(1, owner.size), dtype=bool)]
+    last_of_day = np.r_[
+        (np.diff(owner) != 0) | (np.diff(start) != 0), np.ones(min(1, owner.size), dtype=bool)
+    ]
     owner, start, paid = owner[last_of_day], start[last_of_day], paid[last_of_day]
     due = running_sum(ledger.item_amount, run_starts(ledger.item_facility))
     span = int(max(due.max(initial=0), paid.max(initial=0))) + TOLERANCE + 2

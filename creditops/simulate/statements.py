@@ -42,7 +42,9 @@ class _Company:
     def __init__(self, rng: np.random.Generator, quality: Floats) -> None:
         n = quality.size
         self.margin = np.clip(0.25 + 0.012 * quality + 0.04 * rng.standard_normal(n), 0.12, 0.45)
-        self.overhead = self.margin * np.clip(0.52 - 0.035 * quality + 0.05 * rng.standard_normal(n), 0.3, 0.75)
+        self.overhead = self.margin * np.clip(
+            0.52 - 0.035 * quality + 0.05 * rng.standard_normal(n), 0.3, 0.75
+        )
         self.receivable_days = np.clip(62 + 18 * rng.standard_normal(n), 20, 120)
         self.inventory_days = np.clip(52 + 16 * rng.standard_normal(n), 10, 110)
         self.payable_days = np.clip(48 + 12 * rng.standard_normal(n), 15, 90)
@@ -79,9 +81,7 @@ def statements_table(
         year_to_date = flows if months == 3 else year_to_date + flows
         shown = (month >= first_month - _HISTORY_MONTHS) & (month <= written_off)
         frames.append(_rows(rng, grid, company, revenue, month, months, state, year_to_date, shown))
-    return (
-        pl.concat(frames).filter(pl.col("published_on") <= grid.last_day).sort("customer", "period_end")
-    )
+    return pl.concat(frames).filter(pl.col("published_on") <= grid.last_day).sort("customer", "period_end")
 
 
 def _opening(company: _Company, revenue: Revenue, month: int) -> dict[str, Ints]:
@@ -114,9 +114,7 @@ def _cents(value: Floats) -> Ints:
     return np.rint(value).astype(np.int64)
 
 
-def _quarter(
-    company: _Company, revenue: Revenue, month: int, months: int, state: dict[str, Ints]
-) -> Ints:
+def _quarter(company: _Company, revenue: Revenue, month: int, months: int, state: dict[str, Ints]) -> Ints:
     """Roll ``state`` forward one quarter; returns the quarter's flows (len(FLOWS), corporates)."""
     quarter = slice(month + BEFORE - 2, month + BEFORE + 1)
     strain = revenue.strain[:, quarter].mean(axis=1)

@@ -29,9 +29,7 @@ _WITHHELD, _CREDITED, _RETURNED, _LONG = 0.02, 0.02, 0.01, 0.08
 without one; and the share of withheld ones that take over 90 days to resolve."""
 
 
-def invoices(
-    seed: int, grid: MonthGrid, revenue: Ints, facilities: FacilityPlan, paths: Paths
-) -> DueItems:
+def invoices(seed: int, grid: MonthGrid, revenue: Ints, facilities: FacilityPlan, paths: Paths) -> DueItems:
     """Invoices issued by ``as_of``: at least one falls due in each month of a trade account.
 
     ``revenue`` is each customer's yearly revenue in cents. Nothing is delivered, so nothing is
@@ -137,7 +135,7 @@ def _credit(
     disputed = chance[chosen] < _CREDITED
     opened_on = issued_on - rng.integers(1, 8, n)
     opened_on = np.maximum(opened_on, items.issued_on[chosen] + 1)
-    rows = _rows(chosen, opened_on, issued_on, credit, ["credited"] * n).filter(pl.Series(disputed))
+    rows = _rows(chosen, opened_on, issued_on, credit, ["upheld"] * n).filter(pl.Series(disputed))
     return items.changed(credited=credited), red, rows
 
 

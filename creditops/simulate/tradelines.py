@@ -67,7 +67,9 @@ def draw_tradelines(
     kind = np.where(firm, 4, 0) + rng.choice(4, n, p=[0.42, 0.36, 0.09, 0.13])
     struck = (rank == 0) & (events.elsewhere_from[customer] < NEVER)
     opened_month = rng.integers(-48, grid.count, n)
-    opened_month = np.where(struck, np.minimum(opened_month, events.elsewhere_from[customer] - 12), opened_month)
+    opened_month = np.where(
+        struck, np.minimum(opened_month, events.elsewhere_from[customer] - 12), opened_month
+    )
     term = np.where(_REVOLVING[kind] | struck, NEVER, rng.choice([12, 24, 36, 60], n))
     base = np.where(firm, population.annual_revenue[customer], population.income[customer])
     limit = np.rint(base * _TYPICAL[kind] * np.exp(0.5 * rng.standard_normal(n)) / 100_000) * 100_000

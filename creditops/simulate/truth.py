@@ -105,7 +105,10 @@ def injected_events(
 ) -> pl.DataFrame:
     """One row for each event; a contagion is dated by the default of the group's leader."""
     rows: list[tuple[str, int, int, int, int, int]] = []
-    for kind, start in (("sales_crash", events.crash_from), ("bureau_default_elsewhere", events.elsewhere_from)):
+    for kind, start in (
+        ("sales_crash", events.crash_from),
+        ("bureau_default_elsewhere", events.elsewhere_from),
+    ):
         struck = np.flatnonzero(start < NEVER)
         days = grid.start(start[struck])
         rows += [(kind, c, -1, -1, d, 1) for c, d in zip(struck.tolist(), days.tolist(), strict=True)]

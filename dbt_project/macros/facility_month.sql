@@ -246,7 +246,7 @@ first_open as (
         )
 ),
 
--- Named and disputed items: those open at each month end.
+-- Named and disputed items: those past due at each month end.
 
 queue_items as (
     select
@@ -254,7 +254,7 @@ queue_items as (
         due_ladder.due_item_id,
         due_ladder.sequence_no,
         due_ladder.due_date,
-        coalesce(due_ladder.issued_on, due_ladder.due_date) as enters_on,
+        {{ days_after('due_ladder.due_date', 1) }} as enters_on,
         due_ladder.amount_cents
     from due_ladder
     inner join queued_scopes on due_ladder.scope_key = queued_scopes.scope_key
@@ -276,14 +276,9 @@ open_states as (
     select
         open_items.scope_key,
         open_items.look_on as month_end,
-        min(case when open_items.due_date < open_items.look_on then open_items.due_date end) as due_date,
-        min(
-            case
-                when open_items.due_date < open_items.look_on and disputes.due_item_id is null then open_items.due_date
-            end
-        ) as undisputed_due_date,
-        {{ sum_cents('case when open_items.due_date < open_items.look_on then open_items.unpaid_cents else 0 end') }}
-            as overdue_cents
+        min(open_items.due_date) as due_date,
+        min(case when disputes.due_item_id is null then open_items.due_date end) as undisputed_due_date,
+        {{ sum_cents('open_items.unpaid_cents') }} as overdue_cents
     from open_items
     left join (
         select distinct

@@ -144,88 +144,179 @@ oldest_first as (
     where reached.is_due = 1
 ),
 
--- Facilities with named payments: their open items after every day on which something was paid. The first
--- day stands for the time before any payment.
+-- Facilities with named payments: their open items after every day on which something was paid, and at the
+-- end. An item queues from the day on which it, or an item that is due later, is issued.
+
+named_ladder as (
+    select
+        due_ladder.*,
+        min(coalesce(due_ladder.issued_on, due_ladder.due_date)) over (
+            partition by due_ladder.scope_key
+            order by due_ladder.sequence_no desc
+            rows unbounded preceding
+        ) as enters_on
+    from due_ladder
+    inner join named_facilities on due_ladder.scope_key = named_facilities.scope_key
+),
 
 queue_items as (
     select
-        due_ladder.scope_key,
-        due_ladder.due_item_id,
-        due_ladder.sequence_no,
-        due_ladder.due_date,
-        cast('0001-01-01' as date) as enters_on,
-        due_ladder.amount_cents
-    from due_ladder
-    inner join named_facilities on due_ladder.scope_key = named_facilities.scope_key
-    where due_ladder.amount_cents > 0
+        scope_key,
+        due_item_id,
+        sequence_no,
+        due_date,
+        enters_on,
+        amount_cents
+    from named_ladder
+    where amount_cents > 0
 ),
 
 queue_looks as (
-    select distinct
-        credit_entries.scope_key,
-        credit_entries.value_date as look_on,
-        credit_entries.value_date as looks_until
-    from credit_entries
-    inner join named_facilities on credit_entries.scope_key = named_facilities.scope_key
-    union all
     select
         scope_key,
-        cast('0001-01-01' as date),
-        cast('0001-01-01' as date)
+        value_date as look_on,
+        value_date as looks_until
+    from credit_entries
+    where
+        scope_key in (select named_facilities.scope_key from named_facilities)
+        and value_date < {{ as_of() }}
+    union
+    select
+        scope_key,
+        {{ as_of() }},
+        {{ as_of() }}
     from named_facilities
 ),
 
 {{ open_item_ctes() }},
 
+last_open as (
+    select
+        scope_key,
+        due_item_id,
+        max(look_on) as look_on,
+        max(case when look_on = {{ as_of() }} then unpaid_cents end) as unpaid_cents
+    from open_items
+    group by scope_key, due_item_id
+),
+
 next_looks as (
     select
         scope_key,
         look_on,
-        lead(look_on) over (partition by scope_key order by look_on) as next_look_on,
-        row_number() over (partition by scope_key order by look_on desc) as newest
+        lead(look_on) over (partition by scope_key order by look_on) as next_look_on
     from queue_looks
 ),
 
-last_open as (
+-- An item that was never open since it was issued was settled before, by credit or by its own payments.
+prepaid_items as (
     select
-        open_items.scope_key,
-        open_items.due_item_id,
-        max(open_items.look_on) as look_on,
-        max(case when next_looks.newest = 1 then open_items.unpaid_cents end) as unpaid_cents
-    from open_items
-    inner join next_looks
+        named_ladder.scope_key,
+        named_ladder.due_item_id,
+        named_ladder.sequence_no,
+        named_ladder.amount_cents,
+        named_ladder.due_through_cents
+    from named_ladder
+    left join last_open
         on
-            open_items.scope_key = next_looks.scope_key
-            and open_items.look_on = next_looks.look_on
-    group by open_items.scope_key, open_items.due_item_id
+            named_ladder.scope_key = last_open.scope_key
+            and named_ladder.due_item_id = last_open.due_item_id
+    where
+        named_ladder.amount_cents > 0
+        and last_open.due_item_id is null
+),
+
+applied_ladder as (
+    select
+        named_days.scope_key,
+        named_days.due_item_id,
+        named_days.value_date,
+        named_days.applied_cents,
+        queue_items.sequence_no
+    from named_days
+    inner join queue_items
+        on
+            named_days.scope_key = queue_items.scope_key
+            and named_days.due_item_id = queue_items.due_item_id
+),
+
+prepaid_days as (
+    select
+        prepaid_items.scope_key,
+        prepaid_items.due_item_id,
+        queue_looks.look_on,
+        prepaid_items.amount_cents
+        = {{ sum_cents(
+            'case when applied_ladder.sequence_no = prepaid_items.sequence_no then applied_ladder.applied_cents else 0 end'
+        ) }}
+        or max(pools.pool_to_date) + {{ sum_cents('coalesce(applied_ladder.applied_cents, 0)') }}
+        >= prepaid_items.due_through_cents - {{ var('settlement_tolerance_cents') }} as is_settled
+    from prepaid_items
+    inner join queue_looks on prepaid_items.scope_key = queue_looks.scope_key
+    inner join pools
+        on
+            queue_looks.scope_key = pools.scope_key
+            and queue_looks.look_on = pools.day
+    left join applied_ladder
+        on
+            prepaid_items.scope_key = applied_ladder.scope_key
+            and prepaid_items.sequence_no >= applied_ladder.sequence_no
+            and queue_looks.look_on >= applied_ladder.value_date
+    group by
+        prepaid_items.scope_key,
+        prepaid_items.due_item_id,
+        prepaid_items.amount_cents,
+        prepaid_items.due_through_cents,
+        queue_looks.look_on
+),
+
+prepaid_changes as (
+    select
+        *,
+        max(case when not is_settled then look_on end) over (partition by scope_key, due_item_id) as last_open_on
+    from prepaid_days
+),
+
+prepaid_settled as (
+    select
+        scope_key,
+        due_item_id,
+        min(case when last_open_on is null or look_on > last_open_on then look_on end) as settled_on
+    from prepaid_changes
+    group by scope_key, due_item_id
 ),
 
 named_first as (
     select
-        due_ladder.scope_key,
-        due_ladder.due_item_id,
-        due_ladder.kind,
-        due_ladder.sequence_no,
-        due_ladder.issued_on,
-        due_ladder.due_date,
-        due_ladder.amount_cents,
-        due_ladder.principal_cents,
-        due_ladder.due_through_cents,
+        named_ladder.scope_key,
+        named_ladder.due_item_id,
+        named_ladder.kind,
+        named_ladder.sequence_no,
+        named_ladder.issued_on,
+        named_ladder.due_date,
+        named_ladder.amount_cents,
+        named_ladder.principal_cents,
+        named_ladder.due_through_cents,
         case
-            when last_open.look_on is null then due_ladder.due_date
-            else next_looks.next_look_on
+            when named_ladder.amount_cents <= 0 then named_ladder.due_date
+            when last_open.look_on is not null then next_looks.next_look_on
+            when named_ladder.due_through_cents <= {{ var('settlement_tolerance_cents') }} then named_ladder.due_date
+            else prepaid_settled.settled_on
         end as settled_on,
-        due_ladder.amount_cents - coalesce(last_open.unpaid_cents, 0) as paid_here_cents
-    from due_ladder
-    inner join named_facilities on due_ladder.scope_key = named_facilities.scope_key
+        named_ladder.amount_cents - coalesce(last_open.unpaid_cents, 0) as paid_here_cents
+    from named_ladder
     left join last_open
         on
-            due_ladder.scope_key = last_open.scope_key
-            and due_ladder.due_item_id = last_open.due_item_id
+            named_ladder.scope_key = last_open.scope_key
+            and named_ladder.due_item_id = last_open.due_item_id
     left join next_looks
         on
             last_open.scope_key = next_looks.scope_key
             and last_open.look_on = next_looks.look_on
+    left join prepaid_settled
+        on
+            named_ladder.scope_key = prepaid_settled.scope_key
+            and named_ladder.due_item_id = prepaid_settled.due_item_id
 ),
 
 settlement as (
