@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from creditops.simulate.arrays import Floats, Ints, expand
+from creditops.simulate.arrays import Bools, Floats, Ints, expand
 from creditops.simulate.calendar import MonthGrid
 from creditops.simulate.origination import FacilityPlan
 from creditops.simulate.parameters import CORPORATE
@@ -130,7 +130,7 @@ def _amounts(
     return (np.maximum(1, np.rint(np.concatenate([asked, wanted]) / unit)) * unit).astype(np.int64)
 
 
-def _granted(facilities: FacilityPlan, at: Ints, booked: Ints) -> Ints:
+def _granted(facilities: FacilityPlan, at: Ints, booked: Bools) -> Ints:
     granted = np.where(facilities.kind == CARD, facilities.credit_limit, facilities.principal)
     granted = np.where(granted > 0, granted, facilities.credit_limit)
     return np.where(booked[at], granted[np.minimum(at, facilities.size - 1)], -1)

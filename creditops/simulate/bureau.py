@@ -1,7 +1,7 @@
 """Quarterly bureau reports with tradelines, inquiries and public records; some customers are unknown.
 
 A report shows statuses up to the month end before it. The history's characters are 0 to 7 for
-months past due (7 also after a write-off), ``/`` before opening and ``C`` after closing.
+months past due, ``W`` after a write-off, ``-`` before opening and ``C`` after closing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _INQUIRERS = (
 _REASONS, _REASON_SHARE = ("credit_application", "review", "guarantee", "own"), [0.58, 0.31, 0.04, 0.07]
 _RECORD_KINDS, _RECORD_SHARE = ("enforcement", "judgment", "tax", "penalty"), [0.3, 0.35, 0.2, 0.15]
 _INQUIRY_DAYS, _RECORD_DAYS, _CLOSED_SHOWN = 365, 1825, 24
-_BEFORE_OPENING, _AFTER_CLOSING = ord("-"), ord("C")
+_BEFORE_OPENING, _AFTER_CLOSING, _LOST = ord("-"), ord("C"), ord("W")
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _history(lines: Tradelines, line: Ints, month: Ints) -> tuple[list[str], Int
         before, after = at < lines.opened_month[line], at >= lines.closed_month[line]
         status = np.where(before | after, 0, lines.status[np.maximum(HISTORY + at, 0), line])
         worst = np.maximum(worst, status)
-        character = ord("0") + np.minimum(status, WRITTEN_OFF_STATUS - 1)
+        character = np.where(status >= WRITTEN_OFF_STATUS, _LOST, ord("0") + status)
         text[:, back] = np.where(before, _BEFORE_OPENING, np.where(after, _AFTER_CLOSING, character))
     joined = text.tobytes().decode("ascii")
     return [joined[i : i + HISTORY] for i in range(0, len(joined), HISTORY)], worst

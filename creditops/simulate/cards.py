@@ -22,6 +22,9 @@ from creditops.simulate.randomness import stream
 _CENTRE, _ARREARS_PUSH, _OVER_LIMIT = -0.75, 0.30, 1.06
 _FROZEN_STATE, _FROZEN_INTEREST, _FROZEN_CAP = 2, 1.012, 1.25
 _RAISE = 1.3
+_IN_FULL = 0.75
+"""Who would pay more than this share of the balance pays all of it."""
+_NO_USE, _PAID, _REVOLVING, _LOST = "no_use", "paid_in_full", "revolving", "written_off"
 
 
 def card_limits(grid: MonthGrid, facilities: FacilityPlan, paths: Paths) -> tuple[Floats, Ints]:
@@ -99,10 +102,12 @@ def snapshots(
         closing = closed_on[cards]
         lost_now = written_off[cards] & (closing == end)
         held = (closing < 0) | (closing > end) | lost_now
-        owner = cards[(facilities.opened_on[cards] <= end) & held]
+        place = np.flatnonzero((facilities.opened_on[cards] <= end) & held)
+        owner = cards[place]
         customer = facilities.customer[owner]
         previous = balances[month - 1, owner] if month else np.zeros(owner.size)
         share = 1 / (1 + np.exp(-(appetite[customer] - 0.7 * paths.strain[month, customer])))
+        share = np.where(share > _IN_FULL, 1.0, share)
         current = paths.settled_through[month, customer] == month
         wanted = np.where(current, np.rint(share * previous), 0.0)
         collected_now = np.maximum(collected[month, owner], 0.0)
@@ -114,8 +119,19 @@ def snapshots(
                     "balance": balances[month, owner],
                     "credit_limit": limits[month, owner],
                     "amount_paid": np.maximum(wanted, collected_now),
-                    "lost": written_off[owner] & (closed_on[owner] == end),
+                    "lost": lost_now[place],
+                    "unused": facilities.dormant[owner],
+                    "in_full": current & (previous > 0) & (share == 1.0),
                 }
             )
         )
-    return pl.concat(frames)
+    status = (
+        pl.when("lost")
+        .then(pl.lit(_LOST))
+        .when("unused")
+        .then(pl.lit(_NO_USE))
+        .when("in_full")
+        .then(pl.lit(_PAID))
+        .otherwise(pl.lit(_REVOLVING))
+    )
+    return pl.concat(frames).with_columns(status.alias("status"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from creditops.simulate.arrays import Floats, Ints
+from creditops.simulate.arrays import Floats
 from creditops.simulate.randomness import stream
 
 _DAY_SECONDS = 86_400
@@ -25,14 +25,16 @@ _COLLECTORS = 12
 
 
 def collection_tables(
-    seed: int, facility: Ints, customer: Ints, month_end: Ints, dpd: Ints, overdue: Ints, window_start: int
+    seed: int, past_due: pl.DataFrame, window_start: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of ``collection_actions`` and ``promises``, ordered by time.
 
-    The arrays describe facility month ends with something past due (``dpd`` > 0), whose actions
-    fall between the oldest open item's due day and the month end. ``window_start`` is the first
-    day actions are recorded from. Columns: action (position), acted_at in seconds since 1970.
+    ``past_due`` has facility, customer, month_end, dpd (over 0) and overdue_amount; actions fall
+    between the oldest open item's due day and the month end, from day ``window_start`` on.
+    ``acted_at`` is in seconds since 1970.
     """
+    columns = ("facility", "customer", "month_end", "dpd", "overdue_amount")
+    facility, customer, month_end, dpd, overdue = (past_due[name].to_numpy() for name in columns)
     rng = stream(seed, "collection")
     stage = np.clip((dpd - 1) // 30, 0, 3)
     row, action = np.nonzero(rng.random((dpd.size, len(_ACTIONS))) < _CHANCE[stage])
@@ -54,10 +56,10 @@ def collection_tables(
             "facility": facility[row],
             "acted_at": second,
             "action": np.array(_ACTIONS)[action].tolist(),
-            "result": np.where(spoken, np.array(_RESULTS)[result], "").tolist(),
+            "result": np.where(spoken, np.array(_RESULTS)[result], "delivered").tolist(),
             "collector": np.where(action == 0, -1, facility[row] % _COLLECTORS),
         }
-    ).with_columns(pl.when(pl.col("result") != "").then(pl.col("result")))
+    )
     promised = np.flatnonzero(spoken & (result == 1))
     share = np.where(rng.random(promised.size) < 0.7, 1.0, 0.5)
     promises = pl.DataFrame(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -28,8 +28,8 @@ from creditops.simulate.revenue import draw_revenue
 from creditops.simulate.sme_invoices import sme_invoices_table
 from creditops.simulate.source_files import SOURCES, TRUTH, write_file
 from creditops.simulate.statements import statements_table
-from creditops.simulate.tradelines import draw_tradelines
 from creditops.simulate.trade import dispute, invoices
+from creditops.simulate.tradelines import draw_tradelines
 from creditops.simulate.truth import FacilityTruth, customer_pd, facility_truth, injected_events, owing_days
 
 Progress = Callable[[str, int], None]
@@ -141,8 +141,7 @@ def _draw(seed: int, grid: MonthGrid, customers: int) -> _Book:
     plan = plan_facilities(seed, grid, population, fraud)
     events = draw_events(seed, grid, population, plan, fraud)
     paths = live(seed, grid, surroundings, population, plan, events)
-    early = np.where(paths.repaid_early, plan.early_end, -1)
-    plan.early_end[:] = early
+    plan = replace(plan, early_end=np.where(paths.repaid_early, plan.early_end, -1))
     return _Book(seed, grid, surroundings, population, events, paths, plan.take(paths.opened))
 
 
@@ -227,7 +226,8 @@ def _write_repayment(
     month = grid.month_of(payments.value_day)
     shape = (grid.count, facilities.size)
     weights = payments.amount.astype(np.float64)
-    collected = np.bincount(month * facilities.size + payments.facility, weights, shape[0] * shape[1])
+    cell = month * facilities.size + payments.facility
+    collected = np.bincount(cell, weights, shape[0] * shape[1]).astype(np.float64)
     cards = snapshots(
         seed,
         grid,
@@ -239,15 +239,12 @@ def _write_repayment(
         collected.reshape(shape),
         states.closed_on,
         states.written_off,
-    ).with_columns(pl.when("lost").then(pl.lit("written_off")).otherwise(pl.lit("active")).alias("status"))
+    )
     write("facility_snapshots", cards)
     write("disputes", repayment.disputes.with_row_index("dispute").cast({"dispute": pl.Int64}))
     late = truth.months.filter((pl.col("dpd") > 0) & pl.col("status").is_in(["active", "restructured"]))
-    arrays = [
-        late[name].to_numpy() for name in ("facility", "customer", "month_end", "dpd", "overdue_amount")
-    ]
     start = int(grid.start(np.array([grid.window_start]))[0])
-    actions, promises = collection_tables(seed, *arrays, window_start=start)
+    actions, promises = collection_tables(seed, late, start)
     write("collection_actions", actions)
     write("promises", promises.with_row_index("promise").cast({"promise": pl.Int64}))
 

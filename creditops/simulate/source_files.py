@@ -259,7 +259,7 @@ def _column(name: str, form: str, origin: str) -> pl.Expr:
         case "id":
             prefix, digits = _IDENTIFIERS[argument]
             number = (value + 1).cast(pl.String).str.zfill(digits)
-            made = pl.when(value >= 0).then(pl.concat_str(pl.lit(prefix), number))
+            made: pl.Expr = pl.when(value >= 0).then(pl.concat_str(pl.lit(prefix), number))
         case "money":
             made = value.cast(pl.Float64) / 100
         case "money?":

@@ -6,7 +6,10 @@ equals the change in cash exactly. Flows are for the year to date (3, 6, 9 or 12
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from creditops.simulate.arrays import Bools, Floats, Ints
@@ -110,7 +113,7 @@ def _opening(company: _Company, revenue: Revenue, month: int) -> dict[str, Ints]
     return cents
 
 
-def _cents(value: Floats) -> Ints:
+def _cents(value: npt.NDArray[Any]) -> Ints:
     return np.rint(value).astype(np.int64)
 
 

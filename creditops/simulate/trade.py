@@ -1,12 +1,14 @@
 """Trade credit: invoices, the disputes about some of them, and red-letter items.
 
-Two ways a dispute ends: the invoice is *credited* (a red-letter item takes part of it off before
-it falls due) or the claim is *rejected* and the invoice, withheld meanwhile, is paid on the day
-the dispute closes. A red-letter item falls due on the day it is issued, days 1 to 5 of a month
+Two ways a dispute ends: it is upheld, in whole or in part (a red-letter item takes the credit off
+before the invoice falls due), or the claim is rejected and the invoice, withheld meanwhile, is
+paid on the day the dispute closes. A red-letter item falls due on the day it is issued, days 1 to 5 of a month
 whose predecessors are all settled, so it never competes with older open invoices.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -135,12 +137,13 @@ def _credit(
     disputed = chance[chosen] < _CREDITED
     opened_on = issued_on - rng.integers(1, 8, n)
     opened_on = np.maximum(opened_on, items.issued_on[chosen] + 1)
-    rows = _rows(chosen, opened_on, issued_on, credit, ["upheld"] * n).filter(pl.Series(disputed))
+    outcome = ["upheld" if whole else "partial" for whole in (share == 1.0).tolist()]
+    rows = _rows(chosen, opened_on, issued_on, credit, outcome).filter(pl.Series(disputed))
     return items.changed(credited=credited), red, rows
 
 
 def _rows(
-    item: Ints, opened_on: Ints, closed_on: Ints, amount: Ints, outcome: list[str | None] | list[str]
+    item: Ints, opened_on: Ints, closed_on: Ints, amount: Ints, outcome: Sequence[str | None]
 ) -> pl.DataFrame:
     return pl.DataFrame(
         {

@@ -223,6 +223,8 @@ def _grant(connection: psycopg.Connection) -> None:
                         "alter default privileges for role builder in schema {} grant {} on tables to {}"
                     ).format(place, granted, grantee)
                 )
+    if connection.info.server_version >= 170000:  # before 17 only an owner may analyse
+        connection.execute("grant maintain on all tables in schema raw to loader")
     connection.execute(sql.SQL("grant create on database {} to builder").format(sql.Identifier(database)))
     for role in _ALL_MAY_LOG:
         connection.execute(

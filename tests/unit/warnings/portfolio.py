@@ -38,7 +38,8 @@ create table if not exists features.feat_corporate_financial (
     book text, customer_id text, observation_date date, z2_score double precision,
     interest_cover double precision, receivable_days double precision, sales_growth_yoy double precision,
     cfo_to_debt double precision, current_ratio double precision, debt_to_assets double precision,
-    statement_age_months int);
+    statement_age_months int,
+    statement_period_end date);
 """
 
 _FACILITY: dict[str, Any] = {
@@ -81,7 +82,12 @@ class Portfolio:
         self._observe("features.feat_bureau", customer, months_before, {**_BUREAU, **values})
 
     def statement(self, customer: str, months_before: int = 0, **values: Any) -> None:
-        self._observe("features.feat_corporate_financial", customer, months_before, {**_STATEMENT, **values})
+        row = {
+            "statement_period_end": month_end(JUNE, months_before=months_before + 3),
+            **_STATEMENT,
+            **values,
+        }
+        self._observe("features.feat_corporate_financial", customer, months_before, row)
 
     def behaviour(self, customer: str, **values: Any) -> None:
         self._observe("features.feat_retail_behaviour", customer, 0, {**_BEHAVIOUR, **values})

@@ -69,6 +69,10 @@ def hit_and_miss(p: Portfolio) -> None:
         p.bureau(f"bureau_exposure_surge.{name}", bureau_exposure=exposure)
     p.bureau("court_enforcement.hit", public_records=1)
     p.bureau("court_enforcement.miss")
+    p.bureau("court_enforcement.miss_known", 3, public_records=2)
+    p.bureau("court_enforcement.miss_known", public_records=2)
+    p.bureau("overdue_elsewhere.miss_known", 3, overdue_elsewhere=900)
+    p.bureau("overdue_elsewhere.miss_known", overdue_elsewhere=1000)
     p.bureau("overdue_elsewhere.hit", overdue_elsewhere=101)
     p.bureau("overdue_elsewhere.miss", overdue_elsewhere=100)
 
@@ -87,6 +91,9 @@ def hit_and_miss(p: Portfolio) -> None:
     for name, before in (("hit", -0.1), ("miss", 0.1)):
         p.statement(f"cash_flow_negative.{name}", 3, cfo_to_debt=before)
         p.statement(f"cash_flow_negative.{name}", cfo_to_debt=-0.05)
+    same = {"cfo_to_debt": -0.1, "statement_period_end": MARCH}
+    p.statement("cash_flow_negative.miss_same_statement", 3, **same)
+    p.statement("cash_flow_negative.miss_same_statement", **same)
     p.statement("statement_late.hit", statement_age_months=10)
     p.statement("statement_late.miss", statement_age_months=9)
 

@@ -145,15 +145,18 @@ oldest_first as (
 ),
 
 -- Facilities with named payments: their open items after every day on which something was paid, and at the
--- end. An item queues from the day on which it, or an item that is due later, is issued.
+-- end. An item queues from the day on which it, or an item that is due later, is issued, at the latest at the end.
 
 named_ladder as (
     select
         due_ladder.*,
-        min(coalesce(due_ladder.issued_on, due_ladder.due_date)) over (
-            partition by due_ladder.scope_key
-            order by due_ladder.sequence_no desc
-            rows unbounded preceding
+        least(
+            min(coalesce(due_ladder.issued_on, due_ladder.due_date)) over (
+                partition by due_ladder.scope_key
+                order by due_ladder.sequence_no desc
+                rows unbounded preceding
+            ),
+            {{ as_of() }}
         ) as enters_on
     from due_ladder
     inner join named_facilities on due_ladder.scope_key = named_facilities.scope_key
@@ -226,48 +229,73 @@ prepaid_items as (
         and last_open.due_item_id is null
 ),
 
-applied_ladder as (
+prepaid_flows as (
     select
-        named_days.scope_key,
-        named_days.due_item_id,
-        named_days.value_date,
-        named_days.applied_cents,
-        queue_items.sequence_no
-    from named_days
+        prepaid_items.scope_key,
+        prepaid_items.due_item_id,
+        named_days.value_date as day,
+        named_days.applied_cents as credit_cents,
+        case
+            when named_days.due_item_id = prepaid_items.due_item_id then named_days.applied_cents
+            else 0
+        end as own_cents
+    from prepaid_items
     inner join queue_items
         on
-            named_days.scope_key = queue_items.scope_key
-            and named_days.due_item_id = queue_items.due_item_id
+            prepaid_items.scope_key = queue_items.scope_key
+            and prepaid_items.sequence_no >= queue_items.sequence_no
+    inner join named_days
+        on
+            queue_items.scope_key = named_days.scope_key
+            and queue_items.due_item_id = named_days.due_item_id
+    union all
+    select
+        prepaid_items.scope_key,
+        prepaid_items.due_item_id,
+        credit_entries.value_date,
+        credit_entries.pool_cents,
+        cast(0 as bigint)
+    from prepaid_items
+    inner join credit_entries on prepaid_items.scope_key = credit_entries.scope_key
+    where credit_entries.pool_cents <> 0
+),
+
+prepaid_flow_days as (
+    select
+        scope_key,
+        due_item_id,
+        day,
+        {{ sum_cents('credit_cents') }} as credit_cents,
+        {{ sum_cents('own_cents') }} as own_cents
+    from prepaid_flows
+    group by scope_key, due_item_id, day
+),
+
+prepaid_positions as (
+    select
+        scope_key,
+        due_item_id,
+        day as look_on,
+        {{ sum_cents('credit_cents', 'partition by scope_key, due_item_id order by day rows unbounded preceding') }}
+            as credit_to_date,
+        {{ sum_cents('own_cents', 'partition by scope_key, due_item_id order by day rows unbounded preceding') }}
+            as own_to_date
+    from prepaid_flow_days
 ),
 
 prepaid_days as (
     select
-        prepaid_items.scope_key,
-        prepaid_items.due_item_id,
-        queue_looks.look_on,
-        prepaid_items.amount_cents
-        = {{ sum_cents(
-            'case when applied_ladder.sequence_no = prepaid_items.sequence_no then applied_ladder.applied_cents else 0 end'
-        ) }}
-        or max(pools.pool_to_date) + {{ sum_cents('coalesce(applied_ladder.applied_cents, 0)') }}
+        prepaid_positions.scope_key,
+        prepaid_positions.due_item_id,
+        prepaid_positions.look_on,
+        prepaid_positions.own_to_date = prepaid_items.amount_cents
+        or prepaid_positions.credit_to_date
         >= prepaid_items.due_through_cents - {{ var('settlement_tolerance_cents') }} as is_settled
-    from prepaid_items
-    inner join queue_looks on prepaid_items.scope_key = queue_looks.scope_key
-    inner join pools
+    from prepaid_positions
+    inner join prepaid_items
         on
-            queue_looks.scope_key = pools.scope_key
-            and queue_looks.look_on = pools.day
-    left join applied_ladder
-        on
-            prepaid_items.scope_key = applied_ladder.scope_key
-            and prepaid_items.sequence_no >= applied_ladder.sequence_no
-            and queue_looks.look_on >= applied_ladder.value_date
-    group by
-        prepaid_items.scope_key,
-        prepaid_items.due_item_id,
-        prepaid_items.amount_cents,
-        prepaid_items.due_through_cents,
-        queue_looks.look_on
+            prepaid_positions.scope_key = prepaid_items.scope_key
+            and prepaid_positions.due_item_id = prepaid_items.due_item_id
 ),
 
 prepaid_changes as (
