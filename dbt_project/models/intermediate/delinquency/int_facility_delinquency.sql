@@ -176,7 +176,7 @@ select
     end as dpd,
     case
         when has_dues then {{ from_cents("coalesce(overdue_cents, 0)") }}
-        when coalesce(reported_dpd, 0) = 0 then 0
+        when coalesce(reported_dpd, 0) = 0 then cast(0 as numeric(18, 2))
     end as overdue_amount,
     oldest_due_date,
     next_due_date,

@@ -53,10 +53,9 @@ select
     net_profit,
     ebit,
     cfo,
-    {% for name in ratio_columns() if name != 'cash_conversion_cycle' %}
-    {{ name }},
+    {% for name in ratio_columns() %}
+    {% if name == 'cash_conversion_cycle' %}receivable_days + inventory_days - payable_days as {% endif %}{{ name }},
     {% endfor %}
-    receivable_days + inventory_days - payable_days as cash_conversion_cycle,
     coalesce(is_unbalanced, false) as is_unbalanced,
     coalesce(is_cash_unreconciled, false) as is_cash_unreconciled
 from ratios
