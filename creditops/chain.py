@@ -106,13 +106,17 @@ def promote(partition: Partition) -> Outcome:
 
 
 def score(partition: Partition) -> Outcome:
-    """Score the book's customers with its champions, in the warehouse."""
-    from models_ml import registry, scoring
+    """Score the book's customers with its champions, in the warehouse, and measure the scores' stability.
+
+    The figures belong to the same publication as the scores, so they are made before it.
+    """
+    from models_ml import monitoring, registry, scoring
 
     if not registry.champions(partition.book):
         raise NothingToDo(f"book {partition.book} has no champion yet: publication waits for one")
     with logged("score", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         step.rows = scoring.score(partition.book, partition.as_of)
+        monitoring.monitor(partition.book, partition.as_of)
     return {"rows": step.rows}
 
 
@@ -159,7 +163,7 @@ def report(partition: Partition) -> Outcome:
 
 
 def monitor(partition: Partition) -> Outcome:
-    """Stability of the champions on the day's population."""
+    """Stability of the champions on the day's population, after a publication or on demand."""
     from models_ml import monitoring
 
     with logged("monitor", book=partition.book, as_of=partition.as_of, role="modeller") as step:

@@ -38,6 +38,7 @@ class Event:
     state: str
     seconds: float | None = None
     note: str | None = None
+    run_id: str = "local"
 
 
 def dags_of(name: str) -> tuple[str, ...]:
@@ -149,7 +150,7 @@ def _follow(api: AirflowApi, partition: Partition, dags: Collection[str], since:
     states = {"success", "failed", "skipped", "running"}
     for event in following.follow(partition.key, dags, since, api=api):
         if event.task_id is not None and event.state in states:
-            yield Event(event.dag_id, event.task_id, event.state, event.seconds)
+            yield Event(event.dag_id, event.task_id, event.state, event.seconds, run_id=event.run_id)
         elif event.task_id is None and event.state == "failed":
             run = next(
                 r for r in api.dag_runs(dag_ids=[event.dag_id], since=since) if r.run_id == event.run_id

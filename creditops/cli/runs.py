@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from creditops.books import Partition, check_book, parse_day
 from creditops.cli.options import AsJson, AsOf, Book
 from creditops.cli.output import as_json, console
 from creditops.errors import UsageError
+
+_MARKS = {"success": "[green]done[/]", "failed": "[red]failed[/]", "skipped": "[yellow]skipped[/]"}
 
 
 def register(app: typer.Typer) -> None:
@@ -73,16 +75,19 @@ def follow_run(dag: str, partition: Partition, *, local: bool, quiet: bool) -> d
         transient=False,
         disable=quiet,
     ) as progress:
-        shown: dict[str, int] = {}
+        shown: dict[tuple[str, str, str], TaskID] = {}
         for event in events:
-            name = f"{event.dag}.{event.step}"
-            if name not in shown:
-                shown[name] = progress.add_task(name, total=1)
-            mark = {"success": "[green]done[/]", "failed": "[red]failed[/]", "skipped": "[yellow]skipped[/]"}
+            key = (event.dag, event.run_id, event.step)
+            if key not in shown:
+                shown[key] = progress.add_task("", total=1)
             note = f" ({event.note})" if event.note else ""
-            progress.update(shown[name], description=f"{name:<36} {mark.get(event.state, event.state)}{note}")
-            if event.state in mark:
-                progress.update(shown[name], completed=1)
+            done = event.state in _MARKS
+            progress.update(
+                shown[key],
+                description=f"{f'{event.dag}.{event.step}':<38} {_MARKS.get(event.state, event.state)}{note}",
+                completed=int(done),
+            )
+            if done:
                 steps.append(
                     {"dag": event.dag, "step": event.step, "state": event.state, "seconds": event.seconds}
                 )

@@ -92,7 +92,7 @@ def evaluate(
     subjects = load_subjects()
     with run_log.step("warnings.evaluate", book=book, as_of=as_of, role="publisher") as step:
         with connect("publisher") as connection:
-            connection.execute("set local work_mem = '256MB'")
+            connection.execute("set local work_mem = '256MB'; set local enable_nestloop = off")
             life_cycle.lock(connection, book)
             runnable, skipped = _runnable(connection, in_force, subjects, schemas)
             restated, opened_from = life_cycle.place(connection, book, as_of)

@@ -165,15 +165,15 @@ def test_a_person_s_acts_are_events_and_outlive_the_next_runs(portfolio: Portfol
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
     [warning] = list_warnings(BOOK)
-    acknowledge(BOOK, warning.warning_id, actor="Li Na")
+    acknowledge(BOOK, warning.warning_id, actor="Credit Officer")
     acted = state()
     evaluate(BOOK, JUNE)
     assert state() == acted
     assert snapshot(JUNE) == [("orange", "acknowledged")]
-    start_response(BOOK, warning.warning_id, actor="Li Na", reason="visit on Friday")
+    start_response(BOOK, warning.warning_id, actor="Credit Officer", reason="visit on Friday")
     evaluate(BOOK, after(1))
     assert list_warnings(BOOK)[0].status == "in_response"
-    resolve(BOOK, warning.warning_id, actor="Li Na", reason="paid in full")
+    resolve(BOOK, warning.warning_id, actor="Credit Officer", reason="paid in full")
     evaluate(BOOK, after(1))
     assert list_warnings(BOOK) == []
     assert events(warning.warning_id) == ["raised", "acknowledged", "in_response", "resolved"]
@@ -184,7 +184,7 @@ def test_a_false_alarm_keeps_the_rule_quiet_until_its_quiet_days_are_over(portfo
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
     [warning] = list_warnings(BOOK)
-    mark_false_alarm(BOOK, warning.warning_id, actor="Li Na", reason="bank holiday")
+    mark_false_alarm(BOOK, warning.warning_id, actor="Credit Officer", reason="bank holiday")
     assert evaluate(BOOK, after(1)).raised == 0
     assert evaluate(BOOK, after(quiet_days - 1)).raised == 0
     assert evaluate(BOOK, after(quiet_days)).raised == 1
@@ -193,7 +193,7 @@ def test_a_false_alarm_keeps_the_rule_quiet_until_its_quiet_days_are_over(portfo
 def test_a_quiet_rule_speaks_up_when_it_gets_worse(portfolio: Portfolio) -> None:
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
-    mark_false_alarm(BOOK, list_warnings(BOOK)[0].warning_id, actor="Li Na", reason="bank holiday")
+    mark_false_alarm(BOOK, list_warnings(BOOK)[0].warning_id, actor="Credit Officer", reason="bank holiday")
     late(portfolio, dpd=70)
     assert evaluate(BOOK, after(1)).open["red"] == 1
 
@@ -205,12 +205,12 @@ def test_an_act_needs_a_name_a_reason_to_close_and_a_fitting_status(portfolio: P
     with pytest.raises(UsageError, match="nobody"):
         acknowledge(BOOK, warning.warning_id, actor="System")
     with pytest.raises(UsageError, match="reason"):
-        resolve(BOOK, warning.warning_id, actor="Li Na", reason=" ")
+        resolve(BOOK, warning.warning_id, actor="Credit Officer", reason=" ")
     with pytest.raises(UsageError, match="no warning"):
-        acknowledge(BOOK, "w0", actor="Li Na")
-    resolve(BOOK, warning.warning_id, actor="Li Na", reason="paid")
+        acknowledge(BOOK, "w0", actor="Credit Officer")
+    resolve(BOOK, warning.warning_id, actor="Credit Officer", reason="paid")
     with pytest.raises(UsageError, match="is resolved"):
-        acknowledge(BOOK, warning.warning_id, actor="Li Na")
+        acknowledge(BOOK, warning.warning_id, actor="Credit Officer")
 
 
 def test_a_correction_of_the_day_withdraws_what_only_the_wrong_data_raised(portfolio: Portfolio) -> None:
