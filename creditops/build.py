@@ -34,6 +34,7 @@ _PREFIX = re.compile(r"([a-z][a-z0-9_]{0,30}_)?")
 _READERS = ("modeller", "publisher")
 _SESSION = "-c timezone=UTC -c jit=off -c work_mem=256MB -c enable_nestloop=off"
 _SAMPLE_ROWS = 3
+_QUIET = ("--log-level", "none", "--log-level-file", "info", "--no-write-json")
 
 Progress = Callable[[str], None]
 
@@ -99,14 +100,7 @@ def build(
     check_book(book)
     _check(layers, schema_prefix)
     known = known_at or end_of_day(book, as_of)
-    variables = {
-        "book": book,
-        "as_of": as_of.isoformat(),
-        "known_at": known.isoformat(),
-        "labels_known_at": (labels_known_at or known).isoformat(),
-        "time_zone": zone(book).key,
-        "schema_prefix": schema_prefix,
-    }
+    variables = _variables(book, as_of, known, labels_known_at, schema_prefix)
     state = get_settings().home / "dbt" / (schema_prefix or "live") / book
     result = BuildResult()
     with connect("builder", autocommit=True) as connection, _environment():
@@ -119,6 +113,29 @@ def build(
         if schema_prefix:
             _grant(connection, schema_prefix)
     return result
+
+
+def check_definitions() -> int:
+    """Run dbt's unit tests of the definitions; returns how many there are.
+
+    They read no data, only the columns of a warehouse that was built before.
+
+    Raises
+    ------
+    CreditOpsError: a definition is broken; names the test and shows the difference.
+    """
+    day = date(1970, 1, 1)
+    state = get_settings().home / "dbt" / "definitions"
+    with _environment():
+        runner = _Runner(state, _variables("none", day, end_of_day("none", day)), False, None)
+        outcome = runner.test_definitions()
+    if outcome.result is None:
+        raise CreditOpsError(f"dbt could not test the definitions: {outcome.exception}")
+    results = outcome.result.results
+    broken = [f"{each.node.name}: {each.message}" for each in results if str(each.status) != "pass"]
+    if broken:
+        raise CreditOpsError(f"{len(broken)} definitions are broken: " + "; ".join(broken))
+    return len(results)
 
 
 def drop_build(schema_prefix: str) -> None:
@@ -146,7 +163,7 @@ class _Runner:
     ) -> None:
         from dbt.cli.main import dbtRunner  # takes two seconds to import
 
-        self._runner = dbtRunner(callbacks=[_on_model_done(progress)] if progress else None)
+        self._runner: Any = dbtRunner(callbacks=[_on_model_done(progress)] if progress else None)
         self._common = [
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
             *("--target-path", str(state / "target"), "--log-path", str(state / "log")),
@@ -156,21 +173,45 @@ class _Runner:
 
     def build(self, layer: str) -> Any:
         """Result of ``dbt build`` for one layer, without the unit tests of definitions."""
-        quiet = ["--log-level", "none", "--log-level-file", "info", "--no-write-json"]
-        if self._runner.manifest is None:
-            parsed = self._runner.invoke([*quiet, "parse", *self._common])
-            if not parsed.success:
-                raise CreditOpsError(f"the dbt project cannot be read: {parsed.exception}")
-            self._runner.manifest = parsed.result
+        self._parse()
         return self._runner.invoke(
             [
-                *(*quiet, "--no-populate-cache"),
+                *(*_QUIET, "--no-populate-cache"),
                 *("build", "--select", f"path:models/{layer}"),
                 *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"),
                 *self._common,
                 *self._full_refresh,
             ]
         )
+
+    def test_definitions(self) -> Any:
+        """Result of ``dbt test`` for the unit tests."""
+        self._parse()
+        return self._runner.invoke([*_QUIET, "test", "--select", "test_type:unit", *self._common])
+
+    def _parse(self) -> None:
+        if self._runner.manifest is None:
+            parsed = self._runner.invoke([*_QUIET, "parse", *self._common])
+            if not parsed.success:
+                raise CreditOpsError(f"the dbt project cannot be read: {parsed.exception}")
+            self._runner.manifest = parsed.result
+
+
+def _variables(
+    book: str,
+    as_of: date,
+    known_at: datetime,
+    labels_known_at: datetime | None = None,
+    schema_prefix: str = "",
+) -> dict[str, str]:
+    return {
+        "book": book,
+        "as_of": as_of.isoformat(),
+        "known_at": known_at.isoformat(),
+        "labels_known_at": (labels_known_at or known_at).isoformat(),
+        "time_zone": zone(book).key,
+        "schema_prefix": schema_prefix,
+    }
 
 
 def _collect(

@@ -8,10 +8,10 @@ are heavy stay inside the step that needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from creditops.books import Partition
+from creditops.books import Partition, end_of_day, zone
 from creditops.errors import CreditOpsError
 from creditops.sources.contract import Domain
 from creditops.warehouse.connection import connect
@@ -75,8 +75,12 @@ def build_layer(partition: Partition, layer: str) -> Outcome:
 
     with logged(f"build.{layer}", book=partition.book, as_of=partition.as_of):
         # A label may be learnt after the day it is about (a recorded outcome); a feature never.
+        today = datetime.now(zone(partition.book)).date()
         result = build(
-            partition.book, partition.as_of, layers=(layer,), labels_known_at=datetime.now(UTC)
+            partition.book,
+            partition.as_of,
+            layers=(layer,),
+            labels_known_at=end_of_day(partition.book, today),
         )
     return {"layer": layer, "models": len(result.models)}
 

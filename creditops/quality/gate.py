@@ -166,15 +166,17 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES}
         )
         by_name = {spec.name: spec for spec in suite.expectations}
-        total = _total(outcome.results)
+        total = _count(target, role)
         for result in outcome.results:
             spec = by_name[result.expectation_config.meta["check"]]
             yield _check_result(target, spec, result, total)
 
 
-def _total(results: Iterable[Any]) -> int:
-    counts = [result.result.get("element_count") for result in results if result.result]
-    return max((count for count in counts if count is not None), default=0)
+def _count(target: Target, role: str) -> int:
+    with connect(role) as connection:
+        row = connection.execute(f"select count(*) from ({target.query}) as batch").fetchone()  # type: ignore[call-overload]
+    assert row is not None
+    return int(row[0])
 
 
 def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int) -> CheckResult:

@@ -10,30 +10,38 @@
     ({{ flow }} * (12.0 / months))
 {%- endmacro %}
 
+{# Scores are rounded to six decimals, so that floating-point noise does not move a zone's edge. #}
+
 {# Altman 1968, listed firms. #}
 {% macro altman_z() -%}
-    1.2 * {{ ratio('(current_assets - current_liabilities)', 'total_assets') }}
-    + 1.4 * {{ ratio('retained_earnings', 'total_assets') }}
-    + 3.3 * {{ ratio(annual('ebit'), 'total_assets') }}
-    + 0.6 * {{ ratio('market_value', 'total_liabilities') }}
-    + 1.0 * {{ ratio(annual('revenue'), 'total_assets') }}
+    cast(round(cast(
+        1.2 * {{ ratio('(current_assets - current_liabilities)', 'total_assets') }}
+        + 1.4 * {{ ratio('retained_earnings', 'total_assets') }}
+        + 3.3 * {{ ratio(annual('ebit'), 'total_assets') }}
+        + 0.6 * {{ ratio('market_value', 'total_liabilities') }}
+        + 1.0 * {{ ratio(annual('revenue'), 'total_assets') }}
+    as numeric), 6) as double precision)
 {%- endmacro %}
 
 {# Altman 1983, private firms. #}
 {% macro altman_z1() -%}
-    0.717 * {{ ratio('(current_assets - current_liabilities)', 'total_assets') }}
-    + 0.847 * {{ ratio('retained_earnings', 'total_assets') }}
-    + 3.107 * {{ ratio(annual('ebit'), 'total_assets') }}
-    + 0.420 * {{ ratio('equity', 'total_liabilities') }}
-    + 0.998 * {{ ratio(annual('revenue'), 'total_assets') }}
+    cast(round(cast(
+        0.717 * {{ ratio('(current_assets - current_liabilities)', 'total_assets') }}
+        + 0.847 * {{ ratio('retained_earnings', 'total_assets') }}
+        + 3.107 * {{ ratio(annual('ebit'), 'total_assets') }}
+        + 0.420 * {{ ratio('equity', 'total_liabilities') }}
+        + 0.998 * {{ ratio(annual('revenue'), 'total_assets') }}
+    as numeric), 6) as double precision)
 {%- endmacro %}
 
 {# Altman 1995, firms outside manufacturing and in emerging markets. #}
 {% macro altman_z2() -%}
-    6.56 * {{ ratio('(current_assets - current_liabilities)', 'total_assets') }}
-    + 3.26 * {{ ratio('retained_earnings', 'total_assets') }}
-    + 6.72 * {{ ratio(annual('ebit'), 'total_assets') }}
-    + 1.05 * {{ ratio('equity', 'total_liabilities') }}
+    cast(round(cast(
+        6.56 * {{ ratio('(current_assets - current_liabilities)', 'total_assets') }}
+        + 3.26 * {{ ratio('retained_earnings', 'total_assets') }}
+        + 6.72 * {{ ratio(annual('ebit'), 'total_assets') }}
+        + 1.05 * {{ ratio('equity', 'total_liabilities') }}
+    as numeric), 6) as double precision)
 {%- endmacro %}
 
 {% macro z_zone(score, distress, safe) -%}

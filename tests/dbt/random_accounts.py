@@ -54,7 +54,8 @@ def _payments(random: Random, account: Account) -> Iterator[Payment]:
     positive = [item for item in account.due_items if item.amount > 0]
     for number in range(random.randrange(20) if positive else random.randrange(2)):
         day = account.opened_on + timedelta(days=random.choice((0, 15, 30, 31, 60, 90, 120, 200, 300, 420)))
-        day = random.choice((day, *(item.due_date for item in positive), *(payment.value_date for payment in made)))
+        busy_days = [item.due_date for item in positive] + [payment.value_date for payment in made]
+        day = random.choice([day, *busy_days])
         day = day + timedelta(days=random.choice((0, 0, 0, 1, 2, 35)))
         item = random.choice(positive) if positive else None
         owed = item.amount if item else 100
@@ -62,9 +63,10 @@ def _payments(random: Random, account: Account) -> Iterator[Payment]:
         reversible = [p for p in made if p.amount > 0]
         if reversible and random.random() < 0.2:
             target = random.choice(reversible)
-            made.append(Payment(identifier, max(day, target.value_date), -target.amount, reverses=target.payment_id))
+            day = max(day, target.value_date)
+            made.append(Payment(identifier, day, -target.amount, reverses=target.payment_id))
         else:
-            amount = random.choice((owed, owed, owed, owed // 2 or 1, owed - 1 or 1, owed - 2 or 1, owed + 1, owed * 3))
+            amount = random.choice((owed, owed, owed, owed // 2, owed - 1, owed - 2, owed + 1, owed * 3))
             amount = max(amount, 1)
             names = item.due_item_id if item and random.random() < 0.5 else None
             made.append(Payment(identifier, day, amount, names=names))

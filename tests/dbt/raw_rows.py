@@ -44,11 +44,13 @@ def put(
             unknown = set(row) - set(columns) - {"loaded_at"}
             assert not unknown, f"raw.{source} has no {unknown}"
             copy.write_row(
-                [*(row.get(name) for name in columns), book, batch, number, b"", row.get("loaded_at", known)]
+                [*(row.get(name) for name in columns), book, batch, number, 0, row.get("loaded_at", known)]
             )
 
 
-def put_product(connection: psycopg.Connection, product_id: str, product_type: str, book: str = "demo") -> None:
+def put_product(
+    connection: psycopg.Connection, product_id: str, product_type: str, book: str = "demo"
+) -> None:
     """A product in force since long ago."""
     put(
         connection,
@@ -77,7 +79,9 @@ def customer(customer_id: str, customer_type: str = "retail", **columns: Any) ->
     }
 
 
-def facility(facility_id: str, customer_id: str, product_id: str, opened_on: date, **columns: Any) -> dict[str, Any]:
+def facility(
+    facility_id: str, customer_id: str, product_id: str, opened_on: date, **columns: Any
+) -> dict[str, Any]:
     """A row of ``facilities``, active and in yuan unless told otherwise."""
     return {
         "facility_id": facility_id,

@@ -147,7 +147,7 @@ def test_a_file_with_a_missing_column_is_refused_and_the_publication_stays(
 ) -> None:
     broken = tmp_path / "payments.csv"
     pl.read_csv(simulated / "payments.csv", infer_schema=False).drop("amount").write_csv(broken)
-    refused = creditops("ingest", BOOK, str(broken), "--as-of", "2026-07-31")
+    refused = creditops("ingest", BOOK, str(broken), "--as-of", "2026-09-30")
     assert refused.returncode == 3
     assert "payments.csv" in refused.stderr
     assert "'amount'" in refused.stderr
@@ -172,8 +172,31 @@ def test_a_failed_gate_stops_the_run_and_the_publication_stays(
     assert current_publication(creditops, BOOK) == published
 
 
-def test_a_rollback_shows_the_publication_before_and_back(published: str, creditops: Command) -> None:
+def test_the_only_publication_cannot_be_rolled_back(published: str, creditops: Command) -> None:
     alone = creditops("publish", "rollback", "--book", BOOK, "--reason", "test")
     assert alone.returncode == 2
-    listed = json.loads(creditops("publish", "list", "--book", BOOK, "--json").stdout)
-    assert [row["publication_id"] for row in listed if row["current"]] == [published]
+    assert "no earlier publication" in alone.stderr
+    assert current_publication(creditops, BOOK) == published
+
+
+def test_a_second_day_is_published_beside_the_first_and_rolls_back(
+    published: str, creditops: Command
+) -> None:
+    """A day without new files: dues fall due unpaid, so the portfolio is another one."""
+    second = creditops("run", "all", "--book", BOOK, "--as-of", "2026-07-31")
+    assert second.returncode == 0, second.stdout + second.stderr
+    newer = current_publication(creditops, BOOK)
+    assert newer.startswith("demo-2026-07-31-")
+    undone = creditops("publish", "rollback", "--book", BOOK, "--reason", "test")
+    assert undone.returncode == 0, undone.stderr
+    assert current_publication(creditops, BOOK) == published
+    (row,) = query(
+        creditops, f"select max(as_of_date)::text as day from publish.customer_scores where book = '{BOOK}'"
+    )
+    assert row["day"] == DAY.isoformat()
+    audited = query(
+        creditops,
+        "select reason from ops.audit where action = 'publish.flip' order by at desc limit 1",
+        "publisher",
+    )
+    assert audited == [{"reason": "test"}]

@@ -53,7 +53,8 @@ class TestTaiwanCards:
     def test_features_know_nothing_after_september(self, creditops: Command) -> None:
         (row,) = query(
             creditops,
-            f"select max(observation_date)::text as newest from features.feat_retail_behaviour where book = '{BOOK}'",
+            "select max(observation_date)::text as newest from features.feat_retail_behaviour"
+            f" where book = '{BOOK}'",
             role="modeller",
         )
         assert row["newest"] == DAY
@@ -66,8 +67,9 @@ class TestTaiwanCards:
 
     def test_the_demo_book_is_untouched(self, published: str, creditops: Command) -> None:
         (row,) = query(
-            creditops, "select count(*) as n, count(distinct book) as books from publish.customer_scores where"
-            f" publication_id = '{published}'"
-        )  # fmt: skip
+            creditops,
+            "select count(*) as n, count(distinct book) as books from publish.customer_scores"
+            f" where publication_id = '{published}'",
+        )
         assert row["n"] > 0
         assert row["books"] == 1

@@ -16,6 +16,12 @@ episodes as (
     where book = {{ book() }}
 ),
 
+facilities as (
+    select *
+    from {{ ref('dim_facility') }}
+    where book = {{ book() }}
+),
+
 outcomes as (
     select * from {{ ref('stg_outcomes') }}
 ),
@@ -61,6 +67,7 @@ defaulted as (
             and windows.window_ends_on >= episodes.default_on
 ),
 
+-- A default outlives the facility only where it was written off.
 in_default as (
     select distinct
         windows.customer_id,
@@ -71,6 +78,11 @@ in_default as (
             windows.customer_id = episodes.customer_id
             and windows.month_end >= episodes.default_on
             and (episodes.cured_on is null or windows.month_end < episodes.cured_on)
+    inner join facilities on episodes.facility_id = facilities.facility_id
+    where
+        facilities.status = 'written_off'
+        or facilities.closed_on is null
+        or facilities.closed_on > windows.month_end
 ),
 
 from_panel as (

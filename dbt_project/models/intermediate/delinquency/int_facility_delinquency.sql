@@ -174,10 +174,10 @@ select
         when oldest_due_date is null then 0
         else {{ days_between('oldest_due_date', as_of()) }}
     end as dpd,
-    case
-        when has_dues then {{ from_cents("coalesce(overdue_cents, 0)") }}
-        when coalesce(reported_dpd, 0) = 0 then cast(0 as numeric(18, 2))
-    end as overdue_amount,
+    {{ from_cents("case
+        when has_dues then coalesce(overdue_cents, 0)
+        when coalesce(reported_dpd, 0) = 0 then 0
+    end") }} as overdue_amount,
     oldest_due_date,
     next_due_date,
     {{ from_cents('next_due_cents') }} as next_due_amount,

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='ephemeral', contract={'enforced': false}) }}
 
 with scoped_facilities as (
     select

@@ -1,0 +1,160 @@
+"""A build touches one book, repeats itself exactly, tells what it did and says what is wrong."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from creditops.build import build, drop_build
+from creditops.errors import DataRefusedError, UsageError
+from creditops.settings import PROJECT_ROOT, get_settings
+from creditops.warehouse import connect
+from tests.dbt.raw_rows import customer, facility, put, put_product
+from tests.dbt.warehouse_rows import checksum, rows
+
+AS_OF = date(2025, 6, 30)
+TABLES = (
+    "intermediate.int_due_item_settlement",
+    "marts.fct_facility_month",
+    "marts.fct_portfolio_month",
+    "marts.fct_roll_rate",
+    "features.feat_retail_behaviour",
+    "features.label_default",
+)
+
+
+def deliver(book: str, amount: int = 100) -> None:
+    """A card with three statements of ``amount`` each."""
+    with connect("owner") as connection:
+        put_product(connection, "P", "revolving_card", book)
+        put(connection, "customers", [customer("C1")], book=book)
+        put(connection, "facilities", [facility("F1", "C1", "P", date(2025, 1, 5))], book=book)
+        put(
+            connection,
+            "facility_snapshots",
+            [
+                {"facility_id": "F1", "month_end": day, "balance": Decimal(amount), "months_past_due": number}
+                for number, day in enumerate((date(2025, 4, 30), date(2025, 5, 31), date(2025, 6, 30)))
+            ],
+            book=book,
+        )
+
+
+def test_a_build_leaves_other_books_alone(warehouse: str) -> None:
+    deliver("one")
+    deliver("two", amount=500)
+    build("one", AS_OF)
+    before = {table: checksum(table, "one") for table in TABLES}
+
+    build("two", date(2025, 5, 31))
+
+    assert {table: checksum(table, "one") for table in TABLES} == before
+    assert checksum("marts.fct_facility_month", "two")[0] == 2
+
+
+def test_building_twice_gives_the_same_rows(warehouse: str) -> None:
+    deliver("demo")
+    first = build("demo", AS_OF)
+    before = {table: checksum(table, "demo") for table in TABLES}
+
+    again = build("demo", AS_OF, full_refresh=True)
+
+    assert {table: checksum(table, "demo") for table in TABLES} == before
+    assert again.rows == first.rows
+
+
+def test_every_model_is_logged_with_rows_and_seconds(warehouse: str) -> None:
+    deliver("demo")
+    result = build("demo", AS_OF)
+
+    logged = rows("select step, rows, seconds, book, as_of_date from ops.run_log where step like 'dbt.%%'")
+    assert {row["step"] for row in logged} == {f"dbt.{model.layer}.{model.name}" for model in result.models}
+    assert all(row["book"] == "demo" and row["as_of_date"] == AS_OF and row["seconds"] > 0 for row in logged)
+    assert result.rows["fct_facility_month"] == 3
+
+
+def test_a_failed_data_test_refuses_the_data_and_names_rows(warehouse: str) -> None:
+    deliver("demo")
+    with connect("owner") as connection:
+        put(connection, "facilities", [facility("F2", "C1", "no such product", date(2025, 1, 5))], batch=2)
+
+    with pytest.raises(DataRefusedError) as refused:
+        build("demo", AS_OF)
+
+    assert "int_facility_rules: 1 rows" in refused.value.message
+    assert "broken_rule product_is_known" in refused.value.message
+    assert "facility_id F2" in refused.value.message
+    assert refused.value.exit_code == 3
+
+
+def test_rows_without_a_facility_are_listed_not_refused(warehouse: str) -> None:
+    deliver("demo")
+    with connect("owner") as connection:
+        put(
+            connection,
+            "payments",
+            [
+                {
+                    "payment_id": "P1",
+                    "facility_id": "nowhere",
+                    "value_date": AS_OF,
+                    "amount": Decimal(5),
+                    "currency": "CNY",
+                }
+            ],
+        )
+
+    assert "payments_without_facility: 1 rows" in build("demo", AS_OF).warnings
+
+
+def test_a_prefix_builds_beside_the_live_schemas(warehouse: str) -> None:
+    deliver("demo")
+    build("demo", AS_OF)
+    build("demo", date(2025, 4, 30), schema_prefix="asof_april_")
+
+    assert checksum("asof_april_marts.fct_facility_month", "demo")[0] == 1
+    assert checksum("marts.fct_facility_month", "demo")[0] == 3
+    with connect("modeller") as connection:
+        connection.execute("select * from asof_april_features.feat_retail_behaviour")
+    drop_build("asof_april_")
+    assert not rows("select 1 from pg_namespace where nspname like 'asof%%'")
+
+
+def test_new_and_changed_columns_are_followed(warehouse: str) -> None:
+    deliver("demo")
+    build("demo", AS_OF)
+    with connect("owner") as connection:
+        connection.execute("alter table marts.dim_customer drop column industry, add column stale int")
+
+    build("demo", AS_OF, layers=("marts",))
+
+    names = {row["attname"] for row in rows(
+        "select attname from pg_attribute where attrelid = 'marts.dim_customer'::regclass and attnum > 0"
+        " and not attisdropped"
+    )}  # fmt: skip
+    assert "industry" in names
+    assert "stale" not in names
+
+
+def test_nothing_is_written_into_the_source_tree(warehouse: str) -> None:
+    deliver("demo")
+    build("demo", AS_OF)
+
+    project = PROJECT_ROOT / "dbt_project"
+    assert not [name for name in ("target", "logs", "dbt_packages", ".user.yml") if (project / name).exists()]
+    assert (get_settings().home / "dbt" / "live" / "demo" / "target").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("layers", "prefix"), [(("marts", "gold"), ""), (("marts",), "Bad"), (("marts",), "no_underscore")]
+)
+def test_wrong_use_is_refused_before_anything_runs(layers: tuple[str, ...], prefix: str) -> None:
+    with pytest.raises(UsageError):
+        build("demo", AS_OF, layers=layers, schema_prefix=prefix)
+
+
+def test_live_schemas_are_never_dropped() -> None:
+    with pytest.raises(UsageError):
+        drop_build("")
