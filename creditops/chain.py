@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from creditops.books import Partition, end_of_day, zone
 from creditops.errors import CreditOpsError
@@ -18,8 +19,10 @@ from creditops.warehouse.connection import connect
 from creditops.warehouse.run_log import current_run_id
 from creditops.warehouse.run_log import step as logged
 
+LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 Outcome = Mapping[str, Any]
 Step = Callable[[Partition], Outcome]
+DOMAINS: tuple[Domain, ...] = ("repayment", "financial", "bureau", "reference")
 LAYERS = ("intermediate", "marts", "features")  # staging is written into the queries that read it
 
 
@@ -162,7 +165,7 @@ def report(partition: Partition) -> Outcome:
     from creditops.report import render
 
     with logged("report", book=partition.book, as_of=partition.as_of, role="publisher"):
-        paths = [str(render(partition.book, partition.as_of, lang=lang)) for lang in ("zh", "en")]
+        paths = [str(render(partition.book, partition.as_of, lang=lang)) for lang in LANGUAGES]
     return {"reports": paths}
 
 
@@ -191,11 +194,11 @@ def _models_in_force(book: str) -> list[dict[str, Any]]:
 
 STEPS: Mapping[str, Step] = {
     **{
-        f"ingest_{domain}": (lambda partition, domain=domain: ingest(partition, domain))
-        for domain in ("repayment", "financial", "bureau", "reference")
+        f"ingest_{domain}": partial(ingest, domain=domain)
+        for domain in DOMAINS
     },
     "gate_raw": gate_raw,
-    **{f"build_{layer}": (lambda partition, layer=layer: build_layer(partition, layer)) for layer in LAYERS},
+    **{f"build_{layer}": partial(build_layer, layer=layer) for layer in LAYERS},
     "train": train,
     "promote": promote,
     "score": score,

@@ -332,7 +332,7 @@ def _insert(
     same_key = sql.SQL(" and ").join(
         sql.SQL("r.{0} = s.{0}").format(sql.Identifier(name)) for name in contract.key
     )
-    is_new = sql.SQL("true")
+    is_new: sql.Composable = sql.SQL("true")
     filled = connection.execute(
         sql.SQL("select exists (select from raw.{} where book = %s)").format(table), (book,)
     ).fetchone()

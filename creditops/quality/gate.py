@@ -138,10 +138,11 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
+    from great_expectations.expectations.metadata_types import FailureSeverity
     from great_expectations.expectations.registry import get_expectation_impl
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     source = context.data_sources.add_postgres(
         "warehouse", connection_string=url(role, driver="postgresql+psycopg2")
     )
@@ -153,7 +154,7 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
         for spec in suite.expectations:
             collected.add_expectation(
                 get_expectation_impl(spec.type)(
-                    **spec.kwargs, severity=spec.severity, meta={"check": spec.name}
+                    **spec.kwargs, severity=FailureSeverity(spec.severity), meta={"check": spec.name}
                 )
             )
         definition = gx.ValidationDefinition(
@@ -168,6 +169,7 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
         by_name = {spec.name: spec for spec in suite.expectations}
         total = _count(target, role)
         for result in outcome.results:
+            assert result.expectation_config is not None
             spec = by_name[result.expectation_config.meta["check"]]
             yield _check_result(target, spec, result, total)
 

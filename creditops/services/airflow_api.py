@@ -236,7 +236,7 @@ class AirflowApi:
     def approvals(self, run: DagRun | None = None, *, only_open: bool = True) -> list[Approval]:
         """Questions to people, of one run or of all."""
         where = f"/dags/{run.dag_id}/dagRuns/{run.run_id}" if run else "/dags/~/dagRuns/~"
-        query = {"response_received": False} if only_open else {}
+        query: dict[str, Any] = {"response_received": False} if only_open else {}
         return [
             _approval(detail)
             for detail in self._pages("GET", f"{where}/hitlDetails", "hitl_details", **query)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from creditops.errors import ServiceUnreachableError
 from creditops.secrets import get_secret
-from creditops.services import addresses, databases, supervision
+from creditops.services import addresses, databases, partition_events, supervision
 from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
 
@@ -125,9 +125,14 @@ def migrate_if_needed(port: int, progress: Callable[[str], None]) -> None:
     done = json.loads(marker.read_text()) if marker.exists() else {}
     installed = version("apache-airflow")
     head = databases.migration_head("airflow")
-    if head is not None and done == {"airflow": installed, "head": head}:
-        return
-    progress("airflow: preparing its database")
+    if head is None or done != {"airflow": installed, "head": head}:
+        progress("airflow: preparing its database")
+        _migrate(port)
+        marker.write_text(json.dumps({"airflow": installed, "head": databases.migration_head("airflow")}))
+    partition_events.serialise()
+
+
+def _migrate(port: int) -> None:
     log = supervision.log_file("airflow-migrate")
     with log.open("w") as output:
         migrated = subprocess.run(
@@ -140,7 +145,6 @@ def migrate_if_needed(port: int, progress: Callable[[str], None]) -> None:
     if migrated.returncode != 0:
         last = "\n".join(log.read_text().splitlines()[-3:])
         raise ServiceUnreachableError(f"`airflow db migrate` failed: {last}", hint=f"see {log}")
-    marker.write_text(json.dumps({"airflow": installed, "head": databases.migration_head("airflow")}))
 
 
 def _key(secret: str) -> str:

@@ -91,7 +91,7 @@ def initialise() -> None:
 
 def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None:
     """Create ``raw.<source>`` from its contract, or add the columns it lacks."""
-    existing = dict(
+    existing: dict[str, str] = dict(
         connection.execute(
             "select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"
             " where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped",
