@@ -167,8 +167,11 @@ class _Runner:
         self._common = [
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
             *("--target-path", str(state / "target"), "--log-path", str(state / "log")),
-            *("--vars", json.dumps(variables)),
         ]
+        self._variables = ["--vars", json.dumps(variables)]
+        # Only the schemas depend on a variable when the project is read. To read it with nothing else
+        # set lets dbt reuse what it read for another day.
+        self._fixed = ["--vars", json.dumps({"schema_prefix": variables["schema_prefix"]})]
         self._full_refresh = ["--full-refresh"] if full_refresh else []
 
     def build(self, layer: str) -> Any:
@@ -179,19 +182,20 @@ class _Runner:
                 *(*_QUIET, "--no-populate-cache"),
                 *("build", "--select", f"path:models/{layer}"),
                 *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"),
-                *self._common,
-                *self._full_refresh,
+                *(*self._common, *self._variables, *self._full_refresh),
             ]
         )
 
     def test_definitions(self) -> Any:
         """Result of ``dbt test`` for the unit tests."""
         self._parse()
-        return self._runner.invoke([*_QUIET, "test", "--select", "test_type:unit", *self._common])
+        return self._runner.invoke(
+            [*_QUIET, "test", "--select", "test_type:unit", *self._common, *self._variables]
+        )
 
     def _parse(self) -> None:
         if self._runner.manifest is None:
-            parsed = self._runner.invoke([*_QUIET, "parse", *self._common])
+            parsed = self._runner.invoke([*_QUIET, "parse", *self._common, *self._fixed])
             if not parsed.success:
                 raise CreditOpsError(f"the dbt project cannot be read: {parsed.exception}")
             self._runner.manifest = parsed.result

@@ -49,6 +49,10 @@ class Settings(BaseSettings):
         "where the source's contract names none.",
     )
 
+    publication_retention_days: int = Field(
+        400, ge=1, description="Days after which a superseded publication's rows are removed."
+    )
+
     @property
     def landing(self) -> Path:
         """Landing zone: ``<landing>/<book>/<delivery date>/<source>*.csv``."""

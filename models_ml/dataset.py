@@ -18,7 +18,12 @@ import psycopg
 
 from creditops.errors import DataRefusedError
 from creditops.warehouse import connect
-from models_ml.population import FeatureColumns, feature_columns, labelled_relation
+from models_ml.population import (
+    FeatureColumns,
+    expect_large_joins,
+    feature_columns,
+    labelled_relation,
+)
 from models_ml.spec import ScorecardSpec
 from models_ml.sql import identifier
 
@@ -52,6 +57,7 @@ def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSe
         twice at a date, or a source row was known only after its observation date.
     """
     with connect("modeller") as connection:
+        expect_large_joins(connection)
         columns = feature_columns(connection, spec)
         dates = observation_dates(connection, book, spec, as_of)
         _refuse_future(connection, book, spec, dates, columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from models_ml.spec import Feature, ScorecardSpec
 from models_ml.split import DEVELOPMENT, HOLD_OUT
 
 _LEAK_ROWS = 50_000
+_Z95 = 1.6448536269514722  # one-sided
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ def evaluate_gates(
 ) -> list[Gate]:
     """Every gate of the scorecard.
 
+    A drop of Gini or a PSI over its limit fails only where it is more than sampling error gives:
+    a small book is refused on evidence, not on noise.
+
     Parameters
     ----------
     leaks: univariate AUC of the candidates that exceed the limit.
@@ -63,8 +68,10 @@ def evaluate_gates(
     development, held = figures[DEVELOPMENT], figures.get(HOLD_OUT)
     area = held.auc if held else float("nan")
     drop = development.gini - held.gini if held else float("nan")
+    sure_drop = drop - _Z95 * math.hypot(_gini_error(development), _gini_error(held)) if held else drop
     later = [f for name, f in figures.items() if name != DEVELOPMENT]
     psi = max((f.psi for f in later), default=float("nan"))
+    shifted = [f.name for f in later if f.psi > max(limits.max_psi, _psi_by_chance(table, f.rows))]
     wrong = wrong_signs(table)
     protected = sorted(
         set(table.features) & set(spec.protected) - {o.attribute for o in spec.protected_overrides}
@@ -76,12 +83,14 @@ def evaluate_gates(
             limits.min_auc_hold_out, f"hold-out AUC {area:.4f}, at least {limits.min_auc_hold_out}",
         ),
         Gate(
-            "gini_drop", bool(drop <= limits.max_gini_drop), _number(drop), limits.max_gini_drop,
-            f"Gini falls by {drop:.4f} from development to hold-out, at most {limits.max_gini_drop}",
+            "gini_drop", bool(sure_drop <= limits.max_gini_drop), _number(drop), limits.max_gini_drop,
+            f"Gini falls by {drop:.4f} from development to hold-out, with 95 % confidence by at least"
+            f" {max(sure_drop, 0):.4f}; at most {limits.max_gini_drop}",
         ),
         Gate(
-            "stability", bool(psi <= limits.max_psi), _number(psi), limits.max_psi,
-            f"largest PSI of the score {psi:.4f}, at most {limits.max_psi}",
+            "stability", bool(later) and not shifted, _number(psi), limits.max_psi,
+            f"largest PSI of the score {psi:.4f}, at most {limits.max_psi}"
+            + ("" if psi <= limits.max_psi or shifted else " or what so few rows give by chance"),
         ),
         Gate(
             "sign", not wrong, float(len(wrong)), 0.0,
@@ -164,6 +173,22 @@ def _sign_holds(each: Characteristic) -> bool:
     if each.direction == "higher_is_safer":
         return all(later >= earlier for earlier, later in pairwise(points))
     return True
+
+
+def _gini_error(split: SplitFigures) -> float:
+    """Standard error of a split's Gini, from its DeLong interval."""
+    return 2 * (split.auc_high - split.auc_low) / (2 * 1.959963984540054)
+
+
+def _psi_by_chance(table: PointsTable, rows: int) -> float:
+    """The PSI that one sample in a hundred from the development population exceeds.
+
+    PSI / (1/rows + 1/development rows) is near chi-squared with one degree less than classes.
+    """
+    from scipy.special import chdtri
+
+    degrees = max(len(table.baseline.shares) - 1, 1)
+    return float(chdtri(degrees, 0.01) * (1 / rows + 1 / max(table.development_rows, 1)))
 
 
 def _number(value: float) -> float | None:

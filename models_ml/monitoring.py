@@ -11,7 +11,7 @@ from creditops.errors import CreditOpsError
 from creditops.warehouse import connect
 from models_ml import registry, tracking
 from models_ml.points_table import PointsTable
-from models_ml.population import feature_columns, scored_relation
+from models_ml.population import expect_large_joins, feature_columns, scored_relation
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
 from models_ml.sql import compile_bins, identifier
@@ -41,6 +41,7 @@ def monitor(book: str, as_of: date) -> int:
         spec = find_scorecard(champion["scorecard"])
         table = tracking.load_table(champion["name"], champion["version"])
         with connect("modeller") as connection:
+            expect_large_joins(connection)
             figures = _score_figures(connection, book, as_of, spec, table)
             if table is not None:
                 figures += _characteristic_figures(connection, book, as_of, spec, table)

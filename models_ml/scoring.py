@@ -18,7 +18,7 @@ from models_ml import registry, tracking
 from models_ml.evaluate import REASONS
 from models_ml.master_scale import master_scale
 from models_ml.points_table import PointsTable
-from models_ml.population import feature_columns, scored_relation
+from models_ml.population import expect_large_joins, feature_columns, scored_relation
 from models_ml.scaling import scaling
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
@@ -85,6 +85,7 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
     spec = find_scorecard(champion["scorecard"])
     table = tracking.load_table(name, version)
     with connect("modeller") as connection:
+        expect_large_joins(connection)
         connection.execute(
             "delete from scoring.customer_scores where book = %s and as_of_date = %s and scorecard = %s",
             (book, as_of, spec.name),

@@ -25,6 +25,7 @@ from models_ml.gates import Gate, all_passed, evaluate_gates, find_leaks
 from models_ml.master_scale import master_scale
 from models_ml.parity import Parity, check_parity
 from models_ml.points_table import Baseline, PointsTable
+from models_ml.population import expect_large_joins
 from models_ml.scaling import scaling, to_points
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
@@ -96,6 +97,7 @@ def train_declared(
     data = load_training_set(book, spec, as_of)
     fitted = fit(book, spec, data, seed=seed)
     with connect("modeller") as connection:
+        expect_large_joins(connection)
         parity = prove_parity(connection, fitted, data)
     leaks = find_leaks(
         data.frame[fitted.splits == DEVELOPMENT],

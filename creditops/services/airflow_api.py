@@ -7,8 +7,8 @@ Paths and bodies are those of Airflow 3.3 (``/api/v2``); login is that of its si
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -18,96 +18,13 @@ from tenacity import Retrying, retry_if_exception, retry_if_exception_type, stop
 from creditops.errors import CreditOpsError, ServiceUnreachableError
 from creditops.secrets import get_secret
 from creditops.services import addresses
+from creditops.services import airflow_records as records
+from creditops.services.airflow_records import FINISHED, WAITING, Approval, DagRun, TaskInstance
 
-#: States in which a run or a task is over.
-FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-#: A task in one of these waits for a person or an event, not for a worker.
-WAITING = frozenset({"deferred", "awaiting_input"})
+__all__ = ["FINISHED", "WAITING", "AirflowApi", "Approval", "DagRun", "TaskInstance"]
+
 _PAGE = 100
 _RETRY_FOR_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class DagRun:
-    """One run of a DAG.
-
-    Attributes
-    ----------
-    state: ``queued``, ``running``, ``success`` or ``failed``.
-    run_type: ``manual``, ``asset_triggered``, ``scheduled`` or ``backfill``.
-    partition_key: ``book|YYYY-MM-DD``, ``None`` for a run without one.
-    """
-
-    dag_id: str
-    run_id: str
-    partition_key: str | None
-    state: str
-    run_type: str
-    run_after: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    triggered_by: str | None
-    conf: dict[str, Any]
-
-    @property
-    def finished(self) -> bool:
-        return self.state in FINISHED
-
-    @property
-    def seconds(self) -> float:
-        """From start to end, or to now; 0 before the start."""
-        return _seconds(self.started_at, self.ended_at)
-
-
-@dataclass(frozen=True)
-class TaskInstance:
-    """One task of a run; ``state`` is ``None`` before the scheduler has looked at it."""
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
-    state: str | None
-    try_number: int
-    started_at: datetime | None
-    ended_at: datetime | None
-
-    @property
-    def finished(self) -> bool:
-        return self.state in FINISHED
-
-    @property
-    def seconds(self) -> float:
-        """From start to end, or to now; 0 before the start."""
-        return _seconds(self.started_at, self.ended_at)
-
-
-@dataclass(frozen=True)
-class Approval:
-    """A task that waits, or waited, for a person's answer (Airflow's human-in-the-loop detail).
-
-    Attributes
-    ----------
-    options: what may be chosen, e.g. ``("Approve", "Reject")``.
-    params: values the person may fill in, with their defaults.
-    chosen, answered_by, answered_at: the answer; empty while it is open.
-    """
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
-    subject: str
-    body: str | None
-    options: tuple[str, ...]
-    params: dict[str, Any]
-    chosen: tuple[str, ...]
-    answered_by: str | None
-    answered_at: datetime | None
-
-    @property
-    def open(self) -> bool:
-        return not self.chosen
 
 
 class AirflowApi:
@@ -125,8 +42,11 @@ class AirflowApi:
     def __init__(self, user: str = "admin", url: str | None = None) -> None:
         self._user = user
         self._url = url or addresses.airflow_url()
-        local = httpx.URL(self._url).host in ("127.0.0.1", "localhost", "::1")
-        self._client = httpx.Client(base_url=self._url, timeout=30, trust_env=not local)
+        place = httpx.URL(self._url)
+        local = place.host in ("127.0.0.1", "localhost", "::1")
+        self._client = httpx.Client(
+            base_url=place, timeout=30, trust_env=not local, verify=place.scheme == "https"
+        )
         self._authorised = False
 
     def __enter__(self) -> Self:
@@ -143,6 +63,24 @@ class AirflowApi:
         """Error by file, of DAG files that cannot be imported."""
         found = self._pages("GET", "/importErrors", "import_errors")
         return {error["filename"]: error["stack_trace"] for error in found}
+
+    def await_parsed(self, dag_ids: Collection[str], *, patience: float = 60.0) -> None:
+        """Wait until all of ``dag_ids`` are parsed.
+
+        Raises
+        ------
+        ServiceUnreachableError: one is not after ``patience`` seconds, or its file has errors.
+        """
+        until = time.monotonic() + patience
+        while not self.is_ready(dag_ids):
+            errors = self.import_errors()
+            if errors or time.monotonic() > until:
+                found = "; ".join(f"{file}: {text.splitlines()[-1]}" for file, text in errors.items())
+                raise ServiceUnreachableError(
+                    f"Airflow does not know all DAGs: {found or 'they are not parsed yet'}",
+                    hint="see the log of airflow-dag-processor",
+                )
+            time.sleep(0.3)
 
     def is_ready(self, dag_ids: Collection[str]) -> bool:
         """Whether all of ``dag_ids`` are parsed, so that events for them are not lost.
@@ -176,7 +114,7 @@ class AirflowApi:
         answer = self._request("POST", f"/dags/{dag_id}/dagRuns", json=body, accept=(409,))
         if answer.status_code == 409:  # an earlier attempt arrived, though its answer did not
             answer = self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}")
-        return _dag_run(answer.json())
+        return records.dag_run(answer.json())
 
     def dag_runs(
         self,
@@ -201,7 +139,7 @@ class AirflowApi:
         if since is not None:
             body["run_after_gte"] = since.isoformat()
         found = self._pages("POST", "/dags/~/dagRuns/list", "dag_runs", limit=limit, body=body)
-        runs = [_dag_run(run) for run in found]
+        runs = [records.dag_run(run) for run in found]
         return [run for run in runs if partition_key is None or run.partition_key == partition_key]
 
     def last_run(self, dag_id: str) -> DagRun | None:
@@ -218,7 +156,7 @@ class AirflowApi:
         }
         wanted = {(run.dag_id, run.run_id) for run in runs}
         found = self._pages("POST", "/dags/~/dagRuns/~/taskInstances/list", "task_instances", body=body)
-        tasks = [_task_instance(task) for task in found]
+        tasks = [records.task_instance(task) for task in found]
         late = datetime.max.replace(tzinfo=UTC)
         return sorted(
             (task for task in tasks if (task.dag_id, task.run_id) in wanted),
@@ -238,7 +176,7 @@ class AirflowApi:
         where = f"/dags/{run.dag_id}/dagRuns/{run.run_id}" if run else "/dags/~/dagRuns/~"
         query: dict[str, Any] = {"response_received": False} if only_open else {}
         return [
-            _approval(detail)
+            records.approval(detail)
             for detail in self._pages("GET", f"{where}/hitlDetails", "hitl_details", **query)
         ]
 
@@ -335,59 +273,6 @@ def _detail(answer: httpx.Response) -> str:
         return str(answer.json().get("detail", answer.text))
     except ValueError:
         return answer.text[:300]
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> float:
-    return ((end or datetime.now(UTC)) - start).total_seconds() if start else 0.0
-
-
-def _dag_run(found: dict[str, Any]) -> DagRun:
-    return DagRun(
-        dag_id=found["dag_id"],
-        run_id=found["dag_run_id"],
-        partition_key=found["partition_key"],
-        state=found["state"],
-        run_type=found["run_type"],
-        run_after=datetime.fromisoformat(found["run_after"]),
-        started_at=_moment(found["start_date"]),
-        ended_at=_moment(found["end_date"]),
-        triggered_by=found["triggering_user_name"],
-        conf=found["conf"] or {},
-    )
-
-
-def _task_instance(found: dict[str, Any]) -> TaskInstance:
-    return TaskInstance(
-        dag_id=found["dag_id"],
-        run_id=found["dag_run_id"],
-        task_id=found["task_id"],
-        map_index=found["map_index"],
-        state=found["state"],
-        try_number=found["try_number"],
-        started_at=_moment(found["start_date"]),
-        ended_at=_moment(found["end_date"]),
-    )
-
-
-def _approval(found: dict[str, Any]) -> Approval:
-    task = found["task_instance"]
-    return Approval(
-        dag_id=task["dag_id"],
-        run_id=task["dag_run_id"],
-        task_id=task["task_id"],
-        map_index=task["map_index"],
-        subject=found["subject"],
-        body=found["body"],
-        options=tuple(found["options"]),
-        params={name: value["value"] for name, value in found["params"].items()},
-        chosen=tuple(found["chosen_options"] or ()),
-        answered_by=(found["responded_by_user"] or {}).get("name"),
-        answered_at=_moment(found["responded_at"]),
-    )
 
 
 def _log_line(entry: dict[str, Any] | str) -> str:

@@ -48,7 +48,7 @@ def programs(port: int) -> list[Program]:
             directory=get_settings().home / "airflow",
             environment=configuration,
             priority=30,
-            stop_seconds=20,
+            stop_seconds=10,
         )
         for name in COMPONENTS
     ]

@@ -14,6 +14,10 @@ from creditops.settings import get_settings
 Progress = Callable[[str], None]
 
 
+class Hopeless(str):
+    """A problem that no waiting mends; it says what would."""
+
+
 @dataclass(frozen=True)
 class Service:
     """A service of a home.
@@ -26,7 +30,8 @@ class Service:
     prepare: what has to be done on a port before the programs start.
     programs: its programs on a port.
     located: endpoints with this service at a port, or without it.
-    problem: why one of its programs is not healthy; ``None`` when it is.
+    problem: why one of its programs is not healthy; ``None`` when it is; :class:`Hopeless` when
+        it will not become so.
     patience: seconds its programs may take to become healthy.
     """
 
@@ -78,24 +83,34 @@ def _listening_problem(state: ProgramState, port: int | None) -> str | None:
 
 
 def _postgres_problem(state: ProgramState) -> str | None:
-    return _listening_problem(state, POSTGRES.port()) or databases.problem()
+    problem = databases.problem()
+    if problem is None:
+        return _listening_problem(state, POSTGRES.port())
+    port = POSTGRES.port()
+    # Asked of this home's own server, and not of one that took its port.
+    own = bool(state.pid and port and processes.listens(state.pid, port))
+    if own and "password authentication failed" in problem:
+        return Hopeless(
+            f"{problem}; the data directory was made with another password than secrets.json in "
+            f"{get_settings().home} holds: put the right secrets.json back"
+        )
+    return problem
 
 
 def _mlflow_problem(state: ProgramState) -> str | None:
     url = MLFLOW.address()
-    return _listening_problem(state, MLFLOW.port()) or (health.mlflow(url) if url else "not started")
+    return (health.mlflow(url) if url else "not started") or _listening_problem(state, MLFLOW.port())
 
 
 def _airflow_problem(state: ProgramState) -> str | None:
     url = AIRFLOW.address()
     if url is None:
         return "not started"
-    if state.name == airflow_components.API_SERVER:
-        listening = _listening_problem(state, AIRFLOW.port())
-        if listening:
-            return listening
     component = airflow_components.COMPONENTS.get(state.name, "metadatabase")
-    return health.airflow_component(health.airflow(url), component, state.started_at)
+    problem = health.airflow_component(health.airflow(url), component, state.started_at)
+    if problem is None and state.name == airflow_components.API_SERVER:
+        return _listening_problem(state, AIRFLOW.port())
+    return problem
 
 
 def _prepare_airflow(port: int, progress: Progress) -> None:

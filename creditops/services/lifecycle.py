@@ -18,7 +18,7 @@ from creditops.errors import ServiceUnreachableError, UsageError
 from creditops.services import addresses, databases, ports, postgres, processes, supervision
 from creditops.services import home as home_folder
 from creditops.services.addresses import Endpoints
-from creditops.services.catalogue import AIRFLOW, ALL, MLFLOW, POSTGRES, Service
+from creditops.services.catalogue import AIRFLOW, ALL, MLFLOW, POSTGRES, Hopeless, Service
 from creditops.services.status import ServicesStatus, ServiceStatus, status
 from creditops.settings import get_settings
 
@@ -59,7 +59,7 @@ def up(
     UsageError: ``only`` names something else.
     ServiceUnreachableError: a service did not start; the message holds the end of its log.
     """
-    say = progress or (lambda _: None)
+    say = progress if progress is not None else (lambda _: None)
     wanted = _wanted(only)
     with home_folder.locked(say):
         if not supervision.is_running():
@@ -93,7 +93,7 @@ def down(progress: Progress | None = None) -> list[str]:
     -------
     Names of the programs that were running.
     """
-    say = progress or (lambda _: None)
+    say = progress if progress is not None else (lambda _: None)
     with home_folder.locked(say):
         states = supervision.states()
         running = sorted(state.name for state in states.values() if state.pid)
@@ -188,6 +188,8 @@ def _await_health(service: Service) -> None:
                     hint=f"see {supervision.log_file(name)}",
                 )
             problem = service.problem(state) if state.pid else "is starting"
+            if isinstance(problem, Hopeless):
+                raise ServiceUnreachableError(f"{name}: {problem}")
             if problem is None:
                 waiting.discard(name)
             else:
@@ -200,7 +202,8 @@ def _await_health(service: Service) -> None:
                 f"{name} is not healthy after {service.patience:.0f} s: {problem}",
                 hint=f"see {supervision.log_file(name)}",
             )
-        time.sleep(0.15)
+        # Looking costs processor time that the services need to start.
+        time.sleep(0.1 if service is POSTGRES else 0.4)
 
 
 def _tasks() -> list[psutil.Process]:

@@ -217,6 +217,7 @@ def _write_settings(port: int) -> None:
         "fsync": "on",
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
+        "lc_messages": "'C'",
         "log_line_prefix": "'%m [%p] %q%u@%d '",
         "log_checkpoints": "off",
         # Parallel queries need shared memory that small containers do not give.

@@ -20,6 +20,7 @@ NEVER = 10_000
 """Month of an event that does not happen."""
 MONTHS_TO_DEFAULT = 3
 """Months from a leader's last payment to its default, four rolls counted from the first."""
+_SOUND = -1.5
 _CRASH_SHOCK, _ELSEWHERE_SHOCK, _FRAUD_SHOCK, _LEADER_SHOCK, _MEMBER_SHOCK = 2.6, 2.3, 6.0, 10.0, 2.6
 
 
@@ -51,9 +52,13 @@ class Events:
     leaders: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def shock(self, month: int) -> Floats:
-        """What events add to each customer's linear predictor in ``month``."""
+        """What events add to each customer's linear predictor in ``month``.
+
+        Who will be struck is sounder than others before, so that an event finds it performing.
+        """
         running = (self.shock_from <= month) & (month < self.shock_from + SHOCK_MONTHS)
-        return np.where(running, self.shock_size, 0.0)
+        before = (month < self.shock_from) & (self.shock_from < NEVER)
+        return np.where(running, self.shock_size, np.where(before, _SOUND, 0.0))
 
 
 def event_months(grid: MonthGrid) -> tuple[int, int]:

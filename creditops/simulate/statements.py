@@ -73,7 +73,7 @@ def statements_table(
     rng = stream(seed, "statements")
     company = _Company(rng, population.quality[revenue.customer])
     ends = np.arange(-BEFORE, grid.count)
-    ends = ends[grid.calendar_month(ends) % 3 == 0]
+    ends = ends[(grid.calendar_month(ends) % 3 == 0) & (ends >= 2 - BEFORE)]
     ends = ends[np.flatnonzero(grid.calendar_month(ends) == 3)[0] :]
     state = _opening(company, revenue, int(ends[0]))
     year_to_date = np.zeros((len(FLOWS), revenue.customer.size), dtype=np.int64)

@@ -2,8 +2,8 @@
 
 Two ways a dispute ends: it is upheld, in whole or in part (a red-letter item takes the credit off
 before the invoice falls due), or the claim is rejected and the invoice, withheld meanwhile, is
-paid on the day the dispute closes. A red-letter item falls due on the day it is issued, days 1 to 5 of a month
-whose predecessors are all settled, so it never competes with older open invoices.
+paid on the day the dispute closes. A red-letter item falls due on the day it is issued, days 1 to
+5 of a month whose predecessors are all settled, so it never competes with older open invoices.
 """
 
 from __future__ import annotations

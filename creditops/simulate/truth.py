@@ -116,11 +116,13 @@ def injected_events(
     if cohort.any():
         day = int(grid.start(events.fraud.months.min()))
         rows.append(("partner_fraud", -1, events.fraud.partner, -1, day, int(cohort.sum())))
-    defaulted = dict(episodes.group_by("customer").agg(pl.col("default_on").min()).iter_rows())
+    defaults: list[tuple[int, int]] = episodes.select("customer", "default_on").rows()
     for group, leader in zip(events.contagious_groups.tolist(), events.leaders.tolist(), strict=True):
+        stops = int(grid.start(events.shock_from[leader]))
         planned = int(grid.start(events.shock_from[leader] + MONTHS_TO_DEFAULT))
+        day = min((day for owner, day in defaults if owner == leader and day >= stops), default=planned)
         members = int((population.group == group).sum()) - 1
-        rows.append(("group_contagion", leader, -1, group, int(defaulted.get(leader, planned)), members))
+        rows.append(("group_contagion", leader, -1, group, day, members))
     schema = ("kind", "customer", "partner", "group", "event_on", "customers_hit")
     return (
         pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.Int64) | {"kind": pl.String}, orient="row")

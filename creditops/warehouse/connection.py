@@ -68,7 +68,7 @@ def credentials(role: str) -> tuple[str, str]:
 
 def url(role: str, *, driver: str = "postgresql") -> str:
     """SQLAlchemy-style URL for a role, e.g. ``driver="postgresql+psycopg2"``."""
-    where, (user, password) = address(), credentials(role)
+    (user, password), where = credentials(role), address()
     return f"{driver}://{quote(user)}:{quote(password, safe='')}@{where.host}:{where.port}/{where.dbname}"
 
 
@@ -79,7 +79,7 @@ def connect(role: str, *, autocommit: bool = False, application: str = "creditop
     ------
     ServiceUnreachableError: PostgreSQL does not answer or refuses the role.
     """
-    where, (user, password) = address(), credentials(role)
+    (user, password), where = credentials(role), address()
     try:
         return psycopg.connect(
             host=where.host,

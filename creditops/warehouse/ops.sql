@@ -57,7 +57,7 @@ create table if not exists ops.publication_history (
     known_at timestamptz not null,
     created_at timestamptz not null default clock_timestamp(),
     published_at timestamptz,
-    status text not null check (status in ('candidate', 'refused', 'ready', 'published')),
+    status text not null check (status in ('candidate', 'refused', 'ready', 'published', 'removed')),
     code_version text not null,
     models jsonb not null,
     policy_version text,

@@ -24,7 +24,7 @@ months as (
 schedules as (
     select
         scope_key,
-        {{ sum_cents('principal_cents') }} as principal_cents,
+        {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents,
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
         count(principal_cents) as items_with_principal
     from due_ladder
@@ -39,8 +39,6 @@ snapshot_ends as (
     group by scope_key
 ),
 
--- Items that name no principal repay it in step with their amounts. A schedule is complete if it repays
--- what was lent.
 bounds as (
     select
         scopes.scope_key,
@@ -50,33 +48,12 @@ bounds as (
         least({{ month_end('least(scopes.ended_on, snapshot_ends.ended_on)') }}, scopes.last_day) as last_month_end,
         {{ month_index('scopes.opened_on') }} as opened_index,
         scopes.status,
+        scopes.principal_cents,
         scopes.credit_limit_cents,
         schedules.scope_key is not null as has_dues,
         snapshot_ends.scope_key is not null as has_reports,
-        case
-            when coalesce(schedules.items_with_principal, 0) = 0 and schedules.amount_cents > 0
-                then least(
-                    coalesce(scopes.principal_cents, schedules.amount_cents)
-                    / cast(schedules.amount_cents as double precision),
-                    1
-                )
-            else 0
-        end as principal_share,
-        coalesce(
-            case
-                when schedules.principal_cents >= 0.99 * coalesce(scopes.principal_cents, 0) then schedules.principal_cents
-            end,
-            scopes.principal_cents,
-            schedules.amount_cents
-        ) as lent_cents,
         scopes.basis = 'loan'
-        and coalesce(
-            case
-                when schedules.items_with_principal > 0 then schedules.principal_cents
-                else schedules.amount_cents
-            end >= 0.99 * coalesce(scopes.principal_cents, 0),
-            false
-        ) as is_schedule_complete
+        and coalesce({{ is_schedule_complete('schedules', 'scopes.principal_cents') }}, false) as may_be_repaid
     from scopes
     left join schedules on scopes.scope_key = schedules.scope_key
     left join snapshot_ends on scopes.scope_key = snapshot_ends.scope_key
@@ -93,45 +70,43 @@ grid as (
             and months.month_end <= bounds.last_month_end
 ),
 
+-- Flows of a month: what falls due in it, what is issued in it, what is paid in it, and the grid itself.
 flows as (
     select
-        due_ladder.scope_key,
-        {{ month_end('due_ladder.due_date') }} as month_end,
-        due_ladder.amount_cents as due_cents,
-        greatest(due_ladder.amount_cents, 0) as billed_cents,
-        case
-            when due_ladder.due_date = {{ month_end('due_ladder.due_date') }} then greatest(due_ladder.amount_cents, 0)
-            else 0
-        end as due_today_cents,
-        coalesce(
-            due_ladder.principal_cents,
-            cast(round(greatest(due_ladder.amount_cents, 0) * bounds.principal_share) as bigint)
-        ) as principal_cents,
+        scope_key,
+        {{ month_end('due_date') }} as month_end,
+        amount_cents as due_cents,
+        greatest(amount_cents, 0) as billed_cents,
+        case when due_date = {{ month_end('due_date') }} then greatest(amount_cents, 0) else 0 end as due_today_cents,
+        coalesce(principal_cents, 0) as principal_due_cents,
         cast(0 as bigint) as issued_cents,
+        cast(0 as bigint) as issued_principal_cents,
+        0 as issued_with_principal,
         cast(0 as bigint) as paid_cents,
         cast(0 as bigint) as pool_cents,
         0 as in_grid
     from due_ladder
-    inner join bounds on due_ladder.scope_key = bounds.scope_key
     union all
     select
-        due_ladder.scope_key,
-        {{ month_end('coalesce(due_ladder.issued_on, due_ladder.due_date)') }},
+        scope_key,
+        {{ month_end('coalesce(issued_on, due_date)') }},
         0,
         0,
         0,
         0,
-        due_ladder.amount_cents,
+        amount_cents,
+        coalesce(principal_cents, 0),
+        case when principal_cents is not null then 1 else 0 end,
         0,
         0,
         0
     from due_ladder
-    inner join bounds on due_ladder.scope_key = bounds.scope_key
-    where bounds.basis <> 'loan'
     union all
     select
         scope_key,
         {{ month_end('value_date') }},
+        0,
+        0,
         0,
         0,
         0,
@@ -152,6 +127,8 @@ flows as (
         0,
         0,
         0,
+        0,
+        0,
         1
     from grid
 ),
@@ -163,8 +140,10 @@ monthly_flows as (
         {{ sum_cents('due_cents') }} as due_cents,
         {{ sum_cents('billed_cents') }} as billed_cents,
         {{ sum_cents('due_today_cents') }} as due_today_cents,
-        {{ sum_cents('principal_cents') }} as principal_cents,
+        {{ sum_cents('principal_due_cents') }} as principal_due_cents,
         {{ sum_cents('issued_cents') }} as issued_cents,
+        {{ sum_cents('issued_principal_cents') }} as issued_principal_cents,
+        sum(issued_with_principal) as issued_with_principal,
         {{ sum_cents('paid_cents') }} as paid_cents,
         {{ sum_cents('pool_cents') }} as pool_cents,
         max(in_grid) as in_grid
@@ -177,18 +156,15 @@ running as (
         scope_key,
         month_end,
         in_grid,
-        due_cents,
-        paid_cents,
-        {{ sum_cents('billed_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
-        - due_today_cents as past_due_to_date,
-        {{ sum_cents('due_cents - principal_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
-            as charges_to_date,
-        {{ sum_cents('issued_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
-            as issued_to_date,
-        {{ sum_cents('paid_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
-            as paid_to_date,
-        {{ sum_cents('pool_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
-            as pool_to_date
+        due_cents as due_in_month,
+        paid_cents as paid_in_month,
+        {% for flow in ['due', 'billed', 'principal_due', 'issued', 'issued_principal', 'paid', 'pool'] %}
+        {{ sum_cents(flow ~ '_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
+            as {{ flow }}_to_date,
+        {% endfor %}
+        sum(issued_with_principal) over (partition by scope_key order by month_end rows unbounded preceding)
+            as issued_with_principal,
+        due_today_cents
     from monthly_flows
 ),
 
@@ -226,7 +202,7 @@ levels as (
         cast(null as bigint)
     from running
     where
-        in_grid = 1
+        in_grid > 0
         and scope_key not in (select queued_scopes.scope_key from queued_scopes)
 ),
 
@@ -323,12 +299,12 @@ states as (
         bounds.ended_on,
         bounds.status as status_at_end,
         bounds.credit_limit_cents,
-        bounds.is_schedule_complete and bounds.has_dues as may_be_repaid,
-        running.due_cents,
-        running.paid_cents,
+        bounds.may_be_repaid,
+        running.due_in_month as due_cents,
+        running.paid_in_month as paid_cents,
         case
             when bounds.basis = 'loan'
-                then coalesce(bounds.lent_cents, 0) + running.charges_to_date - running.paid_to_date
+                then {{ owed_on_loan('running', 'bounds.principal_cents') }}
             else running.issued_to_date - running.paid_to_date
         end as owed_cents,
         reported.scope_key is not null as is_reported,
@@ -364,7 +340,8 @@ states as (
             case
                 when queued_scopes.scope_key is not null then open_states.overdue_cents
                 when first_open.due_date < running.month_end
-                    then running.past_due_to_date - greatest(running.pool_to_date, first_open.due_before_cents)
+                    then running.billed_to_date - running.due_today_cents
+                        - greatest(running.pool_to_date, first_open.due_before_cents)
             end,
             0
         ) as overdue_cents,
@@ -376,7 +353,7 @@ states as (
         on
             running.scope_key = first_open.scope_key
             and running.month_end = first_open.month_end
-            and first_open.is_due = 0
+            and first_open.is_due < 1
     left join open_states
         on
             running.scope_key = open_states.scope_key
@@ -385,7 +362,7 @@ states as (
         on
             running.scope_key = reported.scope_key
             and running.month_end = reported.month_end
-    where running.in_grid = 1
+    where running.in_grid > 0
 ),
 
 -- A loan ends with the month in which its whole schedule is settled for good.

@@ -26,7 +26,7 @@ facility_ends as (
         coalesce(closed_on, case when status in ('closed', 'written_off') then ended_from end) as planned_end_on
     from facility_history
     where
-        newest = 1
+        newest <= 1
         and opened_on <= last_day
 ),
 

@@ -3,14 +3,15 @@ Every version of the rows of a raw source of the run's book that was known by `k
 a correction is a new row with the same key).
 
 known_from: when the platform learnt the version; known_until: when it learnt the next one, null
-for the latest; version_no from 1. Grain: (key, version_no).
+for the latest (is_latest); version_no from 1. Grain: (key, version_no).
 #}
 {% macro known_versions(source, key, known_by=none) -%}
     select
         *,
         loaded_at as known_from,
         lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as known_until,
-        row_number() over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as version_no
+        row_number() over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as version_no,
+        lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) is null as is_latest
     from {{ source }}
     where
         book = {{ book() }}

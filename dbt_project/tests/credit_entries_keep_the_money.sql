@@ -2,7 +2,7 @@
 with payments as (
     select *
     from {{ ref('stg_payments') }}
-    where known_until is null
+    where is_latest
 ),
 
 facilities as (

@@ -4,7 +4,7 @@
 with due_items as (
     select *
     from {{ ref('stg_due_items') }}
-    where known_until is null
+    where is_latest
 ),
 
 facilities as (

@@ -4,7 +4,7 @@
 with payments as (
     select *
     from {{ ref('stg_payments') }}
-    where known_until is null
+    where is_latest
 ),
 
 facilities as (

@@ -34,12 +34,13 @@ def random_account(random: Random, number: int) -> Account:
             amount = -amount
         elif not is_loan and random.random() < 0.03 and product_type != "trade_credit":
             amount = 0
+        issued_on = max(opened_on, due - timedelta(days=random.choice((0, 10, 30, 60))))
         account.due_items.append(
             DueItem(
                 due_item_id=f"{account.facility_id}-{item_number:02d}",
                 due_date=due,
                 amount=amount,
-                issued_on=min(due, max(opened_on, due - timedelta(days=random.choice((0, 10, 30, 60))))),
+                issued_on=opened_on if is_loan else issued_on,
                 principal=amount - amount // 10 if is_loan else None,
             )
         )

@@ -70,8 +70,8 @@ def settlement_differences(accounts: list[oracle.Account], as_of: date) -> Itera
             row = found[item.due_item_id]
             if item.amount < 0:
                 paid[item.due_item_id] = item.amount if item.due_date <= as_of else 0
-            if item.amount == 0 and account.product_type == "trade_credit":
-                continue
+            if 0 < item.amount <= oracle.TOLERANCE and item.due_date > as_of:
+                continue  # within the tolerance before anything is due or paid
             expected = (settled_on[item.due_item_id], paid[item.due_item_id])
             if (row["settled_on"], cents(row["paid_amount"])) != expected:
                 yield item, row["settled_on"], row["paid_amount"], expected

@@ -49,4 +49,4 @@ left join known
     on
         observations.customer_id = known.customer_id
         and observations.observation_date = known.observation_date
-        and known.newest = 1
+        and known.newest <= 1

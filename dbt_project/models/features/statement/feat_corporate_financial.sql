@@ -49,7 +49,7 @@ periods as (
         *,
         row_number() over (partition by customer_id, observation_date order by period_end desc) as period_no
     from known
-    where newest = 1
+    where newest <= 1
 ),
 
 final as (
@@ -76,7 +76,7 @@ final as (
         on
             observations.customer_id = latest.customer_id
             and observations.observation_date = latest.observation_date
-            and latest.period_no = 1
+            and latest.period_no <= 1
     left join periods as year_before
         on
             latest.customer_id = year_before.customer_id

@@ -24,7 +24,7 @@ disputes as (
         disputes.closed_on
     from {{ ref('stg_disputes') }} as disputes
     inner join due_items on disputes.due_item_id = due_items.due_item_id
-    where disputes.known_until is null
+    where disputes.is_latest
 ),
 
 snapshots as (
@@ -32,7 +32,7 @@ snapshots as (
         *,
         coalesce(dpd, {{ dpd_of_months('months_past_due') }}) as reported_dpd
     from {{ ref('stg_facility_snapshots') }}
-    where known_until is null
+    where is_latest
 ),
 
 versions as (

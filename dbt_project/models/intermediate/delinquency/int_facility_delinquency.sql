@@ -25,7 +25,7 @@ snapshots as (
         coalesce(dpd, {{ dpd_of_months('months_past_due') }}, 0) as dpd,
         row_number() over (partition by facility_key order by month_end desc) as newest
     from {{ ref('stg_facility_snapshots') }}
-    where known_until is null
+    where is_latest
 ),
 
 open_items as (
@@ -54,14 +54,19 @@ billed as (
     select
         facility_key,
         count(principal_cents) as items_with_principal,
-        {{ sum_cents('principal_cents') }} as principal_cents,
-        {{ sum_cents('greatest(amount_cents, 0)') }} as scheduled_cents,
-        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then amount_cents else 0 end') }} as due_cents,
-        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then principal_cents else 0 end') }} as principal_due_cents,
-        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then greatest(amount_cents, 0) else 0 end') }}
-            as billed_cents,
+        {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents,
+        {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
+        count(case when coalesce(issued_on, due_date) <= {{ as_of() }} then principal_cents end) as issued_with_principal,
         {{ sum_cents('case when coalesce(issued_on, due_date) <= ' ~ as_of() ~ ' then amount_cents else 0 end') }}
-            as issued_cents
+            as issued_to_date,
+        {{ sum_cents(
+            'case when coalesce(issued_on, due_date) <= ' ~ as_of() ~ ' then coalesce(principal_cents, 0) else 0 end'
+        ) }} as issued_principal_to_date,
+        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then amount_cents else 0 end') }} as due_to_date,
+        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then greatest(amount_cents, 0) else 0 end') }}
+            as billed_to_date,
+        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then coalesce(principal_cents, 0) else 0 end') }}
+            as principal_due_to_date
     from due_items
     group by facility_key
 ),
@@ -118,35 +123,17 @@ joined as (
         end as is_first_payment_default,
         schedules.items_open,
         schedules.last_settled_on,
-        coalesce(billed.issued_cents, 0) as issued_cents,
-        coalesce(
-            case
-                when billed.principal_cents >= 0.99 * coalesce(facilities.principal_cents, 0) then billed.principal_cents
-            end,
-            facilities.principal_cents,
-            billed.scheduled_cents,
-            0
-        ) as lent_cents,
-        coalesce(billed.due_cents, 0) as due_cents,
-        case
-            when billed.items_with_principal > 0 then coalesce(billed.principal_due_cents, 0)
-            when billed.scheduled_cents > 0
-                then cast(round(
-                    billed.billed_cents * least(
-                        coalesce(facilities.principal_cents, billed.scheduled_cents)
-                        / cast(billed.scheduled_cents as double precision),
-                        1
-                    )
-                ) as bigint)
-            else 0
-        end as principal_due_cents,
+        coalesce(billed.items_with_principal, 0) as items_with_principal,
+        coalesce(billed.issued_with_principal, 0) as issued_with_principal,
+        coalesce(billed.issued_to_date, 0) as issued_to_date,
+        coalesce(billed.issued_principal_to_date, 0) as issued_principal_to_date,
+        coalesce(billed.due_to_date, 0) as due_to_date,
+        coalesce(billed.billed_to_date, 0) as billed_to_date,
+        coalesce(billed.principal_due_to_date, 0) as principal_due_to_date,
+        coalesce(payments.paid_cents, 0) as paid_to_date,
         facilities.basis = 'loan'
         and schedules.items_open = 0
-        and case
-            when billed.items_with_principal > 0 then billed.principal_cents
-            else billed.scheduled_cents
-        end >= 0.99 * coalesce(facilities.principal_cents, 0) as is_repaid,
-        coalesce(payments.paid_cents, 0) as paid_cents,
+        and {{ is_schedule_complete('billed', 'facilities.principal_cents') }} as is_repaid,
         payments.last_payment_on,
         snapshots.month_end as reported_on,
         snapshots.dpd as reported_dpd,
@@ -160,7 +147,7 @@ joined as (
     left join snapshots
         on
             facilities.facility_key = snapshots.facility_key
-            and snapshots.newest = 1
+            and snapshots.newest <= 1
 )
 
 select
@@ -187,8 +174,8 @@ select
     {{ from_cents("case
         when status = 'closed' or is_repaid then 0
         when reported_on is not null and (basis = 'card' or not has_dues) then reported_balance_cents
-        when basis = 'loan' then greatest(lent_cents - principal_due_cents + due_cents - paid_cents, 0)
-        else greatest(issued_cents - paid_cents, 0)
+        when basis = 'loan' then greatest(" ~ owed_on_loan('joined', 'principal_cents') ~ ", 0)
+        else greatest(issued_to_date - paid_to_date, 0)
     end") }} as balance,
     coalesce(is_repaid, false) as is_repaid,
     case when is_repaid then last_settled_on end as repaid_on

@@ -4,7 +4,7 @@ with scoped_facilities as (
         {{ as_of() }} as last_day,
         *
     from {{ ref('stg_facilities') }}
-    where known_until is null
+    where is_latest
 ),
 
 products as (

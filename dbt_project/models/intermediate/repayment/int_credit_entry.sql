@@ -7,13 +7,13 @@ with facilities as (
 payments as (
     select *
     from {{ ref('stg_payments') }}
-    where known_until is null
+    where is_latest
 ),
 
 due_items as (
     select *
     from {{ ref('stg_due_items') }}
-    where known_until is null
+    where is_latest
 ),
 
 trade_payments as (

@@ -7,7 +7,7 @@ with facilities as (
 due_items as (
     select *
     from {{ ref('stg_due_items') }}
-    where known_until is null
+    where is_latest
 ),
 
 credit_entries as (
@@ -141,7 +141,7 @@ oldest_first as (
         coalesce(paid_in_all.paid_cents, 0) - reached.due_through_cents + reached.amount_cents as paid_here_cents
     from reached
     left join paid_in_all on reached.scope_key = paid_in_all.scope_key
-    where reached.is_due = 1
+    where reached.is_due > 0
 ),
 
 -- Facilities with named payments: their open items after every day on which something was paid, and at the

@@ -60,7 +60,7 @@ disputes as (
         on
             disputes.due_item_id = due_items.due_item_id
             and due_items.book = {{ book() }}
-    where disputes.known_until is null
+    where disputes.is_latest
 ),
 
 snapshots as (
@@ -74,7 +74,7 @@ snapshots as (
         months_past_due,
         status
     from {{ ref('stg_facility_snapshots') }}
-    where known_until is null
+    where is_latest
 ),
 
 facility_versions as (

@@ -11,7 +11,7 @@ with statements as (
 current_statements as (
     select *
     from statements
-    where newest = 1
+    where newest <= 1
 )
 
 select

@@ -9,5 +9,6 @@ select
     reason,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions

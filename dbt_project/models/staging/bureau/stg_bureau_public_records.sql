@@ -10,5 +10,6 @@ select
     amount,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions

@@ -11,6 +11,7 @@ select
     bureau_score,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions
 where pulled_on <= {{ as_of() }}

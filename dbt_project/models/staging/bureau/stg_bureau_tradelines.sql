@@ -18,5 +18,6 @@ select
     history,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions

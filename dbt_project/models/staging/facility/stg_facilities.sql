@@ -20,6 +20,7 @@ select
     manual_class,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions
 where effective_date <= {{ as_of() }}

@@ -15,10 +15,10 @@ latest as (
         row_number() over (partition by product_id order by effective_date desc) as newest
     from versions
     where
-        known_until is null
+        is_latest
         and effective_date <= {{ as_of() }}
 )
 
 select *
 from latest
-where newest = 1
+where newest <= 1

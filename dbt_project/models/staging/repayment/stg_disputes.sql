@@ -11,6 +11,7 @@ select
     outcome,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions
 where opened_on <= {{ as_of() }}

@@ -14,5 +14,6 @@ select
     {{ to_cents('principal') }} as principal_cents,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions

@@ -14,6 +14,7 @@ select
     status,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions
 where month_end <= {{ as_of() }}

@@ -7,4 +7,4 @@ select
     observed_on,
     "default" as is_default
 from versions
-where known_until is null
+where is_latest

@@ -12,6 +12,7 @@ select
     {{ to_cents('amount') }} as amount_cents,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions
 where value_date <= {{ as_of() }}

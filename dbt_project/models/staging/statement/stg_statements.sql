@@ -37,6 +37,7 @@ select
     net_change_in_cash,
     known_from,
     known_until,
-    version_no
+    version_no,
+    is_latest
 from versions
 where published_on <= {{ as_of() }}

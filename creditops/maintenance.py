@@ -1,0 +1,76 @@
+"""Housekeeping: old publications go, tables are vacuumed and their statistics kept fresh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from creditops.publish.tables import load_tables
+from creditops.settings import get_settings
+from creditops.warehouse.connection import connect
+from creditops.warehouse.run_log import step
+
+# Which role keeps which schemas in shape: each the tables it owns or may maintain.
+_KEEPERS = (("loader", ("raw",)), ("builder", ("intermediate", "marts", "features")))
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """What was done: publications removed with their rows, tables vacuumed."""
+
+    publications_removed: int
+    tables_vacuumed: int
+
+
+def maintain() -> Maintenance:
+    """Remove publications past their retention, then vacuum and analyse; safe at any time.
+
+    The current publication of a book, and the last one of every month, are never removed.
+    """
+    with step("maintain.publications", role="publisher") as running:
+        running.rows = removed = _remove_old_publications()
+    with step("maintain.vacuum", role="publisher") as running:
+        running.rows = vacuumed = sum(_vacuum(role, schemas) for role, schemas in _KEEPERS)
+    return Maintenance(removed, vacuumed)
+
+
+def _remove_old_publications() -> int:
+    with connect("publisher") as connection:
+        rows = connection.execute(
+            "select publication_id from ops.publication_history h"
+            " where created_at < now() - make_interval(days => %s)"
+            " and not exists (select from ops.publication p where p.publication_id = h.publication_id)"
+            " and publication_id not in (select distinct on (book, date_trunc('month', as_of_date))"
+            "   publication_id from ops.publication_history where status = 'published'"
+            "   order by book, date_trunc('month', as_of_date), as_of_date desc, published_at desc)"
+            " and status <> 'removed'",
+            (get_settings().publication_retention_days,),
+        ).fetchall()
+        old = [row[0] for row in rows]
+        for table in load_tables().values():
+            connection.execute(
+                sql.SQL("delete from published.{} where publication_id = any(%s)").format(
+                    sql.Identifier(table.name)
+                ),
+                (old,),
+            )
+        connection.execute(
+            "update ops.publication_history set status = 'removed' where publication_id = any(%s)", (old,)
+        )
+    return len(old)
+
+
+def _vacuum(role: str, schemas: tuple[str, ...]) -> int:
+    with connect(role, autocommit=True) as connection:
+        tables = connection.execute(
+            "select schemaname, relname from pg_stat_user_tables where schemaname = any(%s) order by 1, 2",
+            (list(schemas),),
+        ).fetchall()
+        for schema, table in tables:
+            connection.execute(
+                sql.SQL("vacuum (analyze, skip_locked) {}.{}").format(
+                    sql.Identifier(schema), sql.Identifier(table)
+                )
+            )
+    return len(tables)

@@ -1,0 +1,35 @@
+"""Housekeeping of the warehouse, every night."""
+
+from typing import Any
+
+from airflow.sdk import dag, task
+from chain_assets import DEFAULT_ARGS
+
+
+@dag(
+    dag_id="maintain",
+    schedule="30 2 * * *",
+    default_args=DEFAULT_ARGS,
+    max_active_runs=1,
+    catchup=False,
+    tags=["creditops", "operations"],
+    doc_md="""
+**What** removes publications past their retention (never the current one, never the last of a month), then
+vacuums and analyses the warehouse.
+**When** every night at 02:30 UTC. **From** `ops.publication_history`. **To** `published`, planner statistics.
+**On failure** nothing is half done; the next night does it. Run it from the grid at any time.
+""",
+)
+def maintain() -> None:
+    @task(task_id="maintain")
+    def run() -> dict[str, Any]:
+        from dataclasses import asdict
+
+        from creditops.maintenance import maintain as keep
+
+        return asdict(keep())
+
+    run()
+
+
+maintain()

@@ -1,0 +1,212 @@
+"""What is in the way or was left behind is mended and said; what others own is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from creditops.errors import CreditOpsError, UsageError
+from creditops.secrets import get_secret
+from creditops.services import databases, lifecycle, postgres, postgres_binaries, processes, supervision
+from creditops.services import home as home_folder
+from creditops.settings import get_settings
+from tests.services.conftest import Said, environment_of, living_in
+
+
+@contextmanager
+def _listening() -> Iterator[int]:
+    """A port that another program, this one, listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_a_port_in_use_is_passed_over(tmp_path: Path, said: Said) -> None:
+    with (
+        _listening() as taken,
+        living_in(tmp_path / "home", CREDITOPS_POSTGRES_PORT=str(taken)),
+    ):
+        endpoints = lifecycle.up(said, only={"postgres"})
+        assert endpoints.postgres is not None
+        assert endpoints.postgres[1] > taken
+        assert said.mentions(f"port {taken} is in use")
+        assert databases.problem() is None
+
+
+def test_two_homes_started_at_once_run_side_by_side(tmp_path: Path) -> None:
+    homes = [tmp_path / "one", tmp_path / "two"]
+    program = "from creditops.services import lifecycle; lifecycle.up(only={'postgres'})"
+    with living_in(homes[0]), living_in(homes[1]):
+        starting = [
+            subprocess.Popen([sys.executable, "-c", program], env=environment_of(home)) for home in homes
+        ]
+        assert [each.wait() for each in starting] == [0, 0]
+        places = [json.loads((home / "endpoints.json").read_text())["postgres"]["port"] for home in homes]
+        assert places[0] != places[1]
+        assert databases.problem() is None
+        lifecycle.down()
+        assert processes.of_home(homes[1]) == []
+        assert processes.of_home(homes[0])
+
+
+def test_a_data_directory_half_made_is_set_aside_and_made_anew(home: Path, said: Said) -> None:
+    data = home / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("18\n")
+    (data / "precious").write_text("rows")
+    lifecycle.up(said, only={"postgres"})
+    (aside,) = (home / "postgres").glob("data.unfinished-*")
+    assert (aside / "precious").read_text() == "rows"
+    assert said.mentions("half made", str(aside))
+    assert databases.problem() is None
+
+
+@pytest.mark.parametrize("holder", ["nobody any more", "a process of another program"])
+def test_a_stale_lock_file_is_removed(home: Path, said: Said, holder: str) -> None:
+    lifecycle.up(only={"postgres"})
+    lifecycle.down()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    pid = ended.pid if holder.startswith("nobody") else os.getpid()
+    lock = postgres.data_directory() / "postmaster.pid"
+    lock.write_text(f"{pid}\n{postgres.data_directory()}\n")
+    lifecycle.up(said, only={"postgres"})
+    assert said.mentions("lock file of a server that died")
+    assert databases.problem() is None
+
+
+def test_what_a_killed_supervisor_left_behind_is_ended(home: Path, said: Said) -> None:
+    lifecycle.up(only={"postgres"})
+    orphan = postgres.running_server()
+    supervisor = psutil.Process(supervision.pid())
+    supervisor.kill()
+    psutil.wait_procs([supervisor])
+    assert orphan is not None
+    assert orphan.is_running()
+    lifecycle.up(said, only={"postgres"})
+    assert not orphan.is_running()
+    assert said.mentions("left behind")
+    assert databases.problem() is None
+
+
+def test_down_ends_what_a_killed_supervisor_left_behind(home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    orphan = postgres.running_server()
+    supervisor = psutil.Process(supervision.pid())
+    supervisor.kill()
+    psutil.wait_procs([supervisor])
+    lifecycle.down()
+    assert orphan is not None
+    assert not orphan.is_running()
+    assert processes.of_home(home) == []
+
+
+def test_a_server_that_somebody_else_started_is_not_ended(home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    lifecycle.down()
+    user = postgres_binaries.server_user(postgres_binaries.find(), postgres.folder())
+    by_hand = subprocess.Popen(
+        postgres.program().command,
+        cwd=postgres.folder(),
+        env={name: value for name, value in os.environ.items() if name != processes.MARK},
+        stderr=subprocess.PIPE,
+        text=True,
+        **(user.switch if user else {}),
+    )
+    assert by_hand.stderr is not None
+    assert any("ready to accept connections" in line for line in by_hand.stderr)
+    try:
+        with pytest.raises(CreditOpsError, match="not started by this home"):
+            lifecycle.up(only={"postgres"})
+        lifecycle.down()
+        assert by_hand.poll() is None
+    finally:
+        by_hand.terminate()
+        by_hand.stderr.close()
+        by_hand.wait()
+
+
+def test_data_of_another_major_version_are_left_as_they_are(home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    lifecycle.down()
+    made_by = postgres.data_directory() / "PG_VERSION"
+    made_by.write_text("15\n")
+    with pytest.raises(CreditOpsError, match="made by PostgreSQL 15") as refused:
+        lifecycle.up(only={"postgres"})
+    assert "CREDITOPS_POSTGRES_BIN" in str(refused.value)
+    assert made_by.exists()
+
+
+def test_a_password_that_does_not_belong_to_the_data_is_explained(home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    lifecycle.down()
+    kept = json.loads((home / "secrets.json").read_text())
+    (home / "secrets.json").write_text(json.dumps(kept | {"postgres_owner": "lost"}))
+    with pytest.raises(CreditOpsError, match="password authentication failed") as refused:
+        lifecycle.up(only={"postgres"})
+    assert "secrets.json" in str(refused.value)
+
+
+def test_a_crashed_server_comes_back_by_itself(home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    server = postgres.running_server()
+    assert server is not None
+    server.kill()
+    psutil.wait_procs([server])
+    lifecycle.up(only={"postgres"})
+    again = postgres.running_server()
+    assert again is not None
+    assert again.pid != server.pid
+
+
+def test_executables_can_be_named(tmp_path: Path) -> None:
+    embedded = postgres_binaries.find().folder
+    with living_in(tmp_path / "home", CREDITOPS_POSTGRES_BIN=str(embedded)):
+        lifecycle.up(only={"postgres"})
+        assert databases.problem() is None
+    with (
+        living_in(tmp_path / "other", CREDITOPS_POSTGRES_BIN=str(tmp_path)),
+        pytest.raises(UsageError, match="CREDITOPS_POSTGRES_BIN"),
+    ):
+        lifecycle.up(only={"postgres"})
+
+
+def test_a_deep_home_finds_a_short_place_for_its_socket(tmp_path: Path) -> None:
+    deep = tmp_path / "a-folder-with-a-long-name" / ("b" * 60) / "home"
+    with living_in(deep):
+        lifecycle.up(only={"postgres"})
+        assert len(str(home_folder.socket_file())) < 100
+        assert databases.problem() is None
+
+
+def test_a_home_below_a_closed_folder_works(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with living_in(closed / "home"):
+        lifecycle.up(only={"postgres"})
+        with databases.connect("creditops", get_secret("postgres_owner"), "warehouse") as connection:
+            connection.execute("create table t as select generate_series(1, 1000) as n")
+
+
+def test_a_home_whose_name_cannot_be_expressed_is_refused(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CREDITOPS_HOME", str(tmp_path / "it's"))
+        get_settings.cache_clear()
+        with pytest.raises(UsageError, match="another folder"):
+            lifecycle.up(only={"postgres"})
+    get_settings.cache_clear()
+
+
+def test_an_unknown_service_is_wrong_use(home: Path) -> None:
+    with pytest.raises(UsageError, match="kafka"):
+        lifecycle.up(only={"kafka"})

@@ -1,0 +1,70 @@
+"""DOMAIN 2 in plain Python, one day of one facility at a time. Slow, and meant to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_DAYS, CURE_DAYS = 91, 90
+
+
+@dataclass
+class Item:
+    due: int
+    amount: int
+    dispute: tuple[int, int] | None = None
+
+
+@dataclass
+class Payment:
+    day: int
+    amount: int
+    item: int | None = None
+
+
+@dataclass
+class Facility:
+    """Items in order of due day, payments in any order; amounts in cents, days as numbers."""
+
+    items: list[Item] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
+
+    def state(self, day: int) -> tuple[int, int, int]:
+        """Days past due, the same without disputed items, and overdue amount on ``day``."""
+        received = [payment for payment in self.payments if payment.day <= day]
+        named = [0] * len(self.items)
+        for payment in received:
+            if payment.item is not None:
+                named[payment.item] += payment.amount
+        applied = [
+            min(max(money, 0), max(item.amount, 0)) for money, item in zip(named, self.items, strict=True)
+        ]
+        pool = sum(payment.amount for payment in received) - sum(applied)
+        dpd = undisputed = 0
+        due_so_far = overdue = 0
+        for item, money in zip(self.items, applied, strict=True):
+            remaining = item.amount - money
+            due_so_far += remaining
+            if item.due >= day:
+                continue
+            overdue = due_so_far - pool
+            if remaining <= 1 or due_so_far - pool <= 1:
+                continue
+            dpd = max(dpd, day - item.due)
+            if item.dispute is None or not item.dispute[0] <= day < item.dispute[1]:
+                undisputed = max(undisputed, day - item.due)
+        return dpd, undisputed, max(0, overdue) if dpd else 0
+
+    def default_and_cure(self, first: int, last: int, cure_days: int = CURE_DAYS) -> list[tuple[int, int]]:
+        """Default day and cure day (-1 if none) of each episode, found day by day."""
+        episodes: list[tuple[int, int]] = []
+        in_default, clean = False, 0
+        for day in range(first, last + 1):
+            dpd = self.state(day)[1]
+            clean = clean + 1 if dpd == 0 else 0
+            if in_default and clean >= cure_days:
+                episodes[-1] = (episodes[-1][0], day)
+                in_default = False
+            elif not in_default and dpd >= DEFAULT_DAYS:
+                episodes.append((day, -1))
+                in_default = True
+        return episodes
