@@ -77,9 +77,7 @@ def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSe
             f"{spec.name}: the {len(bad)} labelled rows of {book} hold only one outcome",
             hint="train on a longer history",
         )
-    return TrainingSet(
-        frame, bad, dates, counts, hashlib.sha256(raw).hexdigest()[:32], relation, columns
-    )
+    return TrainingSet(frame, bad, dates, counts, hashlib.sha256(raw).hexdigest()[:32], relation, columns)
 
 
 def observation_dates(
@@ -162,8 +160,7 @@ def _read(raw: bytes, spec: ScorecardSpec, columns: FeatureColumns) -> pd.DataFr
     from pyarrow import csv
 
     types = {
-        name: pa.float64() if spec.features[name].kind == "numeric" else pa.string()
-        for name in columns.types
+        name: pa.float64() if spec.features[name].kind == "numeric" else pa.string() for name in columns.types
     }
     types |= {"customer_id": pa.string(), "observation_date": pa.date32(), "bad": pa.int8()}
     table = csv.read_csv(

@@ -18,11 +18,7 @@ def bin_index(characteristic: Characteristic, values: pd.Series) -> np.ndarray:
     """Position of each row's bin in ``characteristic.bins``; shape (rows,), int16."""
     if characteristic.kind == "numeric":
         return _numeric_index(characteristic, values)
-    lookup = {
-        value: position
-        for position, each in enumerate(characteristic.bins)
-        for value in each.values
-    }
+    lookup = {value: position for position, each in enumerate(characteristic.bins) for value in each.values}
     other, missing = characteristic.index_of("other"), characteristic.index_of("missing")
     objects = values.astype(object)
     index = objects.map(lambda value: lookup.get(value, other)).to_numpy(dtype=np.int16)
@@ -95,9 +91,7 @@ def _reasons(table: PointsTable, points: np.ndarray) -> dict[str, object]:
         lookup = np.array(texts, dtype=object)
         for rank in range(REASONS):
             if rank < order.shape[1]:
-                columns[f"reason_{rank + 1}{suffix}"] = np.where(
-                    lost[:, rank], lookup[order[:, rank]], None
-                )
+                columns[f"reason_{rank + 1}{suffix}"] = np.where(lost[:, rank], lookup[order[:, rank]], None)
             else:
                 columns[f"reason_{rank + 1}{suffix}"] = np.full(len(points), None, dtype=object)
     return columns

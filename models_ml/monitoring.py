@@ -33,9 +33,7 @@ def monitor(book: str, as_of: date) -> int:
     """
     champions = registry.champions(book)
     if not champions:
-        raise CreditOpsError(
-            f"book {book} has no champion to monitor", hint="see `creditops models list`"
-        )
+        raise CreditOpsError(f"book {book} has no champion to monitor", hint="see `creditops models list`")
     rows = 0
     for champion in champions:
         spec = find_scorecard(champion["scorecard"])
@@ -46,8 +44,7 @@ def monitor(book: str, as_of: date) -> int:
             if table is not None:
                 figures += _characteristic_figures(connection, book, as_of, spec, table)
             connection.execute(
-                "delete from scoring.model_monitoring"
-                " where book = %s and as_of_date = %s and scorecard = %s",
+                "delete from scoring.model_monitoring where book = %s and as_of_date = %s and scorecard = %s",
                 (book, as_of, spec.name),
             )
             connection.cursor().executemany(
@@ -64,8 +61,9 @@ def _score_figures(
     connection: psycopg.Connection, book: str, as_of: date, spec: ScorecardSpec, table: PointsTable | None
 ) -> list[Figure]:
     found = connection.execute(
-        "select score, grade, count(*), sum(pd) from scoring.customer_scores"
-        " where book = %s and as_of_date = %s and scorecard = %s group by 1, 2",
+        # Exact sums in a fixed order: a second run of the same day gives the same figures.
+        "select score, grade, count(*), sum(pd::numeric)::float8 from scoring.customer_scores"
+        " where book = %s and as_of_date = %s and scorecard = %s group by 1, 2 order by 1, 2",
         (book, as_of, spec.name),
     ).fetchall()
     if not found:
@@ -114,5 +112,3 @@ def _characteristic_figures(
         csi = stability_index([b.count for b in each.bins], actual)
         figures.append(("csi", each.name, csi, None, None, status(csi)))
     return figures
-
-

@@ -103,9 +103,7 @@ def _by_outcome(axis: Any, score: np.ndarray, bad: np.ndarray, name: str) -> Non
     _label(axis, f"Score by outcome ({name})", "score", "density")
 
 
-def _by_split(
-    axis: Any, figures: dict[str, SplitFigures], score: np.ndarray, splits: np.ndarray
-) -> None:
+def _by_split(axis: Any, figures: dict[str, SplitFigures], score: np.ndarray, splits: np.ndarray) -> None:
     edges = np.histogram_bin_edges(score, bins=30)
     for name, split in figures.items():
         axis.hist(

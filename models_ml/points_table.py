@@ -209,15 +209,11 @@ class PointsTable:
                 "scaling": Scaling(**data["scaling"]),
                 "calibration": Calibration(**data["calibration"]),
                 "grades": tuple(Grade(**grade) for grade in data["grades"]),
-                "baseline": Baseline(
-                    tuple(data["baseline"]["edges"]), tuple(data["baseline"]["shares"])
-                ),
+                "baseline": Baseline(tuple(data["baseline"]["edges"]), tuple(data["baseline"]["shares"])),
             }
         )
 
 
 def _characteristic(data: dict[str, Any]) -> Characteristic:
-    bins = tuple(
-        Bin(**{**b, "values": tuple(b["values"]), "codes": tuple(b["codes"])}) for b in data["bins"]
-    )
+    bins = tuple(Bin(**{**b, "values": tuple(b["values"]), "codes": tuple(b["codes"])}) for b in data["bins"])
     return Characteristic(**{**data, "text": Text(**data["text"]), "bins": bins})

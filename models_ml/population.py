@@ -69,9 +69,7 @@ def feature_columns(
     return FeatureColumns(types, frozenset(absent))
 
 
-def labelled_relation(
-    spec: ScorecardSpec, book: str, dates: Sequence[date], columns: FeatureColumns
-) -> str:
+def labelled_relation(spec: ScorecardSpec, book: str, dates: Sequence[date], columns: FeatureColumns) -> str:
     """Parenthesised query of the training rows: keys, ``bad`` and the features as stored.
 
     Rows have a complete window, label good or bad, and none of the exclusions.

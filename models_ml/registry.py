@@ -200,9 +200,7 @@ def reject(name: str, version: str, *, actor: str, reason: str) -> str:
     number = str(_version(connection, name, version).version)
     _require_reason(reason)
     if alias_version(name, CHAMPION) == number:
-        raise UsageError(
-            f"{name} version {number} is the champion", hint="use `creditops models rollback`"
-        )
+        raise UsageError(f"{name} version {number} is the champion", hint="use `creditops models rollback`")
     if alias_version(name, CHALLENGER) == number:
         connection.delete_registered_model_alias(name, CHALLENGER)
     _tag(connection, name, number, _decision("rejected", actor, reason))
@@ -243,9 +241,7 @@ def history(name: str, at: datetime | None = None) -> dict[str, Any] | None:
     return audit.champion_at(name, at or datetime.now(UTC))
 
 
-def _refusal(
-    name: str, tags: Mapping[str, str], number: str, previous: str | None
-) -> str | None:
+def _refusal(name: str, tags: Mapping[str, str], number: str, previous: str | None) -> str | None:
     if tags.get(STATUS) == "rejected":
         return f"version {number} was rejected: {tags.get('reason', '')}"
     if tags.get("gates_passed") != "true":

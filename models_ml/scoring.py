@@ -25,9 +25,7 @@ from models_ml.spec import scorecard as find_scorecard
 from models_ml.sql import compile, identifier, literal
 
 CHUNK_ROWS = 50_000
-_REASONS = [
-    f"reason_{rank}{suffix}" for suffix in ("", "_zh", "_en") for rank in range(1, REASONS + 1)
-]
+_REASONS = [f"reason_{rank}{suffix}" for suffix in ("", "_zh", "_en") for rank in range(1, REASONS + 1)]
 _COLUMNS = [
     "book", "as_of_date", "scorecard", "customer_id", "model_version", "score", "pd", "grade",
     "points_total", *_REASONS, "observed_on",

@@ -105,9 +105,7 @@ def _typed_source(
     table: PointsTable, relation: str, keys: Sequence[str], types: Mapping[str, str], where: str | None
 ) -> str:
     """The relation, with every feature as double precision or text, each cast once."""
-    wanted = {
-        each.name: _DOUBLE if each.kind == "numeric" else "text" for each in table.characteristics
-    }
+    wanted = {each.name: _DOUBLE if each.kind == "numeric" else "text" for each in table.characteristics}
     if where is None and all(types.get(name, type_) == type_ for name, type_ in wanted.items()):
         return relation
     columns = [identifier(key) for key in keys]
@@ -175,9 +173,7 @@ def _decision_columns(table: PointsTable) -> list[str]:
     return [f"{lookup} as pd", f"{grade} as grade", "score as points_total"]
 
 
-def _reason_columns(
-    table: PointsTable, suffix: str, text: Callable[[Characteristic], str]
-) -> list[str]:
+def _reason_columns(table: PointsTable, suffix: str, text: Callable[[Characteristic], str]) -> list[str]:
     # Positions were packed from the top (63 first), so the lookup lists them backwards.
     texts = ", ".join(literal(text(each)) for each in reversed(table.characteristics))
     first = _PACK - 1 - len(table.characteristics)

@@ -97,9 +97,7 @@ def log_scorecard(
     mlflow = _mlflow()
     with _quiet():
         experiment = mlflow.set_experiment(name)
-        with mlflow.start_run(
-            experiment_id=experiment.experiment_id, log_system_metrics=False
-        ) as run:
+        with mlflow.start_run(experiment_id=experiment.experiment_id, log_system_metrics=False) as run:
             now = get_current_time_millis()
             connection.log_batch(
                 run.info.run_id,
@@ -140,9 +138,7 @@ def load_table(name: str, version: str) -> PointsTable | None:
     source = connection.get_model_version_download_uri(name, version)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         try:
-            path = mlflow.artifacts.download_artifacts(
-                f"{source}/artifacts/{TABLE_FILE}", dst_path=folder
-            )
+            path = mlflow.artifacts.download_artifacts(f"{source}/artifacts/{TABLE_FILE}", dst_path=folder)
         except (mlflow.exceptions.MlflowException, OSError):
             return None
         return PointsTable.from_json(Path(path).read_text(encoding="utf-8"))

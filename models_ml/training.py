@@ -185,9 +185,7 @@ def prove_parity(connection: Any, fitted: FittedScorecard, data: TrainingSet) ->
 
     logged_form = ScorecardModel(PointsTable.from_json(fitted.table.to_json()))
     predicted = logged_form.predict(None, data.frame[fitted.table.features])
-    return check_parity(
-        connection, fitted.table, data.relation, data.columns, data.frame[KEYS], predicted
-    )
+    return check_parity(connection, fitted.table, data.relation, data.columns, data.frame[KEYS], predicted)
 
 
 def seed_study(
@@ -197,9 +195,7 @@ def seed_study(
     return [fit(book, spec, data, seed=seed).figures[HOLD_OUT] for seed in seeds]
 
 
-def _params(
-    book: str, spec: ScorecardSpec, as_of: date, seed: int, data: TrainingSet
-) -> dict[str, Any]:
+def _params(book: str, spec: ScorecardSpec, as_of: date, seed: int, data: TrainingSet) -> dict[str, Any]:
     return {
         "book": book,
         "scorecard": spec.name,

@@ -48,9 +48,7 @@ def write_pack(folder: Path, contents: PackContents) -> None:
     """
     plots = folder / "plots"
     plots.mkdir(parents=True, exist_ok=True)
-    score_figure(
-        plots / "score.png", contents.figures, contents.score, contents.bad, contents.splits
-    )
+    score_figure(plots / "score.png", contents.figures, contents.score, contents.bad, contents.splits)
     characteristics_figure(plots / "characteristics.png", contents.table)
     pd.DataFrame(evidence_rows(contents.model.candidates)).drop(
         columns=["points", "mean_points", "contribution", "coefficient"]

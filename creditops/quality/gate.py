@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+import psycopg
+
 from creditops.errors import DataRefusedError
 from creditops.quality.suites import ExpectationSpec, Gate, Suite, load_checkpoint, load_suites
 from creditops.warehouse.connection import connect, url
@@ -171,7 +173,7 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
         for result in outcome.results:
             assert result.expectation_config is not None
             spec = by_name[result.expectation_config.meta["check"]]
-            yield _check_result(target, spec, result, total)
+            yield _check_result(target, spec, result, total, role)
 
 
 def _count(target: Target, role: str) -> int:
@@ -181,7 +183,7 @@ def _count(target: Target, role: str) -> int:
     return int(row[0])
 
 
-def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int) -> CheckResult:
+def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int, role: str) -> CheckResult:
     found = result.result or {}
     failed = found.get("unexpected_count")
     observed = found.get("observed_value")
@@ -191,9 +193,7 @@ def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int
             examples.append(value)
     if spec.type == "unexpected_rows_expectation":
         failed = observed if isinstance(observed, int) else 0
-        examples = [
-            _plain(row) for row in (found.get("details") or {}).get("unexpected_rows", [])[:_EXAMPLES]
-        ]
+        examples = [] if result.success else _unexpected_rows(target, spec, role)
     elif failed is None:
         failed = 0 if result.success else total
         if not result.success and observed is not None:
@@ -211,6 +211,19 @@ def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int
         int(failed),
         [_plain(value) for value in examples],
     )
+
+
+def _unexpected_rows(target: Target, spec: ExpectationSpec, role: str) -> list[Any]:
+    """First rows of a failed query, which the library counts but does not keep."""
+    query = spec.kwargs["unexpected_rows_query"].replace("{batch}", f"({target.query}) as batch_rows")
+    with connect(role) as connection:
+        try:
+            cursor = connection.execute(f"select * from ({query}) as unexpected limit {_EXAMPLES}")
+        except psycopg.Error:
+            return []  # the query itself is faulty; the library's message says how
+        assert cursor.description is not None
+        names = [column.name for column in cursor.description]
+        return [", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True)) for row in cursor]
 
 
 def _messages(exception_info: dict[str, Any]) -> Iterable[str]:
