@@ -193,10 +193,7 @@ def _models_in_force(book: str) -> list[dict[str, Any]]:
 
 
 STEPS: Mapping[str, Step] = {
-    **{
-        f"ingest_{domain}": partial(ingest, domain=domain)
-        for domain in DOMAINS
-    },
+    **{f"ingest_{domain}": partial(ingest, domain=domain) for domain in DOMAINS},
     "gate_raw": gate_raw,
     **{f"build_{layer}": partial(build_layer, layer=layer) for layer in LAYERS},
     "train": train,

@@ -8,6 +8,7 @@ bins of their own.
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -85,7 +86,7 @@ def characteristic(feature: Feature, cuts: Sequence[float] | Sequence[Sequence[s
     bins: list[Bin] = []
     if feature.kind == "numeric":
         edges: list[float | None] = [None, *(float(cut) for cut in cuts), None]  # type: ignore[arg-type]
-        bins += [Bin("range", lower=a, upper=b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        bins += [Bin("range", lower=a, upper=b) for a, b in itertools.pairwise(edges)]
         bins += [Bin("special", codes=(code,), note=note) for code, note in feature.special_values.items()]
     else:
         bins += [Bin("values", values=tuple(group)) for group in cuts]  # type: ignore[arg-type]
@@ -118,7 +119,7 @@ def with_evidence(each: Characteristic, values: pd.Series, bad: np.ndarray) -> C
             woe = weight_of_evidence(rows - events, events, total - total_bads, total_bads)
             goods = counts[position] - bads[position]
             iv += (goods / (total - total_bads) - bads[position] / total_bads) * woe
-        bins.append(replace(old, count=int(counts[position]), bads=int(round(bads[position])), woe=woe))
+        bins.append(replace(old, count=int(counts[position]), bads=round(bads[position]), woe=woe))
     return replace(each, bins=tuple(bins), iv=float(iv))
 
 

@@ -19,7 +19,8 @@ from models_ml.split import DEVELOPMENT, HOLD_OUT
 @dataclass(frozen=True)
 class Comparison:
     """``auc`` of the new version and of champion ``version`` on ``rows`` hold-out rows, their
-    difference (new less champion) and the DeLong p-value of it."""
+    difference (new less champion) and the DeLong p-value of it.
+    """
 
     version: str
     rows: int

@@ -91,7 +91,9 @@ def _reasons(table: PointsTable, points: np.ndarray) -> dict[str, object]:
         lookup = np.array(texts, dtype=object)
         for rank in range(REASONS):
             if rank < order.shape[1]:
-                columns[f"reason_{rank + 1}{suffix}"] = np.where(lost[:, rank], lookup[order[:, rank]], None)
+                columns[f"reason_{rank + 1}{suffix}"] = np.where(
+                    lost[:, rank], lookup[order[:, rank]], np.array(None)
+                )
             else:
                 columns[f"reason_{rank + 1}{suffix}"] = np.full(len(points), None, dtype=object)
     return columns

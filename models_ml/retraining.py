@@ -16,7 +16,8 @@ from models_ml.training import TrainingOutcome, train
 
 def due(book: str, as_of: date) -> list[str]:
     """Scorecards of the book never trained, or last trained as of an earlier month, that have a
-    full outcome window by ``as_of``."""
+    full outcome window by ``as_of``.
+    """
     return [
         spec.name
         for spec in scorecards_of(book)

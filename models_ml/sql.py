@@ -160,15 +160,12 @@ def _decision_columns(table: PointsTable) -> list[str]:
     pds = table.pd_table()
     values = ", ".join(repr(value) for value in pds)
     lookup = f"('{{{values}}}'::float8[])[score + {1 - low}]"
-    thresholds, previous = [], None
+    lowest: dict[str, int] = {}  # lowest score of each grade, best grade first
     for score in range(high, low - 1, -1):
-        grade = table.grade_of(pds[score - low])
-        if grade != previous:
-            thresholds.append([score, grade])
-            previous = grade
-        thresholds[-1][0] = score
-    branches = " ".join(f"when score >= {score} then {literal(grade)}" for score, grade in thresholds[:-1])
-    last = literal(str(thresholds[-1][1]))
+        lowest[str(table.grade_of(pds[score - low]))] = score
+    *above, worst = lowest
+    branches = " ".join(f"when score >= {lowest[each]} then {literal(each)}" for each in above)
+    last = literal(worst)
     grade = f"case {branches} else {last} end" if branches else last
     return [f"{lookup} as pd", f"{grade} as grade", "score as points_total"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 STABLE, ACT = 0.10, 0.25
 _EMPTY = 1e-4  # share that stands for an empty class, so that the logarithm exists
 
 
-def stability_index(expected: Sequence[float], actual: Sequence[float]) -> float:
+def stability_index(expected: ArrayLike, actual: ArrayLike) -> float:
     """sum of (actual - expected) x ln(actual / expected) over classes.
 
     Parameters

@@ -73,5 +73,7 @@ def report(
     if lang not in ("zh", "en"):
         raise UsageError(f"--lang {lang!r} is not known", hint="use zh or en")
     with console.status("rendering"):
-        path = render(check_book(book), parse_day(as_of) if as_of else None, lang="zh" if lang == "zh" else "en")
+        path = render(
+            check_book(book), parse_day(as_of) if as_of else None, lang="zh" if lang == "zh" else "en"
+        )
     console.print(str(path), soft_wrap=True, markup=False)

@@ -94,6 +94,9 @@ def down(progress: Progress | None = None) -> list[str]:
     Names of the programs that were running.
     """
     say = progress if progress is not None else (lambda _: None)
+    home = get_settings().home
+    if not home.exists() and not processes.of_home(home):
+        return []
     with home_folder.locked(say):
         states = supervision.states()
         running = sorted(state.name for state in states.values() if state.pid)

@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from creditops.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Program:
@@ -39,7 +41,7 @@ class Program:
             "command": _escaped(shlex.join(self.command)),
             "directory": _escaped(str(self.directory)),
             "environment": ",".join(
-                f"{name}={_quoted(value)}" for name, value in sorted(self.environment.items())
+                f"{name}={_quoted(name, value)}" for name, value in sorted(self.environment.items())
             ),
             "user": self.user or "",
             "priority": str(self.priority),
@@ -64,6 +66,8 @@ def _escaped(value: str) -> str:
     return value.replace("%", "%%")
 
 
-def _quoted(value: str) -> str:
-    quote = "'" if '"' in value else '"'
-    return f"{quote}{_escaped(value)}{quote}"
+def _quoted(name: str, value: str) -> str:
+    """The value in quotes; supervisor's format has no way to write a quote inside."""
+    if {'"', "\n"}.intersection(value) or value.endswith("'"):
+        raise UsageError(f"{name} holds a quote or a line break: {value!r}", hint="choose another value")
+    return f'"{_escaped(value)}"'

@@ -39,6 +39,16 @@ snapshot_ends as (
     group by scope_key
 ),
 
+-- Scopes whose items do not simply queue: some payment names an item, or an item is disputed.
+queued_scopes as (
+    select scope_key
+    from credit_entries
+    where due_item_id is not null
+    union
+    select scope_key
+    from disputes
+),
+
 bounds as (
     select
         scopes.scope_key,
@@ -52,16 +62,19 @@ bounds as (
         scopes.credit_limit_cents,
         schedules.scope_key is not null as has_dues,
         snapshot_ends.scope_key is not null as has_reports,
+        queued_scopes.scope_key is not null as is_queued,
         scopes.basis = 'loan'
         and coalesce({{ is_schedule_complete('schedules', 'scopes.principal_cents') }}, false) as may_be_repaid
     from scopes
     left join schedules on scopes.scope_key = schedules.scope_key
     left join snapshot_ends on scopes.scope_key = snapshot_ends.scope_key
+    left join queued_scopes on scopes.scope_key = queued_scopes.scope_key
 ),
 
 grid as (
     select
         bounds.scope_key,
+        bounds.is_queued,
         months.month_end
     from bounds
     inner join months
@@ -168,16 +181,6 @@ running as (
     from monthly_flows
 ),
 
--- Scopes whose items do not simply queue: some payment names an item, or an item is disputed.
-queued_scopes as (
-    select scope_key
-    from credit_entries
-    where due_item_id is not null
-    union
-    select scope_key
-    from disputes
-),
-
 -- Oldest first: at each month end, the lowest item whose level the payments to date do not reach.
 
 levels as (
@@ -233,17 +236,19 @@ queue_items as (
         {{ days_after('due_ladder.due_date', 1) }} as enters_on,
         due_ladder.amount_cents
     from due_ladder
-    inner join queued_scopes on due_ladder.scope_key = queued_scopes.scope_key
-    where due_ladder.amount_cents > 0
+    inner join bounds on due_ladder.scope_key = bounds.scope_key
+    where
+        bounds.is_queued
+        and due_ladder.amount_cents > 0
 ),
 
 queue_looks as (
     select
-        grid.scope_key,
-        grid.month_end as look_on,
-        grid.month_end as looks_until
+        scope_key,
+        month_end as look_on,
+        month_end as looks_until
     from grid
-    inner join queued_scopes on grid.scope_key = queued_scopes.scope_key
+    where is_queued
 ),
 
 {{ open_item_ctes() }},
@@ -320,7 +325,7 @@ states as (
         ) as last_reported_on,
         coalesce(
             case
-                when queued_scopes.scope_key is not null
+                when bounds.is_queued
                     then {{ days_between('open_states.due_date', 'running.month_end') }}
                 when first_open.due_date < running.month_end
                     then {{ days_between('first_open.due_date', 'running.month_end') }}
@@ -329,7 +334,7 @@ states as (
         ) as settled_dpd,
         coalesce(
             case
-                when queued_scopes.scope_key is not null
+                when bounds.is_queued
                     then {{ days_between('open_states.undisputed_due_date', 'running.month_end') }}
                 when first_open.due_date < running.month_end
                     then {{ days_between('first_open.due_date', 'running.month_end') }}
@@ -338,17 +343,16 @@ states as (
         ) as settled_dpd_undisputed,
         coalesce(
             case
-                when queued_scopes.scope_key is not null then open_states.overdue_cents
+                when bounds.is_queued then open_states.overdue_cents
                 when first_open.due_date < running.month_end
                     then running.billed_to_date - running.due_today_cents
                         - greatest(running.pool_to_date, first_open.due_before_cents)
             end,
             0
         ) as overdue_cents,
-        queued_scopes.scope_key is null and first_open.due_date is null as is_all_settled
+        not bounds.is_queued and first_open.due_date is null as is_all_settled
     from running
     inner join bounds on running.scope_key = bounds.scope_key
-    left join queued_scopes on running.scope_key = queued_scopes.scope_key
     left join first_open
         on
             running.scope_key = first_open.scope_key

@@ -24,7 +24,9 @@ def described_models(path: Path) -> list[dict[str, Any]]:
     return yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
 
 
-@pytest.mark.parametrize("path", MODEL_FILES, ids=lambda path: f"{path.parent.parent.name}.{path.parent.name}")
+@pytest.mark.parametrize(
+    "path", MODEL_FILES, ids=lambda path: f"{path.parent.parent.name}.{path.parent.name}"
+)
 def test_models_and_columns_are_described_in_english_and_chinese(path: Path) -> None:
     for model in described_models(path):
         assert "Grain: " in model["description"], model["name"]
@@ -34,6 +36,8 @@ def test_models_and_columns_are_described_in_english_and_chinese(path: Path) -> 
 
 
 def test_every_model_is_described() -> None:
-    described = {model["name"] for path in PROJECT.glob("models/**/_*.yml") for model in described_models(path)}
+    described = {
+        model["name"] for path in PROJECT.glob("models/**/_*.yml") for model in described_models(path)
+    }
 
     assert described == {path.stem for path in PROJECT.glob("models/**/*.sql")}

@@ -42,7 +42,7 @@ def one_loan(warehouse: str) -> Iterator[None]:
                 for month in (6, 7, 9)
             ],
         )
-    yield
+    return
 
 
 def pay(payment_id: str, value_date: date, amount: int, known: datetime, batch: int = 2) -> None:
@@ -142,7 +142,11 @@ def test_every_observation_date_equals_a_build_of_that_day() -> None:
     accounts = [random_account(random, number) for number in range(60)]
     delays = (0, 0, 0, 1, 5, 40, 80)
     delivered = raw_rows(accounts)
-    for source, day_of in (("facilities", "opened_on"), ("due_items", "issued_on"), ("payments", "value_date")):
+    for source, day_of in (
+        ("facilities", "opened_on"),
+        ("due_items", "issued_on"),
+        ("payments", "value_date"),
+    ):
         corrected = []
         for row in delivered[source]:
             day = date.fromordinal(row[day_of].toordinal() + random.choice(delays))
@@ -166,7 +170,8 @@ def test_every_observation_date_equals_a_build_of_that_day() -> None:
         build("demo", month_end, schema_prefix="asof_")
         history, then = (
             rows(
-                f"select * from {schema}.feat_retail_behaviour where observation_date = %s order by customer_id",
+                f"select * from {schema}.feat_retail_behaviour where observation_date = %s"
+                " order by customer_id",
                 month_end,
             )
             for schema in ("features", "asof_features")

@@ -84,7 +84,10 @@ def panel_differences(accounts: list[oracle.Account], as_of: date) -> Iterator[t
     for account in accounts:
         for month_end in month_ends(account.opened_on, as_of):
             row = found.get((account.facility_id, month_end))
-            late, overdue = oracle.days_past_due(account, month_end), oracle.overdue_amount(account, month_end)
+            late, overdue = (
+                oracle.days_past_due(account, month_end),
+                oracle.overdue_amount(account, month_end),
+            )
             is_loan = account.product_type.endswith("loan")
             balance = (oracle.loan_balance if is_loan else oracle.trade_balance)(account, month_end)
             if row is None:

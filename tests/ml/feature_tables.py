@@ -15,7 +15,16 @@ import pandas as pd
 
 from creditops.warehouse import connect
 
-_MONEY = ("balance", "limit_total", "paid_m", "paid_avg", "paid_max", "paid_min", "overdue_amount", "bureau_exposure")
+_MONEY = (
+    "balance",
+    "limit_total",
+    "paid_m",
+    "paid_avg",
+    "paid_max",
+    "paid_min",
+    "overdue_amount",
+    "bureau_exposure",
+)
 _RATIO = ("utilisation", "ratio", "trend", "paid_to_balance")
 _COUNT = ("months", "dpd", "state", "active", "products", "newest", "inquiries", "oldest", "new_accounts",
           "guarantees", "public", "worst", "bureau_score")  # fmt: skip
@@ -44,7 +53,8 @@ def write_table(table: str, frame: pd.DataFrame) -> None:
     if table == "label_default":
         columns = [
             "book text", "customer_id text", "observation_date date", "window_months int",
-            "window_complete bool", "bad bool", "worst_dpd int", "label text", "exclusion text", "source text",
+            "window_complete bool", "bad bool", "worst_dpd int", "label text", "exclusion text",
+            "source text",
         ]  # fmt: skip
     out = frame.copy()
     for name in out.columns:
@@ -59,9 +69,7 @@ def write_table(table: str, frame: pd.DataFrame) -> None:
             copy.write(buffer.getvalue())
 
 
-def labels(
-    keys: pd.DataFrame, bad: np.ndarray, *, source: str = "panel", months: int = 12
-) -> pd.DataFrame:
+def labels(keys: pd.DataFrame, bad: np.ndarray, *, source: str = "panel", months: int = 12) -> pd.DataFrame:
     """``label_default`` rows with full windows and no exclusion."""
     return keys.assign(
         window_months=months,
@@ -123,7 +131,8 @@ def taiwan(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
             "paid_min_6m": paid.min(axis=1),
             "balance_change_3m": balance[:, 0] - balance[:, 3],
             "balance_change_5m": balance[:, 0] - balance[:, 5],
-            "balance_to_limit_trend_6m": (used * np.array([2.5, 1.5, 0.5, -0.5, -1.5, -2.5])).sum(axis=1) / 17.5,
+            "balance_to_limit_trend_6m": (used * np.array([2.5, 1.5, 0.5, -0.5, -1.5, -2.5])).sum(axis=1)
+            / 17.5,
             "products_held": 1,
             "newest_account_months": 6,
         }

@@ -64,7 +64,17 @@ def test_values_beside_a_boundary_in_every_direction(module_warehouse: str) -> N
         numeric("x", [-1.0, cut], [5, 10, 20], missing=3, special={999.0: 7}, mean=12.34),
         categorical("c", [("it's",), ("", "华东")], [1, 2], missing=3, other=4),
     )
-    values = [cut, math.nextafter(cut, 1), math.nextafter(cut, 0), 0.3, 999.0, math.nan, None, math.inf, -math.inf]
+    values = [
+        cut,
+        math.nextafter(cut, 1),
+        math.nextafter(cut, 0),
+        0.3,
+        999.0,
+        math.nan,
+        None,
+        math.inf,
+        -math.inf,
+    ]
     frame = pd.DataFrame(
         {
             "x": pd.Series(values, dtype=object),

@@ -81,7 +81,8 @@ def test_training_logs_figures_tables_plots_and_a_usable_model(first: TrainingOu
 def test_the_pack_shows_gates_points_and_both_languages(first: TrainingOutcome, tmp_path: Path) -> None:
     page = Path(tracking.client().download_artifacts(first.run_id, "validation_pack.html", str(tmp_path)))
     text = page.read_text(encoding="utf-8")
-    for expected in ("零售行为评分卡", "Retail behaviour scorecard", "no_leakage", "DeLong", "excluded: in_default",
+    for expected in ("零售行为评分卡", "Retail behaviour scorecard", "no_leakage", "DeLong",
+                     "excluded: in_default",
                      "data:image/png;base64,"):  # fmt: skip
         assert expected in text
 
@@ -117,7 +118,9 @@ def test_a_promoted_version_is_champion_with_tags_and_audit(
     assert shown["decided_by"] == "gates"
     assert all(gate["passed"] for gate in shown["gates"])
     with connect("modeller") as connection:
-        actions = connection.execute("select action, actor from ops.audit where object = %s", (NAME,)).fetchall()
+        actions = connection.execute(
+            "select action, actor from ops.audit where object = %s", (NAME,)
+        ).fetchall()
     assert {("model.train", "trainer"), ("model.promote", "gates")} <= set(actions)
     assert (registry.history(NAME) or {})["version"] == first.model_version
 
@@ -162,15 +165,20 @@ def test_monitoring_finds_a_stable_score_and_a_shifted_one(champion: PromotionOu
     assert monitoring.monitor("demo", AS_OF) > 5
     with connect("modeller") as connection:
         rows = connection.execute(
-            "select metric, segment, value, status from scoring.model_monitoring where as_of_date = %s", (AS_OF,)
+            "select metric, segment, value, status from scoring.model_monitoring where as_of_date = %s",
+            (AS_OF,),
         ).fetchall()
     found = {(metric, segment): (value, status) for metric, segment, value, status in rows}
     assert found["population", "all"][0] == 890
     assert found["psi", "all"][1] == "green"
     assert any(metric == "csi" for metric, _ in found)
-    assert sum(value for (metric, _), (value, _) in found.items() if metric == "grade_share") == pytest.approx(1)
+    assert sum(
+        value for (metric, _), (value, _) in found.items() if metric == "grade_share"
+    ) == pytest.approx(1)
     with connect("modeller") as connection:
-        connection.execute("update scoring.customer_scores set score = score - 60 where customer_id > 'R000400'")
+        connection.execute(
+            "update scoring.customer_scores set score = score - 60 where customer_id > 'R000400'"
+        )
     monitoring.monitor("demo", AS_OF)
     with connect("modeller") as connection:
         value, status = connection.execute(

@@ -103,9 +103,7 @@ def _values(type_: str, boundaries: list[float], codes: list[float]) -> st.Searc
         cents = st.integers(-500, 500).map(lambda value: value / 100)
         return cents | st.sampled_from([0.1, 2.05, -1.0, 999.0, None])
     near = [
-        value
-        for b in boundaries
-        for value in (b, math.nextafter(b, -math.inf), math.nextafter(b, math.inf))
+        value for b in boundaries for value in (b, math.nextafter(b, -math.inf), math.nextafter(b, math.inf))
     ]
     odd = [math.nan, math.inf, -math.inf, -0.0, 1e-300, *codes, None, *near]
     return st.sampled_from(odd) | _finite

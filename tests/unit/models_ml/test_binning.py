@@ -56,7 +56,9 @@ def test_missing_and_special_values_have_bins_of_their_own() -> None:
     st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=2, max_size=40, unique=True),
     st.data(),
 )
-def test_a_readable_cut_parts_the_values_as_the_exact_one_does(values: list[float], data: st.DataObject) -> None:
+def test_a_readable_cut_parts_the_values_as_the_exact_one_does(
+    values: list[float], data: st.DataObject
+) -> None:
     array = np.array(values)
     splits = sorted(data.draw(st.lists(st.floats(-1e6, 1e6, allow_nan=False), max_size=5)))
     cuts = readable_boundaries(array, splits)

@@ -1,0 +1,112 @@
+"""Where services are found: settings first, then what `up` wrote; and what `status` says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from creditops.errors import ServiceUnreachableError
+from creditops.secrets import get_secret
+from creditops.services import addresses, lifecycle, ports
+from creditops.services.addresses import Endpoints
+from creditops.services.program import Program
+from creditops.settings import get_settings
+from tests.services.conftest import FOREIGN, Said
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Settings of a home where nothing has been started."""
+    for name in FOREIGN:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CREDITOPS_HOME", str(tmp_path))
+    get_settings.cache_clear()
+    yield monkeypatch
+    get_settings.cache_clear()
+
+
+def test_nothing_started_says_how_to_start(environment: pytest.MonkeyPatch) -> None:
+    for ask in (addresses.mlflow_url, addresses.airflow_url, addresses.postgres_address):
+        with pytest.raises(ServiceUnreachableError, match="creditops up"):
+            ask()
+
+
+def test_what_up_wrote_is_read_back(environment: pytest.MonkeyPatch) -> None:
+    written = Endpoints(("127.0.0.1", 5433), "http://127.0.0.1:5001", "http://127.0.0.1:8081")
+    addresses.write_endpoints(written)
+    assert addresses.read_endpoints() == written
+    assert written.as_dict() == {
+        "postgres": {"host": "127.0.0.1", "port": 5433},
+        "mlflow": {"url": "http://127.0.0.1:5001"},
+        "airflow": {"url": "http://127.0.0.1:8081"},
+    }
+    assert addresses.mlflow_url() == "http://127.0.0.1:5001"
+
+
+def test_settings_win_over_what_up_wrote(environment: pytest.MonkeyPatch) -> None:
+    addresses.write_endpoints(Endpoints(mlflow_url="http://127.0.0.1:5001"))
+    environment.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    assert addresses.mlflow_url() == "http://tracking:5000"
+    environment.setenv("CREDITOPS_MLFLOW_URL", "https://mlflow.example/")
+    environment.setenv("CREDITOPS_DATABASE_URL", "postgresql://owner:x@db:6432/warehouse")
+    get_settings.cache_clear()
+    assert addresses.mlflow_url() == "https://mlflow.example"
+    assert addresses.postgres_address() == ("db", 6432)
+
+
+def test_status_of_a_home_where_nothing_runs(environment: pytest.MonkeyPatch) -> None:
+    found = lifecycle.status()
+    assert not found.healthy
+    assert {(one.state, one.healthy, one.pid) for one in found.services} == {("stopped", False, None)}
+    assert {one.service for one in found.services} == {"postgres", "mlflow", "airflow"}
+
+
+def test_a_server_that_somebody_else_runs_is_used_and_not_started(
+    server_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, port = addresses.postgres_address()
+    url = f"postgresql://creditops:{get_secret('postgres_owner')}@{host}:{port}/warehouse"
+    monkeypatch.setenv("CREDITOPS_HOME", str(tmp_path / "other"))
+    monkeypatch.setenv("CREDITOPS_DATABASE_URL", url)
+    get_settings.cache_clear()
+    try:
+        assert lifecycle.up(only={"postgres"}) == Endpoints()
+        (server,) = [one for one in lifecycle.status().services if one.service == "postgres"]
+        assert (server.state, server.healthy, server.address) == ("external", True, f"{host}:{port}")
+        lifecycle.down()
+    finally:
+        monkeypatch.undo()
+        get_settings.cache_clear()
+    assert lifecycle.status().services[0].healthy
+
+
+def test_a_home_keeps_its_port_until_another_is_preferred(
+    environment: pytest.MonkeyPatch, tmp_path: Path, said: Said
+) -> None:
+    (tmp_path / "supervisor").mkdir()
+    first = ports.choose("mlflow", 20_500, avoid={20_500}, progress=said)
+    assert first > 20_500
+    assert ports.choose("mlflow", 20_500, progress=said) == first
+    assert ports.choose("mlflow", 20_700, progress=said) >= 20_700
+
+
+def test_a_program_is_written_so_that_the_supervisor_reads_it_back(tmp_path: Path) -> None:
+    program = Program(
+        "one",
+        ["run", "two words", "100%"],
+        directory=tmp_path,
+        environment={"URL": "postgresql://a:b%40c@h/d", "LIST": "a,b;c#d", "WORDS": "it's so"},
+    )
+    from supervisor.options import ServerOptions
+
+    configuration = tmp_path / "supervisord.conf"
+    configuration.write_text("[supervisord]\n" + program.section(tmp_path / "one.log"))
+    options = ServerOptions()
+    options.realize(args=["-c", str(configuration)])
+    (group,) = options.process_group_configs
+    (read,) = group.process_configs
+    assert read.command == "run 'two words' 100%"
+    assert read.environment == program.environment
+    assert read.autostart is False

@@ -1,0 +1,57 @@
+"""`doctor` finds what is wrong and says how to mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from creditops.services import lifecycle, postgres
+from creditops.services.doctor import Finding, diagnose
+from creditops.settings import get_settings
+
+
+def _finding(check: str) -> Finding:
+    (found,) = [finding for finding in diagnose() if finding.check == check]
+    return found
+
+
+def test_a_machine_before_the_first_start_is_fine(home: Path) -> None:
+    findings = diagnose()
+    assert [finding for finding in findings if not finding.ok] == []
+    assert not home.exists()
+    assert {"python", "packages", "disk", "memory", "postgresql", "time zones", "clock"} <= {
+        finding.check for finding in findings
+    }
+
+
+def test_running_services_are_looked_at(server_home: Path) -> None:
+    assert _finding("postgres").ok
+    assert _finding("secrets").ok
+    stopped = _finding("mlflow")
+    assert not stopped.ok
+    assert "mlflow.log" in stopped.remedy
+
+
+def test_secrets_that_others_can_read_are_found(home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    (home / "secrets.json").chmod(0o644)
+    found = _finding("secrets")
+    assert not found.ok
+    assert found.remedy.startswith(f"chmod 600 {home / 'secrets.json'}")
+
+
+def test_a_stale_lock_file_is_found(home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    lifecycle.down()
+    lock = postgres.data_directory() / "postmaster.pid"
+    lock.write_text(f"1\n{postgres.data_directory()}\n")
+    found = _finding("left behind")
+    assert not found.ok
+    assert str(lock) in found.detail
+
+
+def test_an_unknown_time_zone_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDITOPS_TIMEZONE", "Mars/Olympus")
+    get_settings.cache_clear()
+    assert not _finding("time zones").ok
