@@ -20,7 +20,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "installing the pinned packages into $(VENV)"
 	@awk '/^uv==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > $(VENV)/uv.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || \
+	@$(BIN)/uv pip sync --quiet --system-certs --python $(BIN)/python --require-hashes requirements.lock || \
 		$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
 	@touch $(READY)
@@ -46,7 +46,7 @@ format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
 lock: ## resolve the dependencies anew
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev pyproject.toml \
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --group dev pyproject.toml \
 		-o requirements.lock --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
 clean: stop ## stop the services and remove the data home

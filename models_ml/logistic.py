@@ -35,6 +35,7 @@ def fit_logistic(
     outcome: np.ndarray,
     *,
     ridge: float | np.ndarray = 0.0,
+    offset: np.ndarray | float = 0.0,
     start: LogisticFit | None = None,
     iterations: int = 50,
 ) -> LogisticFit:
@@ -44,6 +45,7 @@ def fit_logistic(
     ----------
     x: (rows, columns), finite.
     outcome: 0 or 1.
+    offset: known part of the linear predictor, per row.
     ridge: penalty ridge / 2 x b^2 per column, the intercept free. A trace of it is always there, so
         that a separated column does not run away.
     """
@@ -55,7 +57,7 @@ def fit_logistic(
         weights = np.append(start.coefficients, start.intercept)
     objective, hessian = -math.inf, np.eye(len(weights))
     for _ in range(iterations):
-        linear = design @ weights
+        linear = design @ weights + offset
         probability = 1 / (1 + np.exp(-np.clip(linear, -700, 700)))
         gradient = design.T @ (outcome - probability) - penalty * weights
         curvature = probability * (1 - probability)
@@ -65,8 +67,8 @@ def fit_logistic(
         if value - objective < 1e-9 * (abs(value) + 1) and np.max(np.abs(step)) < 1e-6:
             break
         objective = value
-        weights = weights + _damped(design, outcome, weights, step, penalty, value)
-    linear = design @ weights
+        weights = weights + _damped(design, outcome, weights, step, penalty, value, offset)
+    linear = design @ weights + offset
     return LogisticFit(
         float(weights[-1]), weights[:-1], np.linalg.inv(hessian), _log_likelihood(linear, outcome)
     )
@@ -79,11 +81,12 @@ def log_odds(probability: float) -> float:
 
 def _damped(
     design: np.ndarray, outcome: np.ndarray, weights: np.ndarray, step: np.ndarray,
-    penalty: np.ndarray, value: float,
+    penalty: np.ndarray, value: float, offset: np.ndarray | float,
 ) -> np.ndarray:  # fmt: skip
     for _ in range(20):
         trial = weights + step
-        if _log_likelihood(design @ trial, outcome) - 0.5 * float(penalty @ trial**2) >= value - 1e-12:
+        likelihood = _log_likelihood(design @ trial + offset, outcome)
+        if likelihood - 0.5 * float(penalty @ trial**2) >= value - 1e-12:
             return step
         step = step / 2
     return step

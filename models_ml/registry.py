@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from creditops.errors import DataRefusedError, UsageError
@@ -115,6 +115,12 @@ def latest_version(name: str) -> dict[str, Any] | None:
     """Summary of the newest version, or ``None``."""
     versions = _versions(client(), name)
     return _summary(versions[0], []) if versions else None
+
+
+def trained_as_of(name: str) -> date | None:
+    """The latest day any version was trained as of, or ``None``."""
+    days = [version.tags.get("as_of") for version in _versions(client(), name)]
+    return max((date.fromisoformat(day) for day in days if day), default=None)
 
 
 def mark_challenger(

@@ -56,11 +56,8 @@ def promote_challengers(book: str) -> list[str]:
 
 
 def _is_stale(book: str, spec: ScorecardSpec, as_of: date) -> bool:
-    latest = registry.latest_version(registered_name(book, spec.name))
-    if latest is None or not latest["as_of"]:
-        return True
-    trained = date.fromisoformat(latest["as_of"])
-    return (trained.year, trained.month) < (as_of.year, as_of.month)
+    trained = registry.trained_as_of(registered_name(book, spec.name))
+    return trained is None or (trained.year, trained.month) < (as_of.year, as_of.month)
 
 
 def _has_window(book: str, spec: ScorecardSpec, as_of: date) -> bool:

@@ -103,12 +103,18 @@ class Selection(_Strict):
 
 
 class Boosting(_Strict):
-    """Main effects of an explainable boosting machine."""
+    """Main effects of an explainable boosting machine, see :mod:`models_ml.boosted`.
 
-    outer_bags: int = 8
-    learning_rate: float = 0.02
-    max_rounds: int = 2000
-    curve_bins: int = 128
+    ``min_bin`` replaces ``binning.min_bin``: curves are smoothed by boosting before they are cut.
+    ``ridge`` holds the refitted bins to the boosted curve.
+    """
+
+    outer_bags: int = Field(8, ge=1)
+    learning_rate: float = Field(0.02, gt=0)
+    max_rounds: int = Field(3000, ge=1)
+    curve_bins: int = Field(64, ge=4)
+    min_bin: float = Field(0.01, gt=0, lt=0.5)
+    ridge: float = Field(20.0, ge=0)
 
 
 class ScalingSettings(_Strict):

@@ -25,6 +25,7 @@ __all__ = ["FINISHED", "WAITING", "AirflowApi", "Approval", "DagRun", "TaskInsta
 
 _PAGE = 100
 _RETRY_FOR_SECONDS = 20.0
+_SETTLING_SECONDS = 6.0
 
 
 class AirflowApi:
@@ -183,11 +184,16 @@ class AirflowApi:
     def answer(self, approval: Approval, option: str, params: dict[str, Any] | None = None) -> None:
         """Answer a question in the name of this client's user.
 
+        Airflow fails a task that is answered before its scheduler has noticed that it waits
+        (apache/airflow issue 66374), so a very early answer is held back for some seconds.
+
         Raises
         ------
         CreditOpsError: it is answered already, or ``option`` is none of its options.
         """
         path = f"/dags/{approval.dag_id}/dagRuns/{approval.run_id}/taskInstances/{approval.task_id}"
+        age = (datetime.now(UTC) - approval.asked_at).total_seconds()
+        time.sleep(max(0.0, _SETTLING_SECONDS - age))
         body = {"chosen_options": [option], "params_input": params or {}}
         self._request("PATCH", f"{path}/{approval.map_index}/hitlDetails", json=body)
 

@@ -75,6 +75,7 @@ class Approval:
     ----------
     options: what may be chosen, e.g. ``("Approve", "Reject")``.
     params: values the person may fill in, with their defaults.
+    asked_at: when the task began to wait.
     chosen, answered_by, answered_at: the answer; empty while it is open.
     """
 
@@ -86,6 +87,7 @@ class Approval:
     body: str | None
     options: tuple[str, ...]
     params: dict[str, Any]
+    asked_at: datetime
     chosen: tuple[str, ...]
     answered_by: str | None
     answered_at: datetime | None
@@ -145,6 +147,7 @@ def approval(found: dict[str, Any]) -> Approval:
         body=found["body"],
         options=tuple(found["options"]),
         params={name: value["value"] for name, value in found["params"].items()},
+        asked_at=datetime.fromisoformat(found["created_at"]),
         chosen=tuple(found["chosen_options"] or ()),
         answered_by=(found["responded_by_user"] or {}).get("name"),
         answered_at=_moment(found["responded_at"]),

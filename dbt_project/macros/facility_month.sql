@@ -62,13 +62,12 @@ bounds as (
         scopes.credit_limit_cents,
         schedules.scope_key is not null as has_dues,
         snapshot_ends.scope_key is not null as has_reports,
-        queued_scopes.scope_key is not null as is_queued,
+        scopes.scope_key in (select queued_scopes.scope_key from queued_scopes) as is_queued,
         scopes.basis = 'loan'
         and coalesce({{ is_schedule_complete('schedules', 'scopes.principal_cents') }}, false) as may_be_repaid
     from scopes
     left join schedules on scopes.scope_key = schedules.scope_key
     left join snapshot_ends on scopes.scope_key = snapshot_ends.scope_key
-    left join queued_scopes on scopes.scope_key = queued_scopes.scope_key
 ),
 
 grid as (

@@ -51,7 +51,7 @@ in_project() {
 }
 
 cli() {
-    (cd "$root" && "$compose" --env-file "$work/env" -p "$project" run --rm --no-deps -T creditops "$@") \
+    (cd "$root" && "$compose" --env-file "$work/env" -p "$project" --profile tools run --rm --no-deps -T creditops "$@") \
         2>> "$work/compose.log"
 }
 
@@ -196,7 +196,7 @@ check_roles() {
 run_chain() {
     local at as_of=2026-06-30
     at=$(date +%s.%N)
-    (cd "$root" && "$compose" --env-file "$work/env" -p "$project" run --rm --no-deps -T --entrypoint sh creditops -c \
+    (cd "$root" && "$compose" --env-file "$work/env" -p "$project" --profile tools run --rm --no-deps -T --entrypoint sh creditops -c \
         "creditops simulate --out /tmp/demo --as-of $as_of && creditops ingest demo /tmp/demo --as-of $as_of --land-only") \
         >> "$work/compose.log" 2>&1 || fail "simulate, see $work/compose.log"
     say "demo book simulated and landed"

@@ -14,7 +14,7 @@ from creditops.warehouse.connection import address, credentials
 
 
 @pytest.mark.usefixtures("module_warehouse")
-def test_every_model_keeps_to_the_style() -> None:
+def test_every_model_keeps_to_the_style(tmp_path: Path) -> None:
     where, (user, password) = address(), credentials("builder")
     done = subprocess.run(
         [str(Path(sys.executable).parent / "sqlfluff"), "lint", "--nocolor", "dbt_project/models"],
@@ -27,6 +27,8 @@ def test_every_model_keeps_to_the_style() -> None:
             "CREDITOPS_DBT_USER": user,
             "CREDITOPS_DBT_PASSWORD": password,
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_TARGET_PATH": str(tmp_path / "target"),
+            "DBT_LOG_PATH": str(tmp_path / "log"),
         },
         capture_output=True,
         text=True,

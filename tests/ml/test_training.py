@@ -81,7 +81,7 @@ def test_training_logs_figures_tables_plots_and_a_usable_model(first: TrainingOu
 def test_the_pack_shows_gates_points_and_both_languages(first: TrainingOutcome, tmp_path: Path) -> None:
     page = Path(tracking.client().download_artifacts(first.run_id, "validation_pack.html", str(tmp_path)))
     text = page.read_text(encoding="utf-8")
-    for expected in ("零售行为评分卡", "Retail behaviour scorecard", "no_leakage", "DeLong",
+    for expected in ("零售行为评分卡", "Retail behaviour scorecard", "no_leakage", "Jeffreys",
                      "excluded: in_default",
                      "data:image/png;base64,"):  # fmt: skip
         assert expected in text
@@ -148,8 +148,8 @@ def test_the_champion_scores_in_the_warehouse_as_the_pyfunc_does(champion: Promo
     assert set(scores.loc[in_default, "grade"]) == {"D"}
     assert set(scores.loc[in_default, "pd"]) == {1.0}
     assert scores.loc[~in_default, "pd"].tolist() == expected.loc[~in_default.to_numpy(), "pd"].tolist()
-    assert scores.loc[~in_default, "reason_1"].tolist() == (
-        expected.loc[~in_default.to_numpy(), "reason_1"].tolist()
+    assert scores.loc[~in_default, "reason_1"].fillna("").tolist() == (
+        expected.loc[~in_default.to_numpy(), "reason_1"].fillna("").tolist()
     )
 
 

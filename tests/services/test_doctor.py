@@ -33,22 +33,17 @@ def test_running_services_are_looked_at(server_home: Path) -> None:
     assert "mlflow.log" in stopped.remedy
 
 
-def test_secrets_that_others_can_read_are_found(home: Path) -> None:
-    lifecycle.up(only={"postgres"})
-    (home / "secrets.json").chmod(0o644)
-    found = _finding("secrets")
-    assert not found.ok
-    assert found.remedy.startswith(f"chmod 600 {home / 'secrets.json'}")
-
-
-def test_a_stale_lock_file_is_found(home: Path) -> None:
+def test_open_secrets_and_a_stale_lock_file_are_found(home: Path) -> None:
     lifecycle.up(only={"postgres"})
     lifecycle.down()
+    (home / "secrets.json").chmod(0o644)
     lock = postgres.data_directory() / "postmaster.pid"
     lock.write_text(f"1\n{postgres.data_directory()}\n")
-    found = _finding("left behind")
-    assert not found.ok
-    assert str(lock) in found.detail
+    secrets, left = _finding("secrets"), _finding("left behind")
+    assert not secrets.ok
+    assert secrets.remedy.startswith(f"chmod 600 {home / 'secrets.json'}")
+    assert not left.ok
+    assert str(lock) in left.detail
 
 
 def test_an_unknown_time_zone_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,25 @@ from creditops.services import databases, lifecycle, postgres, postgres_binaries
 from creditops.services import home as home_folder
 from creditops.settings import get_settings
 from tests.services.conftest import Said, environment_of, living_in
+
+
+@pytest.fixture(scope="module")
+def stopped_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose PostgreSQL has run and been stopped; tests leave it so."""
+    with living_in(tmp_path_factory.mktemp("stopped") / "home") as place:
+        lifecycle.up(only={"postgres"})
+        lifecycle.down()
+        yield place
+
+
+@pytest.fixture(autouse=True)
+def _settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests of the shared home find its settings, whichever test ran in between."""
+    if "stopped_home" in request.fixturenames:
+        monkeypatch.setenv("CREDITOPS_HOME", str(request.getfixturevalue("stopped_home")))
+        get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
 
 @contextmanager
@@ -71,49 +91,44 @@ def test_a_data_directory_half_made_is_set_aside_and_made_anew(home: Path, said:
     assert databases.problem() is None
 
 
-@pytest.mark.parametrize("holder", ["nobody any more", "a process of another program"])
-def test_a_stale_lock_file_is_removed(home: Path, said: Said, holder: str) -> None:
-    lifecycle.up(only={"postgres"})
-    lifecycle.down()
+def test_a_stale_lock_file_is_removed(stopped_home: Path, said: Said) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    pid = ended.pid if holder.startswith("nobody") else os.getpid()
     lock = postgres.data_directory() / "postmaster.pid"
-    lock.write_text(f"{pid}\n{postgres.data_directory()}\n")
-    lifecycle.up(said, only={"postgres"})
-    assert said.mentions("lock file of a server that died")
-    assert databases.problem() is None
+    for pid in (ended.pid, os.getpid()):
+        said.clear()
+        lock.write_text(f"{pid}\n{postgres.data_directory()}\n")
+        lifecycle.up(said, only={"postgres"})
+        assert said.mentions("lock file of a server that died")
+        assert databases.problem() is None
+        lifecycle.down()
+
+
+def _orphaned_server() -> psutil.Process:
+    """A server whose supervisor was killed."""
+    server = postgres.running_server()
+    supervisor = psutil.Process(supervision.pid())
+    supervisor.kill()
+    psutil.wait_procs([supervisor])
+    assert server is not None
+    assert server.is_running()
+    return server
 
 
 def test_what_a_killed_supervisor_left_behind_is_ended(home: Path, said: Said) -> None:
     lifecycle.up(only={"postgres"})
-    orphan = postgres.running_server()
-    supervisor = psutil.Process(supervision.pid())
-    supervisor.kill()
-    psutil.wait_procs([supervisor])
-    assert orphan is not None
-    assert orphan.is_running()
+    orphan = _orphaned_server()
     lifecycle.up(said, only={"postgres"})
     assert not orphan.is_running()
     assert said.mentions("left behind")
     assert databases.problem() is None
-
-
-def test_down_ends_what_a_killed_supervisor_left_behind(home: Path) -> None:
-    lifecycle.up(only={"postgres"})
-    orphan = postgres.running_server()
-    supervisor = psutil.Process(supervision.pid())
-    supervisor.kill()
-    psutil.wait_procs([supervisor])
+    orphan = _orphaned_server()
     lifecycle.down()
-    assert orphan is not None
     assert not orphan.is_running()
     assert processes.of_home(home) == []
 
 
-def test_a_server_that_somebody_else_started_is_not_ended(home: Path) -> None:
-    lifecycle.up(only={"postgres"})
-    lifecycle.down()
+def test_a_server_that_somebody_else_started_is_not_ended(stopped_home: Path) -> None:
     user = postgres_binaries.server_user(postgres_binaries.find(), postgres.folder())
     by_hand = subprocess.Popen(
         postgres.program().command,
@@ -131,29 +146,32 @@ def test_a_server_that_somebody_else_started_is_not_ended(home: Path) -> None:
         lifecycle.down()
         assert by_hand.poll() is None
     finally:
-        by_hand.terminate()
+        by_hand.send_signal(signal.SIGINT)
         by_hand.stderr.close()
         by_hand.wait()
 
 
-def test_data_of_another_major_version_are_left_as_they_are(home: Path) -> None:
-    lifecycle.up(only={"postgres"})
-    lifecycle.down()
+def test_data_of_another_major_version_are_left_as_they_are(stopped_home: Path) -> None:
     made_by = postgres.data_directory() / "PG_VERSION"
+    before = made_by.read_text()
     made_by.write_text("15\n")
-    with pytest.raises(CreditOpsError, match="made by PostgreSQL 15") as refused:
-        lifecycle.up(only={"postgres"})
+    try:
+        with pytest.raises(CreditOpsError, match="made by PostgreSQL 15") as refused:
+            lifecycle.up(only={"postgres"})
+    finally:
+        made_by.write_text(before)
     assert "CREDITOPS_POSTGRES_BIN" in str(refused.value)
-    assert made_by.exists()
 
 
-def test_a_password_that_does_not_belong_to_the_data_is_explained(home: Path) -> None:
-    lifecycle.up(only={"postgres"})
-    lifecycle.down()
-    kept = json.loads((home / "secrets.json").read_text())
-    (home / "secrets.json").write_text(json.dumps(kept | {"postgres_owner": "lost"}))
-    with pytest.raises(CreditOpsError, match="password authentication failed") as refused:
-        lifecycle.up(only={"postgres"})
+def test_a_password_that_does_not_belong_to_the_data_is_explained(stopped_home: Path) -> None:
+    kept = (stopped_home / "secrets.json").read_text()
+    (stopped_home / "secrets.json").write_text(json.dumps(json.loads(kept) | {"postgres_owner": "lost"}))
+    try:
+        with pytest.raises(CreditOpsError, match="password authentication failed") as refused:
+            lifecycle.up(only={"postgres"})
+    finally:
+        (stopped_home / "secrets.json").write_text(kept)
+        lifecycle.down()
     assert "secrets.json" in str(refused.value)
 
 
@@ -172,8 +190,7 @@ def test_a_crashed_server_comes_back_by_itself(home: Path) -> None:
 def test_executables_can_be_named(tmp_path: Path) -> None:
     embedded = postgres_binaries.find().folder
     with living_in(tmp_path / "home", CREDITOPS_POSTGRES_BIN=str(embedded)):
-        lifecycle.up(only={"postgres"})
-        assert databases.problem() is None
+        assert postgres_binaries.find().folder == embedded
     with (
         living_in(tmp_path / "other", CREDITOPS_POSTGRES_BIN=str(tmp_path)),
         pytest.raises(UsageError, match="CREDITOPS_POSTGRES_BIN"),
@@ -181,19 +198,12 @@ def test_executables_can_be_named(tmp_path: Path) -> None:
         lifecycle.up(only={"postgres"})
 
 
-def test_a_deep_home_finds_a_short_place_for_its_socket(tmp_path: Path) -> None:
-    deep = tmp_path / "a-folder-with-a-long-name" / ("b" * 60) / "home"
-    with living_in(deep):
+def test_a_deep_home_below_a_closed_folder_works(tmp_path: Path) -> None:
+    closed = tmp_path / "a-folder-with-a-long-name"
+    closed.mkdir(mode=0o700)
+    with living_in(closed / ("b" * 60) / "home"):
         lifecycle.up(only={"postgres"})
         assert len(str(home_folder.socket_file())) < 100
-        assert databases.problem() is None
-
-
-def test_a_home_below_a_closed_folder_works(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    with living_in(closed / "home"):
-        lifecycle.up(only={"postgres"})
         with databases.connect("creditops", get_secret("postgres_owner"), "warehouse") as connection:
             connection.execute("create table t as select generate_series(1, 1000) as n")
 

@@ -83,32 +83,27 @@ def test_two_ups_at_once_agree(server_home: Path) -> None:
     assert _pid() == before
 
 
-def test_down_leaves_no_process_and_no_address(home: Path) -> None:
-    lifecycle.up(only={"postgres"})
+def test_down_when_nothing_runs_is_no_error(home: Path) -> None:
+    assert lifecycle.down() == []
+
+
+def test_the_warehouse_is_prepared_once_postgres_answers(server_home: Path) -> None:
+    found = []
+    lifecycle.up(only={"postgres"}, prepare_warehouse=lambda: found.append(databases.problem()))
+    assert found == [None]
+
+
+def test_down_leaves_no_process_and_up_brings_data_and_port_back(home: Path, said: Said) -> None:
+    first = lifecycle.up(only={"postgres"})
+    owner = ("creditops", get_secret("postgres_owner"), "warehouse")
+    with databases.connect(*owner) as connection:
+        connection.execute("create table kept as select 42 as answer")
     server = postgres.running_server()
     assert server is not None
     assert lifecycle.down() == ["postgres"]
     assert not server.is_running()
     assert processes.of_home(home) == []
     assert not addresses.endpoints_file().exists()
-
-
-def test_down_when_nothing_runs_is_no_error(home: Path) -> None:
-    assert lifecycle.down() == []
-
-
-def test_the_warehouse_is_prepared_once_postgres_answers(home: Path) -> None:
-    found = []
-    lifecycle.up(only={"postgres"}, prepare_warehouse=lambda: found.append(databases.problem()))
-    assert found == [None]
-
-
-def test_data_and_port_outlive_a_restart(home: Path, said: Said) -> None:
-    first = lifecycle.up(only={"postgres"})
-    owner = ("creditops", get_secret("postgres_owner"), "warehouse")
-    with databases.connect(*owner) as connection:
-        connection.execute("create table kept as select 42 as answer")
-    lifecycle.down()
     assert lifecycle.up(said, only={"postgres"}) == first
     with databases.connect(*owner) as connection:
         assert connection.execute("select answer from kept").fetchone() == (42,)
