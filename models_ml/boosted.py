@@ -154,9 +154,7 @@ def _categorical(
     if not chosen:
         return {}
     cuts = optimal_cuts(development, bad, chosen, spec.binning)
-    return {
-        f.name: with_evidence(characteristic(f, cuts[f.name]), development[f.name], bad) for f in chosen
-    }
+    return {f.name: with_evidence(characteristic(f, cuts[f.name]), development[f.name], bad) for f in chosen}
 
 
 def _as_numbers(
@@ -174,8 +172,9 @@ def _as_numbers(
 
 
 def _cut_curve(values: np.ndarray, curve: np.ndarray, parts: int, min_bin: float) -> list[float]:
-    """Readable boundaries that cut a feature's curve best; the curve is constant on runs of values."""
+    """Readable boundaries that cut a feature's curve best into ``parts`` bins, missing included."""
     known = ~np.isnan(values)
+    parts -= not known.all()  # the missing bin is one of them
     order = np.argsort(values[known], kind="stable")
     ordered, heights = values[known][order], curve[known][order]
     starts = np.append(True, (np.diff(heights) != 0) & (np.diff(ordered) != 0))
@@ -197,12 +196,12 @@ def _refit(
         counts = np.bincount(index, minlength=len(each.bins))
         sums = np.bincount(index, weights=-curves[:, number], minlength=len(each.bins))
         levels.append(np.where(counts > 0, sums / np.maximum(counts, 1), 0.0))
-        for position in np.flatnonzero(counts):
-            columns.append(index == position)
-            places.append((number, int(position)))
+        for filled in np.flatnonzero(counts):
+            columns.append(index == filled)
+            places.append((number, int(filled)))
     offset = np.sum([level[index] for level, index in zip(levels, indices, strict=True)], axis=0)
     design = np.column_stack(columns).astype(float)
-    fitted = fit_logistic(design, 1.0 - bad, ridge=max(spec.boosting.ridge, 1e-3), offset=offset)
+    fitted = fit_logistic(design, 1.0 - bad, ridge=spec.boosting.ridge, offset=offset)
     for (number, position), change in zip(places, fitted.coefficients, strict=True):
         levels[number][position] += change
     intercept = fitted.intercept

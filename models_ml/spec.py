@@ -114,7 +114,7 @@ class Boosting(_Strict):
     max_rounds: int = Field(3000, ge=1)
     curve_bins: int = Field(64, ge=4)
     min_bin: float = Field(0.01, gt=0, lt=0.5)
-    ridge: float = Field(20.0, ge=0)
+    ridge: float = Field(100.0, gt=0)
 
 
 class ScalingSettings(_Strict):

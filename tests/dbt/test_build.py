@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from creditops.build import build, drop_build
+from creditops.build import PROJECT, build, drop_build
 from creditops.errors import DataRefusedError, UsageError
-from creditops.settings import PROJECT_ROOT, get_settings
+from creditops.settings import get_settings
 from creditops.warehouse import connect
 from tests.dbt.raw_rows import customer, facility, put, put_product
 from tests.dbt.warehouse_rows import checksum, rows
@@ -140,10 +140,10 @@ def test_new_and_changed_columns_are_followed(warehouse: str) -> None:
 
 def test_nothing_is_written_into_the_source_tree(warehouse: str) -> None:
     deliver("demo")
+    before = {path: path.stat().st_mtime for path in PROJECT.rglob("*")}
     build("demo", AS_OF)
 
-    project = PROJECT_ROOT / "dbt_project"
-    assert not [name for name in ("target", "logs", "dbt_packages", ".user.yml") if (project / name).exists()]
+    assert {path: path.stat().st_mtime for path in PROJECT.rglob("*")} == before
     assert (get_settings().home / "dbt" / "live" / "demo" / "target").is_dir()
 
 

@@ -11,8 +11,9 @@ import pytest
 from creditops.warehouse import connect
 from models_ml import registry, scoring, tracking
 from models_ml.dataset import load_training_set
+from models_ml.gates import wrong_signs
 from models_ml.spec import scorecard
-from models_ml.training import seed_study, train
+from models_ml.training import fit, seed_study, train
 from tests.ml.feature_tables import labels, taiwan, write_table
 
 BOOK, NAME, AS_OF = "taiwan_cards", "taiwan_behaviour", date(2005, 9, 30)
@@ -53,3 +54,12 @@ def test_five_seeds_average_at_least_0_765(card_holders: None) -> None:
     areas = [figures.auc for figures in seed_study(BOOK, spec, data)]
     assert np.mean(areas) >= 0.765
     assert min(areas) >= 0.755
+
+
+def test_a_boosted_points_table_finds_more_in_twenty_characteristics_of_ten_bins(card_holders: None) -> None:
+    spec = scorecard(NAME).model_copy(update={"algorithm": "boosted_additive"})
+    fitted = fit(BOOK, spec, load_training_set(BOOK, spec, AS_OF), seed=0)
+    assert fitted.figures["hold_out"].auc >= 0.775
+    assert len(fitted.table.characteristics) <= 20
+    assert all(sum(b.count > 0 for b in each.bins) <= 10 for each in fitted.table.characteristics)
+    assert wrong_signs(fitted.table) == []
