@@ -101,7 +101,7 @@ def build(
     _check(layers, schema_prefix)
     known = known_at or end_of_day(book, as_of)
     variables = _variables(book, as_of, known, labels_known_at, schema_prefix)
-    state = get_settings().home / "dbt" / (schema_prefix or "live") / book
+    state = get_settings().home / "dbt" / (schema_prefix or "live")
     result = BuildResult()
     with connect("builder", autocommit=True) as connection, _environment():
         _lock(connection, book, schema_prefix)
@@ -125,7 +125,7 @@ def check_definitions() -> int:
     CreditOpsError: a definition is broken; names the test and shows the difference.
     """
     day = date(1970, 1, 1)
-    state = get_settings().home / "dbt" / "definitions"
+    state = get_settings().home / "dbt" / "live"
     with _environment():
         runner = _Runner(state, _variables("none", day, end_of_day("none", day)), False, None)
         outcome = runner.test_definitions()

@@ -25,6 +25,9 @@ TABLES = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("module_warehouse")  # each test has a book of its own
+
+
 def deliver(book: str, amount: int = 100) -> None:
     """A card with three statements of ``amount`` each."""
     with connect("owner") as connection:
@@ -42,7 +45,7 @@ def deliver(book: str, amount: int = 100) -> None:
         )
 
 
-def test_a_build_leaves_other_books_alone(warehouse: str) -> None:
+def test_a_build_leaves_other_books_alone() -> None:
     deliver("one")
     deliver("two", amount=500)
     build("one", AS_OF)
@@ -54,34 +57,34 @@ def test_a_build_leaves_other_books_alone(warehouse: str) -> None:
     assert checksum("marts.fct_facility_month", "two")[0] == 2
 
 
-def test_building_twice_gives_the_same_rows(warehouse: str) -> None:
-    deliver("demo")
-    first = build("demo", AS_OF)
-    before = {table: checksum(table, "demo") for table in TABLES}
+def test_building_twice_gives_the_same_rows() -> None:
+    deliver("twice")
+    first = build("twice", AS_OF)
+    before = {table: checksum(table, "twice") for table in TABLES}
 
-    again = build("demo", AS_OF, full_refresh=True)
+    again = build("twice", AS_OF, full_refresh=True)
 
-    assert {table: checksum(table, "demo") for table in TABLES} == before
+    assert {table: checksum(table, "twice") for table in TABLES} == before
     assert again.rows == first.rows
 
 
-def test_every_model_is_logged_with_rows_and_seconds(warehouse: str) -> None:
-    deliver("demo")
-    result = build("demo", AS_OF)
+def test_every_model_is_logged_with_rows_and_seconds() -> None:
+    deliver("logged")
+    result = build("logged", AS_OF)
 
     logged = rows("select step, rows, seconds, book, as_of_date from ops.run_log where step like 'dbt.%%'")
     assert {row["step"] for row in logged} == {f"dbt.{model.layer}.{model.name}" for model in result.models}
-    assert all(row["book"] == "demo" and row["as_of_date"] == AS_OF and row["seconds"] > 0 for row in logged)
+    assert all(row["book"] == "logged" and row["as_of_date"] == AS_OF and row["seconds"] > 0 for row in logged)
     assert result.rows["fct_facility_month"] == 3
 
 
-def test_a_failed_data_test_refuses_the_data_and_names_rows(warehouse: str) -> None:
-    deliver("demo")
+def test_a_failed_data_test_refuses_the_data_and_names_rows() -> None:
+    deliver("refused")
     with connect("owner") as connection:
         put(connection, "facilities", [facility("F2", "C1", "no such product", date(2025, 1, 5))], batch=2)
 
     with pytest.raises(DataRefusedError) as refused:
-        build("demo", AS_OF)
+        build("refused", AS_OF)
 
     assert "int_facility_rules: 1 rows" in refused.value.message
     assert "broken_rule product_is_known" in refused.value.message
@@ -89,8 +92,8 @@ def test_a_failed_data_test_refuses_the_data_and_names_rows(warehouse: str) -> N
     assert refused.value.exit_code == 3
 
 
-def test_rows_without_a_facility_are_listed_not_refused(warehouse: str) -> None:
-    deliver("demo")
+def test_rows_without_a_facility_are_listed_not_refused() -> None:
+    deliver("orphans")
     with connect("owner") as connection:
         put(
             connection,
@@ -106,29 +109,29 @@ def test_rows_without_a_facility_are_listed_not_refused(warehouse: str) -> None:
             ],
         )
 
-    assert "payments_without_facility: 1 rows" in build("demo", AS_OF).warnings
+    assert "payments_without_facility: 1 rows" in build("orphans", AS_OF).warnings
 
 
-def test_a_prefix_builds_beside_the_live_schemas(warehouse: str) -> None:
-    deliver("demo")
-    build("demo", AS_OF)
-    build("demo", date(2025, 4, 30), schema_prefix="asof_april_")
+def test_a_prefix_builds_beside_the_live_schemas() -> None:
+    deliver("beside")
+    build("beside", AS_OF)
+    build("beside", date(2025, 4, 30), schema_prefix="asof_april_")
 
-    assert checksum("asof_april_marts.fct_facility_month", "demo")[0] == 1
-    assert checksum("marts.fct_facility_month", "demo")[0] == 3
+    assert checksum("asof_april_marts.fct_facility_month", "beside")[0] == 1
+    assert checksum("marts.fct_facility_month", "beside")[0] == 3
     with connect("modeller") as connection:
         connection.execute("select * from asof_april_features.feat_retail_behaviour")
     drop_build("asof_april_")
     assert not rows("select 1 from pg_namespace where nspname like 'asof%%'")
 
 
-def test_new_and_changed_columns_are_followed(warehouse: str) -> None:
-    deliver("demo")
-    build("demo", AS_OF)
+def test_new_and_changed_columns_are_followed() -> None:
+    deliver("columns")
+    build("columns", AS_OF)
     with connect("owner") as connection:
         connection.execute("alter table marts.dim_customer drop column industry, add column stale int")
 
-    build("demo", AS_OF, layers=("marts",))
+    build("columns", AS_OF, layers=("marts",))
 
     names = {row["attname"] for row in rows(
         "select attname from pg_attribute where attrelid = 'marts.dim_customer'::regclass and attnum > 0"
@@ -138,13 +141,13 @@ def test_new_and_changed_columns_are_followed(warehouse: str) -> None:
     assert "stale" not in names
 
 
-def test_nothing_is_written_into_the_source_tree(warehouse: str) -> None:
-    deliver("demo")
+def test_nothing_is_written_into_the_source_tree() -> None:
+    deliver("tree")
     before = {path: path.stat().st_mtime for path in PROJECT.rglob("*")}
-    build("demo", AS_OF)
+    build("tree", AS_OF)
 
     assert {path: path.stat().st_mtime for path in PROJECT.rglob("*")} == before
-    assert (get_settings().home / "dbt" / "live" / "demo" / "target").is_dir()
+    assert (get_settings().home / "dbt" / "live" / "tree" / "target").is_dir()
 
 
 @pytest.mark.parametrize(
