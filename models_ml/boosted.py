@@ -58,7 +58,7 @@ def fit_boosted(
     kept = [f for f in ranked if importance[f.name] > 0][: spec.selection.max_characteristics]
     numbers = numbers[[f.name for f in kept]]
     machine = _boost(numbers, bad, kept, spec, seed)
-    curves = machine.eval_terms(numbers)
+    curves = machine.eval_terms(numbers.to_numpy())
     binned = []
     for column, feature in enumerate(kept):
         each = groups.get(feature.name)

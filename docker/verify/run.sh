@@ -2,9 +2,10 @@
 # Try the deployed form for real where there is no Docker daemon and no image registry: Debian's
 # podman runs docker-compose.yml as it is; the base images are made from Debian's packages.
 #
-# usage: docker/verify/run.sh [--chain] [--keep] [--clean]
+# usage: docker/verify/run.sh [--chain] [--keep] [--reuse] [--clean]
 #   --chain   also simulate a small book, run the whole chain through Airflow and query the result
 #   --keep    leave the containers running (stop them with docker/verify/run.sh --clean)
+#   --reuse   take the images of an earlier run as they are
 #   --clean   remove containers, volumes, images and everything else that earlier runs left
 #
 # Root on Debian or Ubuntu with namespaces and bridges. Images stay in $CREDITOPS_VERIFY_DIR
@@ -20,13 +21,14 @@ work=${CREDITOPS_VERIFY_DIR:-${TMPDIR:-/tmp}/creditops-verify}
 here=$root/docker/verify
 compose=$root/.venv/bin/podman-compose
 [ -x "$compose" ] || compose=podman-compose
-chain=false keep=false clean=false
+chain=false keep=false reuse=false clean=false
 for argument in "$@"; do
     case $argument in
         --chain) chain=true ;;
         --keep) keep=true ;;
+        --reuse) reuse=true ;;
         --clean) clean=true ;;
-        *) sed -n '2,16p' "$0" >&2; exit 2 ;;
+        *) sed -n '2,17p' "$0" >&2; exit 2 ;;
     esac
 done
 
@@ -238,8 +240,10 @@ fi
 install_tools
 configure
 : > "$work/compose.log"
-make_python_base
-build_images
+if ! $reuse || ! podman image exists "$POSTGRES_IMAGE"; then
+    make_python_base
+    build_images
+fi
 stop_all --volumes
 $keep || trap 'stop_all --volumes' EXIT
 in_project config || fail "the compose file, see $work/compose.log"

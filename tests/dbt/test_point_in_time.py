@@ -166,7 +166,7 @@ def test_every_observation_date_equals_a_build_of_that_day() -> None:
     build("demo", last)
     assert rows("select 1 from intermediate.int_restated_observation limit 1")
 
-    for month_end in (day for day in month_ends(date(2024, 3, 1), last) if day.month in (3, 7, 12)):
+    for month_end in (day for day in month_ends(date(2024, 3, 1), last) if day.month in (3, 8)):
         build("demo", month_end, schema_prefix="asof_")
         history, then = (
             rows(

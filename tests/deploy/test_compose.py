@@ -153,7 +153,7 @@ def test_a_service_holds_only_the_secrets_it_needs(services: Services, secrets: 
         "POSTGRES_BUILDER": working,
         "POSTGRES_MODELLER": working,
         "POSTGRES_PUBLISHER": working,
-        "POSTGRES_BI_READER": {"init", "creditops"},
+        "POSTGRES_BI_READER": working,
         "POSTGRES_MLFLOW": {"init", "mlflow"},
         "POSTGRES_AIRFLOW": {"init", *airflow},
         "AIRFLOW_FERNET": {"init", *airflow},

@@ -105,7 +105,7 @@ def test_the_command_line_has_every_role_of_the_warehouse(as_container: Any, tmp
 
 def test_tasks_have_the_working_roles_but_not_the_owner(as_container: Any, tmp_path: Path) -> None:
     as_container("airflow-scheduler")
-    for role in set(ROLES) - {"bi_reader"}:
+    for role in ROLES:
         assert all(credentials(role)), role
     assert credentials("owner")[1] == ""
     assert not (tmp_path / "secrets.json").exists()
