@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from creditops.errors import UsageError
+from creditops.settings import get_settings
 from models_ml.points_table import Text
 
 Direction = Literal["higher_is_riskier", "higher_is_safer", "none"]
@@ -142,6 +144,35 @@ class GateLimits(_Strict):
     champion_tolerance: float = Field(0.005, ge=0, description="AUC the champion may be ahead by.")
 
 
+class Fairness(_Strict):
+    """Groups of protected attributes that the pack and a gate look at.
+
+    ``cut_off_share``: the score at which this share of development is approved. ``min_ratio``: the
+    least approval rate of a group over the best group's (the four-fifths rule of the Uniform
+    Guidelines on Employee Selection Procedures, 29 CFR 1607.4). Groups under ``min_rows`` are shown
+    and not judged.
+    """
+
+    cut_off_share: float = Field(0.8, gt=0, lt=1)
+    min_ratio: float = Field(0.8, ge=0, le=1)
+    min_rows: int = Field(200, ge=1)
+
+
+class Retraining(_Strict):
+    """When a scorecard is trained again: after so many months, and where its population drifted."""
+
+    every_months: int = Field(1, ge=1)
+    on_drift: bool = True
+
+
+class OverrideLimits(_Strict):
+    """How far people may change grades by hand: share of customers, notches, days."""
+
+    max_share: float = Field(0.05, gt=0, le=1)
+    max_notches: int = Field(2, ge=1)
+    max_days: int = Field(180, ge=1)
+
+
 class ProtectedOverride(_Strict):
     """A named person's leave to use a protected attribute."""
 
@@ -151,7 +182,11 @@ class ProtectedOverride(_Strict):
 
 
 class ScorecardSpec(_Strict):
-    """A whole scorecard declaration."""
+    """A whole scorecard declaration.
+
+    ``promotion`` overrides the platform's setting ``model_promotion`` for this scorecard. ``pack``:
+    a full validation pack also repeats the training on other seeds, which takes as long again each.
+    """
 
     name: str
     books: tuple[str, ...]
@@ -167,6 +202,11 @@ class ScorecardSpec(_Strict):
     scaling: ScalingSettings = ScalingSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     gates: GateLimits = GateLimits()
+    fairness: Fairness = Fairness()
+    promotion: Literal["gates", "approval"] | None = None
+    retraining: Retraining = Retraining()
+    overrides: OverrideLimits = OverrideLimits()
+    pack: Literal["brief", "full"] = "brief"
     protected: tuple[str, ...]
     protected_overrides: tuple[ProtectedOverride, ...] = ()
     sources: tuple[Source, ...]
@@ -196,14 +236,21 @@ class ScorecardSpec(_Strict):
         return self
 
 
-@lru_cache
 def load_scorecards() -> dict[str, ScorecardSpec]:
-    """Every shipped scorecard by name."""
-    folder = files("models_ml").joinpath("scorecards")
-    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    """Every scorecard by name: the shipped ones, and those of ``CREDITOPS_HOME/scorecards``.
+
+    A scorecard of the home replaces a shipped one of the same name.
+    """
+    return _load_scorecards(get_settings().home / "scorecards")
+
+
+@lru_cache
+def _load_scorecards(own: Path) -> dict[str, ScorecardSpec]:
+    folders = [files("models_ml").joinpath("scorecards"), *([own] if own.is_dir() else [])]
     specs = [
         parse_scorecard(entry.read_text(encoding="utf-8"), entry.name)
-        for entry in entries
+        for folder in folders
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".yml")
     ]
     return {spec.name: spec for spec in specs}
