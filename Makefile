@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 READY := $(VENV)/.ready
 export CREDITOPS_HOME ?= $(CURDIR)/.creditops
 
@@ -37,7 +38,7 @@ lint: $(READY) ## ruff and mypy (sqlfluff needs a warehouse: tests/dbt/test_styl
 	@$(BIN)/mypy
 
 test: lint ## every check and test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 bench: $(READY) ## run a benchmark: make -s bench BENCH=demo
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -15,6 +15,23 @@ from creditops.settings import PROJECT_ROOT, get_settings
 
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 
+# Two workers may start services at the same moment: each looks for free ports from a place of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+if _WORKER:
+    for _name, _port in (("POSTGRES", 5432), ("MLFLOW", 5000), ("AIRFLOW", 8080)):
+        os.environ.setdefault(f"CREDITOPS_{_name}_PORT", str(_port + 100 * _WORKER))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay on one worker; all that share the running platform on another, from the start."""
+
+    def is_e2e(item: pytest.Item) -> bool:
+        return "e2e" in item.path.relative_to(PROJECT_ROOT).parts
+
+    items.sort(key=lambda item: not is_e2e(item))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("e2e" if is_e2e(item) else item.path.stem))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

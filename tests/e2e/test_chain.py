@@ -187,9 +187,16 @@ def test_a_second_day_is_published_beside_the_first_and_rolls_back(
     assert second.returncode == 0, second.stdout + second.stderr
     newer = current_publication(creditops, BOOK)
     assert newer.startswith("demo-2026-07-31-")
-    undone = creditops("publish", "rollback", "--book", BOOK, "--reason", "test")
+    undone = creditops("publish", "rollback", "--book", BOOK, "--to", published, "--reason", "test")
     assert undone.returncode == 0, undone.stderr
     assert current_publication(creditops, BOOK) == published
+    default = creditops("publish", "rollback", "--book", BOOK, "--reason", "test")
+    assert default.returncode == 0, default.stderr
+    assert current_publication(creditops, BOOK) == newer, "the default is what was current before"
+    assert (
+        creditops("publish", "rollback", "--book", BOOK, "--to", published, "--reason", "test").returncode
+        == 0
+    )
     (row,) = query(
         creditops, f"select max(as_of_date)::text as day from publish.customer_scores where book = '{BOOK}'"
     )
