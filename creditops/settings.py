@@ -41,12 +41,25 @@ class Settings(BaseSettings):
         pattern="^(gates|approval)$",
         description="What lets a challenger become champion: passed gates, or a named approver.",
     )
+    model_approvers: str = Field(
+        "admin,approver",
+        description="Who may approve scorecards, separated by commas; empty: anybody but the trainer.",
+    )
     bad_row_limit: float = Field(
         0.01,
         ge=0,
         le=1,
         description="Share of bad rows over which a file is refused whole, "
         "where the source's contract names none.",
+    )
+
+    sources_path: str = Field(
+        "",
+        description="Folders with your own source contracts and places, separated like PATH; "
+        "beside <home>/contracts and <home>/places.",
+    )
+    max_expanded_mb: int = Field(
+        65_536, ge=1, description="Size in MB over which a compressed file is refused while it is read."
     )
 
     publication_retention_days: int = Field(

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from creditops.books import check_book
 from creditops.errors import DataRefusedError, UsageError
+from creditops.ingest.reader import SUFFIXES
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contracts
-
-SUFFIXES = (".csv", ".csv.gz")
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,16 @@ def delivery_folder(book: str, delivery: date) -> Path:
 
 
 def source_of(path: Path) -> str | None:
-    """The source a file name stands for: the text before its first dot, if a contract has it."""
-    if not path.name.endswith(SUFFIXES):
+    """The source a file name stands for: the text before its first dot, if a contract has it, else the
+    first contract whose ``files`` patterns fit.
+    """
+    if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES):
         return None
     name = path.name.split(".", 1)[0]
-    return name if name in load_contracts() else None
+    contracts = load_contracts()
+    if name in contracts:
+        return name
+    return next((each.source for each in contracts.values() if each.takes_file(path.name)), None)
 
 
 def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
@@ -64,7 +68,8 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
         elif source_of(path) is None:
             raise DataRefusedError(
                 f"{path.name}: no source is called {path.name.split('.', 1)[0]!r}",
-                hint="name files <source>.csv or <source>.<anything>.csv[.gz], or use --adapter; "
+                hint="name files <source>.csv or <source>.<anything>.csv[.gz], give the contract a `files` "
+                "pattern, or use --adapter; "
                 f"sources: {', '.join(sorted(load_contracts()))}",
             )
         else:

@@ -1,29 +1,39 @@
-"""Reads a delimited file as text cells, in batches, with the record number of every row.
+"""Reads a delivered file as text cells, in batches, with the line or row number of every row.
 
-Cells are trimmed and empty ones are null; typing is the contract's work. The first record of a
-file is its header and counts as line 1; blank lines are passed over and not counted.
+Delimited text (.csv, .tsv, .txt), JSON lines, Excel and Parquet; text also packed as .gz or .zip.
+Cells are trimmed and empty ones are null; typing is the contract's work. The header of a text
+counts as a line; blank lines are passed over and not counted.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.csv as arrow_csv
 
 from creditops.errors import DataRefusedError
+from creditops.ingest import tabular
+from creditops.ingest.cells import as_contract_writes
+from creditops.ingest.delimited import read_delimited
+from creditops.ingest.dialect import (
+    check_quotes,
+    find_delimiter,
+    find_encoding,
+    header_cells,
+    header_lines,
+    read_head,
+)
+from creditops.ingest.packed import PACKED, inner_name
 from creditops.sources.contract import Contract
 
 LINE = "_row"
-BLOCK_BYTES = 8 << 20
-ENCODINGS = ("utf-8-sig", "gb18030")
+TEXT = (".csv", ".tsv", ".txt")
+JSON_LINES = (".jsonl", ".ndjson")
+EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+PARQUET = (".parquet",)
+SUFFIXES = (*TEXT, *JSON_LINES, *EXCEL, *PARQUET, *PACKED)
 
 
 @dataclass
@@ -32,6 +42,10 @@ class SourceFile:
 
     Attributes
     ----------
+    kind: ``text``, ``json``, ``excel`` or ``parquet``.
+    header: column names as the file writes them (JSON lines: those of the contract).
+    header_line: line or row on which the header ends; 0 where there is none.
+    extra_columns: names that the contract does not know; JSON lines: filled while reading.
     ragged: lines with another number of fields than the header, as (line, fields), filled while
         the batches are read.
     """
@@ -40,43 +54,51 @@ class SourceFile:
     name: str
     contract: Contract
     header: list[str]
-    encoding: str
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    kind: str = "text"
+    header_line: int = 1
     extra_columns: list[str] = field(default_factory=list)
     ragged: list[tuple[int, int]] = field(default_factory=list)
+    sheet: pl.DataFrame | None = None
+
+
+def kind_of(name: str) -> str | None:
+    """What a file of this (unpacked) name holds; ``None`` if nothing that can be read."""
+    lower = name.lower()
+    kinds = {"text": TEXT, "json": JSON_LINES, "excel": EXCEL, "parquet": PARQUET}
+    return next((kind for kind, suffixes in kinds.items() if lower.endswith(suffixes)), None)
 
 
 def open_source_file(path: Path, contract: Contract, *, name: str | None = None) -> SourceFile:
-    """Check encoding and header of a file.
+    """Check form, encoding and header of a file.
 
     Raises
     ------
     DataRefusedError: unreadable, unknown encoding, no header, a repeated or a missing column.
     """
     name = name or path.name
-    encoding = _detect_encoding(path, name)
-    with _open_text(path, encoding) as text:
-        try:
-            header = [cell.strip() for cell in next(csv.reader(text))]
-        except StopIteration:
-            raise DataRefusedError(
-                f"{name}: the file is empty", hint="deliver at least the header line"
-            ) from None
-    repeated = sorted({each for each in header if header.count(each) > 1})
-    if repeated:
+    inside = inner_name(path, name)
+    kind = kind_of(inside)
+    if kind is None or (inside != path.name and kind in ("excel", "parquet")):
         raise DataRefusedError(
-            f"{name}: line 1: column {repeated[0]!r} appears twice", hint="keep one of the columns"
+            f"{name}: a file of this kind cannot be read",
+            hint=f"deliver {', '.join((*TEXT, *JSON_LINES))} (also as .gz or .zip), or "
+            f"{', '.join((*EXCEL, *PARQUET))}",
         )
-    expected = [column.name for column in contract.columns]
-    missing = [column for column in expected if column not in header]
-    if missing:
-        raise DataRefusedError(
-            f"{name}: line 1: column {', '.join(map(repr, missing))} is missing",
-            hint=f"source {contract.source} needs the columns {', '.join(expected)}; "
-            f"the file has {', '.join(header)}",
-        )
-    return SourceFile(
-        path, name, contract, header, encoding, [each for each in header if each not in expected]
-    )
+    file = SourceFile(path, name, contract, [], kind=kind)
+    match kind:
+        case "text":
+            _open_text(file)
+        case "json":
+            file.encoding = find_encoding(path, name, contract.format.encoding).encoding
+            file.header, file.header_line = [column.file_name for column in contract.columns], 0
+        case "excel":
+            file.header, file.header_line, file.sheet = tabular.read_workbook(path, name, contract.format)
+        case "parquet":
+            file.header, file.header_line = tabular.parquet_header(path, name), 0
+    _check_header(file)
+    return file
 
 
 def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
@@ -84,78 +106,75 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
 
     Raises
     ------
-    DataRefusedError: a damaged archive, or a quote that never closes.
+    DataRefusedError: a damaged archive, a quote that never closes, a line that is no JSON object.
     """
-    columns = [column.name for column in file.contract.columns]
+    contract = file.contract
+    columns = [column.file_name for column in contract.columns]
+    money = {column.file_name for column in contract.columns if column.type == "money"}
+    rates = {column.file_name for column in contract.columns if column.type == "rate"}
+    match file.kind:
+        case "text":
+            batches = read_delimited(
+                file.path,
+                file.name,
+                header=file.header,
+                header_line=file.header_line,
+                columns=columns,
+                encoding=file.encoding,
+                delimiter=file.delimiter,
+                quote=contract.format.quote,
+                ragged=lambda line, fields: file.ragged.append((line, fields)),
+            )
+        case "json":
+            batches = tabular.read_json_lines(
+                file.path,
+                file.name,
+                file.encoding,
+                lambda key: None if key in columns else file.extra_columns.append(key),
+            )
+        case "excel":
+            assert file.sheet is not None
+            batches = tabular.workbook_batches(
+                file.sheet, file.header, file.header_line, columns, money | rates
+            )
+        case _:
+            batches = tabular.parquet_batches(file.path, file.name, columns, money)
+    for lines, frame in batches:
+        absent = [name for name in columns if name not in frame.columns]
+        yield frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent).select(
+            pl.Series(LINE, lines, dtype=pl.Int64),
+            *(as_contract_writes(column, contract.format) for column in contract.columns),
+        )
 
-    def note(row: arrow_csv.InvalidRow) -> str:
-        file.ragged.append((row.number, row.actual_columns))
-        return "skip"
 
-    try:
-        with arrow_csv.open_csv(
-            pa.input_stream(str(file.path), compression="gzip" if file.path.suffix == ".gz" else None),
-            read_options=arrow_csv.ReadOptions(
-                use_threads=False,
-                block_size=BLOCK_BYTES,
-                column_names=file.header,
-                skip_rows=1,
-                encoding=file.encoding.removesuffix("-sig"),
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=True, invalid_row_handler=note
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(file.header, pa.string()),
-                include_columns=columns,
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        ) as reader:
-            following = 2
-            for batch in reader:
-                lines = _lines(following, batch.num_rows, [line for line, _ in file.ragged])
-                following = int(lines[-1]) + 1 if len(lines) else following
-                frame = pl.DataFrame(pl.from_arrow(batch))
-                yield frame.select(
-                    pl.Series(LINE, lines, dtype=pl.Int64),
-                    *(_trimmed(pl.col(name)) for name in columns),
-                )
-    except (pa.ArrowInvalid, OSError) as error:
+def _open_text(file: SourceFile) -> None:
+    form = file.contract.format
+    text = find_encoding(file.path, file.name, form.encoding)
+    file.encoding = text.encoding
+    head = read_head(file.path, file.name, file.encoding, form.skip_lines)
+    file.delimiter = find_delimiter(head, {column.file_name for column in file.contract.columns}, form)
+    file.header = header_cells(head, file.delimiter, form.quote)
+    if form.quote and (text.odd_quotes or form.quote != '"'):
+        check_quotes(file.path, file.name, file.encoding, file.delimiter, form.quote)
+    file.header_line = form.skip_lines + header_lines(head, file.delimiter, form.quote)
+
+
+def _check_header(file: SourceFile) -> None:
+    name, header = file.name, file.header
+    where = f"line {file.header_line}: " if file.header_line else ""
+    if not any(header):
+        raise DataRefusedError(f"{name}: the file is empty", hint="deliver at least the header line")
+    repeated = sorted({each for each in header if each and header.count(each) > 1})
+    if repeated:
         raise DataRefusedError(
-            f"{file.name}: cannot be read to its end: {str(error).splitlines()[0]}",
-            hint="deliver the file again, whole",
-        ) from error
-
-
-def _trimmed(cell: pl.Expr) -> pl.Expr:
-    stripped = cell.str.strip_chars()
-    return pl.when(stripped != "").then(stripped)
-
-
-def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:
-    """The next ``rows`` record numbers from ``first`` on that are not ragged."""
-    numbers = np.arange(first, first + rows + len(ragged))
-    return numbers[~np.isin(numbers, ragged)][:rows]
-
-
-def _open_text(path: Path, encoding: str) -> io.TextIOBase:
-    opened = gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
-    return io.TextIOWrapper(opened, encoding=encoding, newline="")  # type: ignore[arg-type]
-
-
-def _detect_encoding(path: Path, name: str) -> str:
-    """UTF-8 (with or without BOM) if the whole file is, else GB18030 if the whole file is."""
-    for encoding in ENCODINGS:
-        try:
-            with _open_text(path, encoding) as text:
-                while text.read(1 << 20):
-                    pass
-            return encoding
-        except UnicodeDecodeError:
-            continue
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
-            raise DataRefusedError(
-                f"{name}: cannot be read: {error}", hint="deliver the file again, whole"
-            ) from error
-    raise DataRefusedError(f"{name}: the text is neither UTF-8 nor GB18030", hint="deliver the file as UTF-8")
+            f"{name}: {where}column {repeated[0]!r} appears twice", hint="keep one of the columns"
+        )
+    expected = [column.file_name for column in file.contract.columns]
+    missing = [column for column in expected if column not in header]
+    if missing:
+        raise DataRefusedError(
+            f"{name}: {where}column {', '.join(map(repr, missing))} is missing",
+            hint=f"source {file.contract.source} needs the columns {', '.join(expected)}; "
+            f"the file has {', '.join(header)}",
+        )
+    file.extra_columns = [each for each in header if each and each not in expected]

@@ -58,6 +58,8 @@ class Column(BaseModel):
 
     Attributes
     ----------
+    header: name of the column in the delivered file; default its own.
+    date_format: how the file writes a ``date`` or ``ts`` (C89 ``strptime``); default ISO 8601.
     required: an empty value is a fault of the row.
     unit: what a number counts (``currency``, ``days``, ``months``, ``per year``, ...).
     values, labels: the codes that are allowed, and what each means where the contract says so.
@@ -75,6 +77,8 @@ class Column(BaseModel):
 
     name: str
     type: ColumnType
+    header: str | None = None
+    date_format: str | None = None
     required: bool = False
     unit: str | None = None
     values: tuple[str, ...] | None = None
@@ -128,11 +132,18 @@ class Column(BaseModel):
                 re.compile(self.pattern)
             except re.error as error:
                 raise ValueError(f"`pattern` is no regular expression: {error}") from error
+        if self.date_format is not None and not temporal:
+            raise ValueError(f"`date_format` does not go with type {self.type}")
         if self.pii == "birth_date" and self.type != "date":
             raise ValueError("`pii: birth_date` needs type date")
         if self.pii not in ("none", "birth_date") and self.type not in ("text", "id"):
             raise ValueError(f"`pii: {self.pii}` needs type text or id, because its hash is text")
         return self
+
+    @property
+    def file_name(self) -> str:
+        """Name of the column in a delivered file."""
+        return self.header or self.name
 
     @property
     def is_hashed(self) -> bool:

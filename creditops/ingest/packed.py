@@ -1,0 +1,153 @@
+"""Opens a delivered file as a stream of bytes, unpacked as it is read, with a bound on expansion.
+
+A packed file of a few kilobytes can hold gigabytes ("zip bomb"): reading stops with a refusal as
+soon as the unpacked bytes pass a ratio that no table of text reaches, or the size that
+``CREDITOPS_MAX_EXPANDED_MB`` allows. Nothing is unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from creditops.errors import DataRefusedError
+from creditops.settings import get_settings
+
+PACKED = (".gz", ".zip")
+MAX_RATIO = 250  # repetitive CSV packs 10 to 60 times; DEFLATE's own bound is 1,032
+_RATIO_COUNTS_FROM = 64 << 20  # small files may pack any way they like
+_DAMAGED = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error)
+
+
+class BoundedStream(io.RawIOBase):
+    """Reads from another stream and refuses to pass a bound of bytes or of expansion."""
+
+    def __init__(self, inner: BinaryIO, *, packed: int, name: str) -> None:
+        self._inner = inner
+        self._name = name
+        self._seen = 0
+        most = get_settings().max_expanded_mb << 20
+        self._bound = min(most, max(_RATIO_COUNTS_FROM, packed * MAX_RATIO))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        try:
+            read = self._inner.readinto(buffer)  # type: ignore[attr-defined]
+        except _DAMAGED as error:
+            raise _damaged(self._name, error) from error
+        self._seen += read
+        if self._seen > self._bound:
+            raise DataRefusedError(
+                f"{self._name}: unpacks to more than {self._bound >> 20:,} MB",
+                hint="deliver it unpacked or in parts; a larger bound is CREDITOPS_MAX_EXPANDED_MB",
+            )
+        return int(read)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+def inner_name(path: Path, name: str) -> str:
+    """File name without its packing, which says what is in it: ``a.csv.gz`` is ``a.csv``; a zip
+    archive's only member names itself.
+
+    Raises
+    ------
+    DataRefusedError: a zip archive is damaged, encrypted or holds not exactly one file.
+    """
+    if path.suffix.lower() == ".gz":
+        return path.stem
+    if path.suffix.lower() == ".zip":
+        with _archive(path, name) as archive:
+            return Path(_member(archive, name).filename).name
+    return path.name
+
+
+@contextmanager
+def open_bytes(path: Path, name: str) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked.
+
+    Raises
+    ------
+    DataRefusedError: the packing is damaged, encrypted or expands out of bounds; while reading.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        with BoundedStream(gzip.GzipFile(path), packed=path.stat().st_size, name=name) as stream:  # type: ignore[arg-type]
+            yield io.BufferedReader(stream, 1 << 20)  # type: ignore[misc]
+    elif suffix == ".zip":
+        with _archive(path, name) as archive:
+            member = _member(archive, name)
+            opened = archive.open(member)
+            with BoundedStream(opened, packed=member.compress_size, name=name) as stream:  # type: ignore[arg-type]
+                yield io.BufferedReader(stream, 1 << 20)  # type: ignore[misc]
+    else:
+        with path.open("rb") as plain:
+            yield plain
+
+
+def check_workbook(path: Path, name: str) -> None:
+    """Refuse an Excel workbook (a zip archive) whose parts expand out of bounds.
+
+    Every part is unpacked once and counted, because sizes in the archive's index may lie.
+    """
+    if not zipfile.is_zipfile(path):
+        return  # the old binary form, which is not packed
+    packed = path.stat().st_size
+    bound = min(get_settings().max_expanded_mb << 20, max(_RATIO_COUNTS_FROM, packed * MAX_RATIO))
+    seen = 0
+    with _archive(path, name) as archive:
+        for member in archive.infolist():
+            try:
+                with archive.open(member) as part:
+                    while block := part.read(1 << 20):
+                        seen += len(block)
+                        if seen > bound:
+                            raise DataRefusedError(
+                                f"{name}: the workbook unpacks to more than {bound >> 20:,} MB",
+                                hint="deliver it as CSV",
+                            )
+            except _DAMAGED as error:
+                raise _damaged(name, error) from error
+
+
+@contextmanager
+def _archive(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise _damaged(name, error) from error
+    with archive:
+        yield archive
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    members = [
+        each
+        for each in archive.infolist()
+        if not each.is_dir()
+        and not each.filename.startswith("__MACOSX/")
+        and Path(each.filename).name[0] != "."
+    ]
+    if len(members) != 1:
+        raise DataRefusedError(
+            f"{name}: the archive holds {len(members)} files", hint="pack one source file per archive"
+        )
+    if members[0].flag_bits & 0x1:
+        raise DataRefusedError(f"{name}: the archive is encrypted", hint="deliver it without a password")
+    return members[0]
+
+
+def _damaged(name: str, error: Exception) -> DataRefusedError:
+    return DataRefusedError(
+        f"{name}: the packed file is truncated or damaged: {error}", hint="deliver the file again, whole"
+    )
