@@ -28,6 +28,7 @@ from creditops.ingest.validation import BadRow, ragged_row, validate
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract, Domain, load_contract
 from creditops.warehouse.connection import connect
+from creditops.warehouse.raw_tables import ensure_current
 from creditops.warehouse.run_log import current_run_id, record
 
 Progress = Callable[[str, int], None]
@@ -95,6 +96,7 @@ def load_file(landed: LandedFile, *, progress: Progress | None = None) -> LoadRe
     """
     started = time.perf_counter()
     contract = load_contract(landed.source, landed.book)
+    ensure_current(contract)
     sha256 = _sha256(landed)
     with connect("loader") as connection:
         repeat = _loaded_before(connection, landed, sha256, contract)
