@@ -8,9 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from creditops.adapters import load_adapter
+from creditops.adapters import Adapter, load_adapter
 from creditops.books import zone
+from creditops.errors import UsageError
 from creditops.ingest.landing import LandedFile, delivery_folder
+from creditops.settings import get_settings
+from creditops.sources.contract import load_contract
 
 
 def land_adapted(book: str, paths: list[Path], adapter: str, delivery: date | None) -> list[LandedFile]:
@@ -22,10 +25,11 @@ def land_adapted(book: str, paths: list[Path], adapter: str, delivery: date | No
 
     Raises
     ------
-    UsageError: no such adapter or path.
+    UsageError: no such adapter or path, or the book lacks columns that the adapter's book declares.
     DataRefusedError: a file the adapter expects is missing or unreadable.
     """
     mapping = load_adapter(adapter)
+    _check_book(book, mapping)
     days = mapping.deliveries()
     today = datetime.now(zone(book)).date()
     landed: list[LandedFile] = []
@@ -35,6 +39,21 @@ def land_adapted(book: str, paths: list[Path], adapter: str, delivery: date | No
             stem = origin.name.split(".", 1)[0] if origin.parent != mapping.folder else adapter
             landed.append(_write(frame, book, source, stem, day))
     return sorted(landed, key=lambda file: (file.delivery, file.path.name))
+
+
+def _check_book(book: str, mapping: Adapter) -> None:
+    """The book must declare the columns that the adapter's own book adds to a source."""
+    for source, contract in mapping.contracts.items():
+        declared = {column.name for column in load_contract(source, book).columns}
+        missing = [column.name for column in contract.columns if column.name not in declared]
+        if missing:
+            raise UsageError(
+                f"the book {book} declares no column {missing[0]!r} of {source}"
+                + (f" ({len(missing)} are missing)" if len(missing) > 1 else ""),
+                hint=f"load into {mapping.book}, or declare the columns in "
+                f"{get_settings().home / 'contracts' / 'books' / book / source}.yml, as those of "
+                f"{mapping.book} are, and run `creditops up`",
+            )
 
 
 def _write(frame: pl.DataFrame, book: str, source: str, stem: str, day: date) -> LandedFile:
