@@ -112,6 +112,35 @@ def promote(partition: Partition) -> Outcome:
     return {"promoted": promoted}
 
 
+def submit(partition: Partition) -> Outcome:
+    """Hand challengers whose promotion is by approval to the people who may approve them."""
+    from models_ml import approval
+
+    with logged("submit", book=partition.book, as_of=partition.as_of, role="modeller") as step:
+        asked = approval.submit(partition.book)
+        step.rows = len(asked)
+    if not asked:
+        raise NothingToDo(f"no challenger of book {partition.book} waits for an approval")
+    return {"submitted": [f"{each.name} v{each.version}" for each in asked]}
+
+
+def settle(partition: Partition) -> Outcome:
+    """Say which champions the day is published with: training of this round is over, however it ended."""
+    from models_ml import registry
+
+    return {"champions": [f"{c['name']} v{c['version']}" for c in registry.champions(partition.book)]}
+
+
+def drift(partition: Partition) -> Outcome:
+    """Call for training where a champion's population or calibration has moved too far."""
+    from models_ml import retraining
+
+    called = retraining.call_for_training(partition.book, partition.as_of)
+    if not called:
+        raise NothingToDo(f"no drift calls for training of book {partition.book}")
+    return {"due": called}
+
+
 def score(partition: Partition) -> Outcome:
     """Score the book's customers with its champions, in the warehouse, and measure the scores' stability.
 
@@ -198,11 +227,14 @@ STEPS: Mapping[str, Step] = {
     **{f"build_{layer}": partial(build_layer, layer=layer) for layer in LAYERS},
     "train": train,
     "promote": promote,
+    "submit": submit,
+    "settle": settle,
     "score": score,
     "warn": warn,
     "publish": publish,
     "report": report,
     "monitor": monitor,
+    "drift": drift,
 }
 
 

@@ -24,9 +24,9 @@ DAG_STEPS: Mapping[str, tuple[str, ...]] = {
     "ingest_financial": ("ingest_financial",),
     "ingest_bureau": ("ingest_bureau",),
     "build_warehouse": ("gate_raw", *(f"build_{layer}" for layer in chain.LAYERS)),
-    "retrain_scorecards": ("train", "promote"),
+    "retrain_scorecards": ("train", "promote", "submit", "settle"),
     "publish": ("score", "warn", "publish", "report"),
-    "monitor": ("monitor",),
+    "monitor": ("monitor", "drift"),
 }
 INGEST = tuple(name for name in DAG_STEPS if name.startswith("ingest_"))
 
@@ -92,8 +92,8 @@ def run_local(name: str, partition: Partition) -> Iterator[Event]:
 def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
     """Trigger the DAGs a name stands for and follow them, and what they set off, to the end.
 
-    ``all`` triggers the four ingest DAGs; the rest starts by itself, joined by assets. A new champion
-    publishes again, and that is awaited too.
+    ``all`` triggers the four ingest DAGs; the rest starts by itself, joined by assets. What waits for a
+    person (approval of a challenger) or follows from drift is not awaited.
 
     Raises
     ------
@@ -114,10 +114,6 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
         yield from _follow(api, partition, first, since)
         if name != "all":
             return
-        promoted = _ended(api, partition, since, "retrain_scorecards", "promote")
-        started = [run.run_after for run in api.dag_runs(partition.key, dag_ids=["publish"], since=since)]
-        if promoted is not None and not any(each > promoted for each in started):
-            yield from _follow(api, partition, ["publish"], promoted)
         if published := _ended(api, partition, since, "publish", "publish"):
             yield from _follow(api, partition, ["monitor"], published)
 

@@ -17,7 +17,10 @@ RAW_FINANCIAL = Asset("creditops_raw_financial")
 RAW_BUREAU = Asset("creditops_raw_bureau")
 RAW_REFERENCE = Asset("creditops_raw_reference")
 MARTS = Asset("creditops_marts")
+CHALLENGER = Asset("creditops_challenger")
 CHAMPION = Asset("creditops_champion")
+SCORECARDS = Asset("creditops_scorecards")
+DRIFT = Asset("creditops_drift")
 PUBLICATION = Asset("creditops_publication")
 
 DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(seconds=20), "owner": "creditops"}
@@ -39,6 +42,7 @@ def step_task(name: str, outlets: list[Asset] | None = None, **options: Any) -> 
 
         dag_run = get_current_context()["dag_run"]
         os.environ["CREDITOPS_RUN_ID"] = f"{dag_run.dag_id}/{dag_run.run_id}"
+        os.environ["CREDITOPS_ACTOR"] = dag_run.triggering_user_name or "airflow"
         try:
             return dict(chain.run_step(name, dag_run.partition_key))
         except chain.NothingToDo as reason:

@@ -1,7 +1,7 @@
 """Measures the stability of the champions after each publication."""
 
-from airflow.sdk import PartitionedAssetTimetable, dag
-from chain_assets import DEFAULT_ARGS, PUBLICATION, step_task
+from airflow.sdk import PartitionedAssetTimetable, chain, dag
+from chain_assets import DEFAULT_ARGS, DRIFT, PUBLICATION, step_task
 
 
 @dag(
@@ -12,13 +12,15 @@ from chain_assets import DEFAULT_ARGS, PUBLICATION, step_task
     catchup=False,
     tags=["creditops", "models"],
     doc_md="""
-**What** population stability (PSI) of the score and of every characteristic against development.
-**When** after each publication. **From** `scoring`, `features`. **To** `scoring.model_monitoring`.
+**What** stability of the score and of every characteristic against development, backtest of the PDs, actual
+against expected defaults, overrides, the challenger beside the champion.
+**When** after each publication. **From** `scoring`, `features`. **To** `scoring.model_monitoring`; where the
+population or the calibration moved too far, emits asset `creditops_drift`, once a day and champion.
 **On failure** nothing published changes; run it again from the grid.
 """,
 )
 def monitor() -> None:
-    step_task("monitor")
+    chain(step_task("monitor"), step_task("drift", outlets=[DRIFT]))
 
 
 monitor()

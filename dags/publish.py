@@ -1,12 +1,12 @@
 """Scores, warns, assembles, gates and publishes the day, then renders its report."""
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag
-from chain_assets import CHAMPION, DEFAULT_ARGS, MARTS, PUBLICATION, step_task
+from chain_assets import CHAMPION, DEFAULT_ARGS, PUBLICATION, SCORECARDS, step_task
 
 
 @dag(
     dag_id="publish",
-    schedule=PartitionedAssetTimetable(assets=MARTS | CHAMPION),
+    schedule=PartitionedAssetTimetable(assets=SCORECARDS | CHAMPION),
     default_args=DEFAULT_ARGS,
     max_active_runs=1,
     catchup=False,
@@ -14,7 +14,8 @@ from chain_assets import CHAMPION, DEFAULT_ARGS, MARTS, PUBLICATION, step_task
     doc_md="""
 **What** scores every customer with the champions, evaluates the early-warning rules, writes the candidate
 rows, validates them and flips the book's pointer in `ops.publication`.
-**When** new marts of a partition, or a new champion; skips while the book has no champion.
+**When** training of a partition's round is over (also where none was due or it failed), or a person approved
+a champion; skips while the book has no champion.
 **From** `marts`, `features`, MLflow. **To** `scoring`, `actions`, `published`, views in `publish`, report.
 **On failure** the last publication stays what readers see. `creditops publish show` lists failed checks.
 """,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from creditops.warehouse import connect
+
+CROWNING = ("model.promote", "model.approve", "model.rollback")
+_INSERT = (
+    "insert into ops.audit (actor, action, object, before, after, reason) values (%s, %s, %s, %s, %s, %s)"
+)
 
 
 def current_actor() -> str:
@@ -16,7 +23,8 @@ def current_actor() -> str:
     return os.environ.get("CREDITOPS_ACTOR") or getpass.getuser()
 
 
-def record(
+@contextmanager
+def recorded(
     actor: str,
     action: str,
     model: str,
@@ -24,18 +32,22 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
     reason: str | None = None,
-) -> None:
-    """Append one audit row, as role modeller.
+) -> Iterator[None]:
+    """Append one audit row around an act on MLflow, as role modeller.
+
+    The row is kept only where the act succeeds. Acts on one model follow one another, so that two
+    people cannot both be the one who decided.
 
     Parameters
     ----------
-    action: ``model.train``, ``model.promote``, ``model.approve``, ``model.reject``, ``model.rollback``.
+    action: ``model.train``, ``.submit``, ``.promote``, ``.approve``, ``.reject``, ``.rollback``,
+        ``.retire``, ``.refuse``.
     model: registered model name, ``{book}.{scorecard}``.
     """
     with connect("modeller") as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"model {model}",))
         connection.execute(
-            "insert into ops.audit (actor, action, object, before, after, reason)"
-            " values (%s, %s, %s, %s, %s, %s)",
+            _INSERT,
             (
                 actor,
                 action,
@@ -45,6 +57,23 @@ def record(
                 reason,
             ),
         )
+        yield
+
+
+def record(actor: str, action: str, model: str, **what: Any) -> None:
+    """Append one audit row; arguments as for :func:`recorded`."""
+    with recorded(actor, action, model, **what):
+        pass
+
+
+def is_recorded(action: str, model: str, after: dict[str, Any]) -> bool:
+    """Whether there is a row of this action whose ``after`` holds these keys and values."""
+    with connect("modeller") as connection:
+        row = connection.execute(
+            "select exists (select from ops.audit where action = %s and object = %s and after @> %s)",
+            (action, model, Jsonb(after)),
+        ).fetchone()
+    return bool(row and row[0])
 
 
 def champion_at(model: str, at: Any) -> dict[str, Any] | None:
@@ -52,13 +81,38 @@ def champion_at(model: str, at: Any) -> dict[str, Any] | None:
 
     Returns a dict with at, actor, action, version, reason, or ``None``.
     """
-    with connect("modeller") as connection:
-        row = connection.execute(
-            "select at, actor, action, after ->> 'champion', reason from ops.audit"
-            " where object = %s and action in ('model.promote', 'model.approve', 'model.rollback')"
-            " and at <= %s order by at desc limit 1",
-            (model, at),
-        ).fetchone()
-    if row is None:
+    rows = [row for row in steps(model, until=at) if row["action"] in CROWNING]
+    if not rows:
         return None
-    return dict(zip(("at", "actor", "action", "version", "reason"), row, strict=True))
+    return {key: rows[-1][key] for key in ("at", "actor", "action", "version", "reason")}
+
+
+def steps(model: str, until: Any = None) -> list[dict[str, Any]]:
+    """Every step of a model, oldest first: at, actor, action, version, before, reason.
+
+    ``version`` is the one the step is about, ``before`` the champion or challenger it took over from.
+    """
+    with connect("modeller") as connection:
+        rows = connection.execute(
+            "select at, actor, action, coalesce(after ->> 'champion', after ->> 'challenger',"
+            " after ->> 'version', after ->> 'rejected'),"
+            " coalesce(before ->> 'champion', before ->> 'challenger'), reason from ops.audit"
+            " where object = %(model)s and action like 'model.%%'"
+            " and (%(until)s::timestamptz is null or at <= %(until)s::timestamptz) order by at",
+            {"model": model, "until": until},
+        ).fetchall()
+    names = ("at", "actor", "action", "version", "before", "reason")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def publications_scored(book: str, as_of: Any) -> list[dict[str, Any]]:
+    """What publications of a day were scored with: publication_id, published_at, models, current."""
+    with connect("modeller") as connection:
+        rows = connection.execute(
+            "select h.publication_id, h.published_at, h.models, p.publication_id is not null"
+            " from ops.publication_history h left join ops.publication p using (publication_id)"
+            " where h.book = %s and h.as_of_date = %s and h.published_at is not null order by 2",
+            (book, as_of),
+        ).fetchall()
+    names = ("publication_id", "published_at", "models", "current")
+    return [dict(zip(names, row, strict=True)) for row in rows]

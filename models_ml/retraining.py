@@ -1,4 +1,4 @@
-"""Which scorecards are due for training, and promotion of what was trained."""
+"""Which scorecards are due for training and why, and promotion of what was trained."""
 
 from __future__ import annotations
 
@@ -7,45 +7,73 @@ from datetime import date
 from creditops.errors import DataRefusedError
 from creditops.settings import get_settings
 from creditops.warehouse import connect
-from models_ml import registry
+from models_ml import audit, registry
 from models_ml.dataset import observation_dates
+from models_ml.drift import drifted
 from models_ml.spec import ScorecardSpec, scorecards_of
-from models_ml.tracking import CHALLENGER, registered_name
+from models_ml.tracking import CHALLENGER, CHAMPION, client, registered_name
 from models_ml.training import TrainingOutcome, train
 
 
 def due(book: str, as_of: date) -> list[str]:
-    """Scorecards of the book never trained, or last trained as of an earlier month, that have a
-    full outcome window by ``as_of``.
+    """Scorecards of the book that are due and have a full outcome window by ``as_of``."""
+    return list(reasons_due(book, as_of))
+
+
+def reasons_due(book: str, as_of: date) -> dict[str, str]:
+    """Why each scorecard that is due is: it was never trained, its months have passed, or its
+    population drifted and nobody trained it since.
     """
-    return [
-        spec.name
-        for spec in scorecards_of(book)
-        if _is_stale(book, spec, as_of) and _has_window(book, spec, as_of)
-    ]
+    found = {}
+    for spec in scorecards_of(book):
+        reason = _reason(book, spec, as_of)
+        if reason and _has_window(book, spec, as_of):
+            found[spec.name] = reason
+    return found
 
 
 def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcome]:
-    """Train every scorecard that is due.
+    """Train every scorecard that is due; each version carries the tag ``trained_because``.
 
     Raises
     ------
     DataRefusedError, ServiceUnreachableError: as :func:`models_ml.training.train`.
     """
-    return [train(book, name, as_of, seed=seed) for name in due(book, as_of)]
+    outcomes = []
+    for scorecard, reason in reasons_due(book, as_of).items():
+        outcome = train(book, scorecard, as_of, seed=seed)
+        client().set_model_version_tag(outcome.name, outcome.model_version, "trained_because", reason)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def call_for_training(book: str, as_of: date) -> dict[str, str]:
+    """Scorecards that drift makes due, each called for once a day and champion, with the finding.
+
+    Once, since a training that fails or does not find anything better must not call for the next.
+    """
+    called = {}
+    findings = drifted(book, as_of)
+    for scorecard, reason in reasons_due(book, as_of).items():
+        name = registered_name(book, scorecard)
+        what = {"as_of": as_of.isoformat(), "version": registry.alias_version(name, CHAMPION)}
+        if reason == findings.get(scorecard) and not audit.is_recorded("model.drift", name, what):
+            audit.record(audit.current_actor(), "model.drift", name, after=what, reason=reason)
+            called[scorecard] = reason
+    return called
 
 
 def promote_challengers(book: str) -> list[str]:
-    """Promote the challengers that passed their gates and are not worse than their champion.
+    """Promote the challengers that passed their gates and are better than their champion.
 
-    Where setting ``model_promotion`` is ``approval`` nothing is promoted here: a person approves.
+    Where a scorecard is promoted by approval nothing is promoted here: a person approves.
     Returns ``name vN`` per new champion.
     """
-    if get_settings().model_promotion != "gates":
-        return []
     promoted = []
     for spec in scorecards_of(book):
         name = registered_name(book, spec.name)
+        if promotion_of(spec) != "gates":
+            continue
         version = registry.alias_version(name, CHALLENGER)
         if version is None:
             continue
@@ -55,9 +83,21 @@ def promote_challengers(book: str) -> list[str]:
     return promoted
 
 
-def _is_stale(book: str, spec: ScorecardSpec, as_of: date) -> bool:
+def promotion_of(spec: ScorecardSpec) -> str:
+    """``gates`` or ``approval``: the scorecard's own, else the platform's setting."""
+    return spec.promotion or get_settings().model_promotion
+
+
+def _reason(book: str, spec: ScorecardSpec, as_of: date) -> str | None:
     trained = registry.trained_as_of(registered_name(book, spec.name))
-    return trained is None or (trained.year, trained.month) < (as_of.year, as_of.month)
+    if trained is None:
+        return "never trained"
+    months = 12 * (as_of.year - trained.year) + as_of.month - trained.month
+    if months >= spec.retraining.every_months:
+        return f"last trained as of {trained}"
+    if spec.retraining.on_drift and (as_of - trained).days >= spec.retraining.min_days:
+        return drifted(book, as_of).get(spec.name)
+    return None
 
 
 def _has_window(book: str, spec: ScorecardSpec, as_of: date) -> bool:

@@ -159,10 +159,14 @@ class Fairness(_Strict):
 
 
 class Retraining(_Strict):
-    """When a scorecard is trained again: after so many months, and where its population drifted."""
+    """When a scorecard is trained again: after so many months, and where its population drifted.
+
+    ``min_days`` must have passed since the last training before drift calls for another.
+    """
 
     every_months: int = Field(1, ge=1)
     on_drift: bool = True
+    min_days: int = Field(7, ge=1)
 
 
 class OverrideLimits(_Strict):

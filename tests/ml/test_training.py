@@ -202,11 +202,11 @@ def test_approve_and_roll_back_move_the_champion_and_leave_history(
     with pytest.raises(UsageError, match="trained"):
         registry.approve(NAME, "challenger", actor="trainer", reason="mine")
     with pytest.raises(UsageError, match="reason"):
-        registry.approve(NAME, "challenger", actor="committee", reason=" ")
-    registry.approve(NAME, "challenger", actor="committee", reason="better documented")
+        registry.approve(NAME, "challenger", actor="approver", reason=" ")
+    registry.approve(NAME, "challenger", actor="approver", reason="better documented")
     assert registry.alias_version(NAME, "champion") == challenger.model_version
     assert registry.alias_version(NAME, "challenger") is None
-    assert registry.rollback(NAME, actor="committee", reason="complaints") == champion.version
+    assert registry.rollback(NAME, actor="approver", reason="complaints") == champion.version
     assert registry.alias_version(NAME, "champion") == champion.version
     assert (registry.history(NAME) or {})["action"] == "model.rollback"
     assert registry.show(NAME, challenger.model_version)["status"] == "rolled_back"
@@ -244,17 +244,17 @@ def test_a_failed_gate_stops_promotion_and_approval(
     registry.mark_challenger(NAME, challenger.model_version, actor="trainer", gates=failed, tags={})
     assert "hold-out AUC too low" in registry.promote(NAME, challenger.model_version).reason
     with pytest.raises(DataRefusedError, match="did not pass its gates"):
-        registry.approve(NAME, challenger.model_version, actor="committee", reason="please")
+        registry.approve(NAME, challenger.model_version, actor="approver", reason="please")
 
 
 def test_a_rejected_version_loses_its_alias_and_is_not_promoted(
     champion: PromotionOutcome, challenger: TrainingOutcome
 ) -> None:
-    registry.reject(NAME, challenger.model_version, actor="committee", reason="too few characteristics")
+    registry.reject(NAME, challenger.model_version, actor="approver", reason="too few characteristics")
     assert registry.alias_version(NAME, "challenger") is None
     assert "rejected" in registry.promote(NAME, challenger.model_version).reason
     with pytest.raises(UsageError, match="is the champion"):
-        registry.reject(NAME, champion.version, actor="committee", reason="no")
+        registry.reject(NAME, champion.version, actor="approver", reason="no")
 
 
 def test_a_scorecard_is_due_once_a_month(champion: PromotionOutcome) -> None:
