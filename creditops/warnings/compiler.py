@@ -46,18 +46,67 @@ def compile_hits(
     counts them as facilities_hit.
     """
     values = placeholders(book, as_of, schemas)
-    by_subject: dict[str, list[Rule]] = {}
-    for rule in rules:
-        by_subject.setdefault(rule.subject, []).append(rule)
-    ctes = [
-        f"{subject.name} as (\n{subject.query.format_map(values).strip()}\n)"
-        for subject in with_needs(set(by_subject), subjects)
-    ]
+    by_subject = _by_subject(rules)
+    ctes = _subject_ctes(by_subject, subjects, values)
     selects = [
         _hits_of(subjects[name], group, book, values["observed_on"]) for name, group in by_subject.items()
     ]
     ctes.append("hit as (\n" + "\nunion all\n".join(selects) + "\n)")
     return f"with {', '.join(ctes)}\n{_ONE_PER_CUSTOMER_AND_RULE}"
+
+
+def compile_flags(
+    rules: Sequence[Rule],
+    subjects: Mapping[str, Subject],
+    *,
+    book: str,
+    as_of: date,
+    schemas: Mapping[str, str],
+) -> str:
+    """The select that says whom the rules' subjects cover and whom the rules hit, and no more.
+
+    Returns SQL with the columns subject, customer_id, rule_id and severity_rank (1 yellow to 3 red):
+    one row a covered customer with both null, and one a customer and rule that is hit.
+    """
+    values = placeholders(book, as_of, schemas)
+    by_subject = _by_subject(rules)
+    ctes = _subject_ctes(by_subject, subjects, values)
+    selects = []
+    for name, group in by_subject.items():
+        subject, numbered = subjects[name], list(enumerate(group, start=1))
+        which = ",\n        ".join(
+            f"case when {_decision(rule, subject, book)[0]} then {number} end" for number, rule in numbered
+        )
+        ids = _choose((number, text_literal(rule.id)) for number, rule in numbered)
+        ranks = _choose(
+            (number, severity_rank(f"({_severity(rule, subject, book)})")) for number, rule in numbered
+        )
+        selects.append(
+            f"select {text_literal(name)} as subject, customer_id,\n"
+            f"    case when rule_no is not null then {ids} end as rule_id,\n"
+            f"    max(case when rule_no is not null then {ranks} end) as severity_rank\n"
+            f"from {name} cross join lateral (\n"
+            f"    select null::int as rule_no\n    union all\n"
+            f"    select found from unnest(array[\n        {which}]) as found where found is not null\n"
+            f") as numbers\ngroup by 2, 3"
+        )
+    return f"with {', '.join(ctes)}\n" + "\nunion all\n".join(selects)
+
+
+def _by_subject(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.subject, []).append(rule)
+    return found
+
+
+def _subject_ctes(
+    names: Iterable[str], subjects: Mapping[str, Subject], values: Mapping[str, str]
+) -> list[str]:
+    return [
+        f"{subject.name} as (\n{subject.query.format_map(values).strip()}\n)"
+        for subject in with_needs(set(names), subjects)
+    ]
 
 
 _ONE_PER_CUSTOMER_AND_RULE = """

@@ -39,7 +39,10 @@ create table if not exists features.feat_corporate_financial (
     interest_cover double precision, receivable_days double precision, sales_growth_yoy double precision,
     cfo_to_debt double precision, current_ratio double precision, debt_to_assets double precision,
     statement_age_months int,
-    statement_period_end date);
+    statement_period_end date, opinion text);
+create table if not exists marts.fct_promise (
+    book text, promise_id text, facility_id text, customer_id text, promised_on date, due_on date,
+    amount numeric(18, 2), paid_by_due numeric(18, 2), outcome text);
 """
 
 _FACILITY: dict[str, Any] = {
@@ -88,6 +91,11 @@ class Portfolio:
             **values,
         }
         self._observe("features.feat_corporate_financial", customer, months_before, row)
+
+    def promise(self, customer: str, due_on: date, amount: float, paid: float) -> None:
+        row = {"customer_id": customer, "facility_id": f"{customer}-1", "due_on": due_on,
+               "amount": amount, "paid_by_due": paid, "promise_id": f"{customer}-{due_on}"}  # fmt: skip
+        self._insert("marts.fct_promise", row)
 
     def behaviour(self, customer: str, **values: Any) -> None:
         self._observe("features.feat_retail_behaviour", customer, 0, {**_BEHAVIOUR, **values})

@@ -94,6 +94,13 @@ def hit_and_miss(p: Portfolio) -> None:
     same = {"cfo_to_debt": -0.1, "statement_period_end": MARCH}
     p.statement("cash_flow_negative.miss_same_statement", 3, **same)
     p.statement("cash_flow_negative.miss_same_statement", **same)
+    p.statement("auditor_qualified.hit", opinion="qualified")
+    p.statement("auditor_qualified.miss", opinion="emphasis")
+    p.statement("auditor_qualified.miss_not_audited")
+    p.promise("broken_promise.hit", date(2026, 6, 10), 100, 99)
+    p.promise("broken_promise.miss", date(2026, 6, 10), 100, 100)
+    p.promise("broken_promise.miss_running", JUNE, 100, 0)
+    p.promise("broken_promise.miss_long_ago", date(2026, 5, 30), 100, 0)
     p.statement("statement_late.hit", statement_age_months=10)
     p.statement("statement_late.miss", statement_age_months=9)
 
