@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     app.command()(simulate)
     app.command()(ingest)
     app.command()(ledger)
+    app.command()(orphans)
     app.command()(query)
     app.add_typer(quarantine_app, name="quarantine")
 
@@ -134,6 +135,35 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
         as_json(rows)
     else:
         table([_ledger_line(row) for row in rows], (*_LEDGER, "message"), title="load ledger")
+
+
+def orphans(
+    book: Annotated[str, typer.Argument(help="The book to look through.")],
+    source: Annotated[str | None, typer.Option(help="Only rows of this source.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows to show; --json shows all.", min=0)] = 20,
+    json_: AsJson = False,
+) -> None:
+    """Loaded rows that refer to something the book does not have: counts, file and line."""
+    from collections import Counter
+
+    from creditops.ingest.orphans import list_orphans
+
+    found = list_orphans(book, source)
+    if json_:
+        as_json([vars(each) for each in found])
+        return
+    counts = Counter((each.source, each.columns, each.missing_in) for each in found)
+    table(
+        [
+            {"source": name, "columns": columns, "missing in": parent, "rows": rows}
+            for (name, columns, parent), rows in counts.items()
+        ],
+        ("source", "columns", "missing in", "rows"),
+        title=f"orphans of {book}",
+    )
+    shown = ("source", "file", "line", "columns", "value", "missing_in")
+    if found[:limit]:
+        table([vars(each) for each in found[:limit]], shown, title=f"first {len(found[:limit])} orphans")
 
 
 @quarantine_app.command("list")

@@ -83,6 +83,9 @@ CANONICAL_FORM = {
         "report_id* id, record_id* id, kind code(enforcement, judgment, tax, penalty), recorded_on date, "
         "amount money?"
     ),
+    "bureau_tradeline_months": (
+        "tradeline_id* id, month_end* date, status code(0, 1, 2, 3, 4, 5, 6, 7, written_off, closed, unknown)"
+    ),
     "characteristics": "customer_id* id, observed_on* date",
     "outcomes": "customer_id* id, observed_on* date, default bool",
 }

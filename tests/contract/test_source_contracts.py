@@ -131,6 +131,7 @@ def test_each_domain_has_its_sources() -> None:
         "bureau_inquiries",
         "bureau_public_records",
         "bureau_reports",
+        "bureau_tradeline_months",
         "bureau_tradelines",
     ]
     assert {"due_items", "payments", "facility_snapshots", "outcomes"} <= set(
