@@ -23,6 +23,7 @@ from models_ml.points_table import Bin, Characteristic
 from models_ml.spec import Binning, Feature
 
 _TREND = {"higher_is_riskier": "ascending", "higher_is_safer": "descending"}
+_RARE_SHARE, _RARE_ROWS = 0.01, 10  # a category with less is taken together with others like it
 _PRIOR_ROWS = 40.0  # rows at the population's rate added to a missing or special bin
 
 
@@ -52,7 +53,17 @@ def bin_features(
 def optimal_cuts(
     frame: pd.DataFrame, bad: np.ndarray, features: Sequence[Feature], settings: Binning
 ) -> dict[str, list[float] | list[list[str]]]:
-    """Numeric boundaries or groups of categories per feature, by optbinning."""
+    """Numeric boundaries or groups of categories per feature, by optbinning.
+
+    Categories under 1 % of the rows or under ten of them are in no group: they share bin ``other``, so
+    that a feature of many categories (a postcode) does not learn the outcome by heart.
+    """
+    frame = _frequent(frame, features)
+    empty = [f for f in features if f.kind == "categorical" and frame[f.name].isna().all()]
+    grouped: dict[str, list[float] | list[list[str]]] = {f.name: [] for f in empty}
+    features = [f for f in features if f not in empty]
+    if not features:
+        return grouped
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from optbinning import BinningProcess
@@ -71,7 +82,7 @@ def optimal_cuts(
             },
         )
         process.fit(frame[[f.name for f in features]], bad)
-    cuts: dict[str, list[float] | list[list[str]]] = {}
+    cuts: dict[str, list[float] | list[list[str]]] = {**grouped}
     for feature in features:
         splits = process.get_binned_variable(feature.name).splits
         if feature.kind == "categorical":
@@ -94,6 +105,12 @@ def characteristic(feature: Feature, cuts: Sequence[float] | Sequence[Sequence[s
     if feature.kind == "categorical":
         bins.append(Bin("other"))
     return Characteristic(feature.name, feature.kind, feature.label, tuple(bins), feature.direction)
+
+
+def frequent_categories(values: pd.Series, least: float) -> list[str]:
+    """Categories with at least ``least`` rows, by name; the others share the bin ``other``."""
+    counts = values.value_counts()
+    return sorted(str(name) for name, count in counts.items() if count >= least)
 
 
 def with_evidence(each: Characteristic, values: pd.Series, bad: np.ndarray) -> Characteristic:
@@ -163,6 +180,18 @@ def _shortest_between(low: float, high: float) -> float:
         if low < float(rounded) <= high:
             return float(rounded)
     return high
+
+
+def _frequent(frame: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
+    """The features' columns, with rare categories as missing."""
+    least = max(_RARE_SHARE * len(frame), _RARE_ROWS)
+    columns = {}
+    for feature in features:
+        values = frame[feature.name]
+        if feature.kind == "categorical":
+            values = values.where(values.isin(frequent_categories(values, least)))
+        columns[feature.name] = values
+    return pd.DataFrame(columns)
 
 
 def _trend(feature: Feature) -> str:

@@ -108,7 +108,7 @@ class Boosting(_Strict):
     """Main effects of an explainable boosting machine, see :mod:`models_ml.boosted`.
 
     ``min_bin`` replaces ``binning.min_bin``: curves are smoothed by boosting before they are cut.
-    ``ridge`` holds the refitted bins to the boosted curve.
+    ``outer_bags`` are averaged; fewer than 20,000 rows are bagged up to four times as often.
     """
 
     outer_bags: int = Field(8, ge=1)
@@ -116,7 +116,6 @@ class Boosting(_Strict):
     max_rounds: int = Field(3000, ge=1)
     curve_bins: int = Field(64, ge=4)
     min_bin: float = Field(0.01, gt=0, lt=0.5)
-    ridge: float = Field(100.0, gt=0)
 
 
 class ScalingSettings(_Strict):
@@ -141,6 +140,7 @@ class GateLimits(_Strict):
     max_gini_drop: float = 0.08
     max_psi: float = 0.25
     max_univariate_auc: float = 0.97
+    max_contrary_auc: float = Field(0.05, ge=0, description="AUC below 1/2 in the declared direction.")
     champion_tolerance: float = Field(0.005, ge=0, description="AUC the champion may be ahead by.")
 
 

@@ -102,3 +102,19 @@ def test_categories_are_grouped_and_an_unseen_one_is_neutral() -> None:
     assert {v for b in each.bins for v in b.values} == {"a", "b", "c", "d"}
     other = each.bins[bin_index(each, pd.Series(["zebra"]))[0]]
     assert (other.kind, other.woe) == ("other", 0.0)
+
+
+def test_rare_categories_share_a_bin_instead_of_learning_the_outcome() -> None:
+    rng = np.random.default_rng(6)
+    bad = (rng.uniform(size=2000) < 0.2).astype(np.int8)
+    towns = pd.Series([f"t{n}" for n in rng.integers(0, 500, size=2000)])
+    towns[rng.uniform(size=2000) < 0.5] = "capital"
+    frame = pd.DataFrame({"town": towns})
+    frame["village"] = [f"v{n}" for n in range(2000)]
+    features = [Feature(name=n, kind="categorical", label=Text("", "")) for n in ("town", "village")]
+    binned = {each.name: each for each in bin_features(frame, bad, features, Binning())}
+    assert "village" not in binned
+    each = binned["town"]
+    assert [b.values for b in each.bins if b.kind == "values"] == [("capital",)]
+    assert each.bins[each.index_of("other")].count == int((towns != "capital").sum())
+    assert each.iv < 0.02

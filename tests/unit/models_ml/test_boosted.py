@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_ml.boosted import cut_levels, fit_boosted
+from models_ml.boosted import fit_boosted
+from models_ml.curves import cut_levels
 from models_ml.points_table import Text
 from models_ml.spec import Binning, Boosting, Feature, ScorecardSpec, Selection, Source
 
@@ -81,3 +82,43 @@ def test_curves_become_few_bins_that_follow_their_direction() -> None:
     assert max(ranges) not in (ranges[0], ranges[-1])
     again = fit_boosted(frame, bad, spec, seed=0)
     assert again.characteristics == model.characteristics
+
+
+def test_categories_specials_missing_constants_and_outliers_keep_within_the_bins() -> None:
+    rng = np.random.default_rng(4)
+    rows = 1500
+    frame = pd.DataFrame({"x": rng.normal(size=rows)})
+    frame.loc[rng.uniform(size=rows) < 0.1, "x"] = np.nan
+    frame.loc[rng.uniform(size=rows) < 0.1, "x"] = -99.0
+    frame["x"] = frame["x"].where(rng.uniform(size=rows) > 0.002, 1e18)
+    frame.loc[:2, "x"] = [np.inf, -np.inf, 1e300]
+    frame["town"] = [f"t{n}" for n in rng.integers(0, 400, size=rows)]  # under ten rows each
+    frame["grade"] = pd.Series(rng.choice([*"abcdefghijklmnop", None], size=rows), dtype=object)
+    frame["same"], frame["void"] = 1.0, np.nan
+    odds = -1.5 + np.clip(frame["x"].fillna(0), -3, 3) + 2.0 * (frame["x"] == -99)
+    odds += 1.5 * frame["grade"].isin(list("aceg")) + frame["grade"].isna()
+    bad = (rng.uniform(size=rows) < 1 / (1 + np.exp(-odds.clip(-5, 5)))).astype(np.int8)
+    text = Text("", "")
+    features = (
+        Feature(name="x", direction="higher_is_riskier", special_values={-99.0: "unknown"}, label=text),
+        Feature(name="town", kind="categorical", label=text),
+        Feature(name="grade", kind="categorical", label=text),
+        Feature(name="same", label=text),
+        Feature(name="void", label=text),
+    )
+    spec = ScorecardSpec(
+        name="trial", books=("b",), title=text, algorithm="boosted_additive", protected=(),
+        sources=(Source(table="features.t", features=features),),
+        binning=Binning(max_bins=5), boosting=Boosting(outer_bags=2, max_rounds=400),
+    )  # fmt: skip
+    model = fit_boosted(frame, bad, spec, seed=0)
+    by_name = {each.name: each for each in model.characteristics}
+    assert {"x", "grade"} <= set(by_name) <= {"x", "grade", "town"}
+    assert all(sum(b.count > 0 for b in each.bins) <= 5 for each in model.characteristics)
+    assert all(sum(b.count for b in each.bins) == rows for each in model.characteristics)
+    special = next(b for b in by_name["x"].bins if b.kind == "special")
+    ranges = [b.contribution for b in by_name["x"].bins if b.kind == "range"]
+    assert special.contribution < max(ranges)
+    assert all(later <= earlier for earlier, later in pairwise(ranges))
+    risky = {v for b in by_name["grade"].bins if b.kind == "values" and b.contribution < 0 for v in b.values}
+    assert set("aceg") <= risky
