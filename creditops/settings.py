@@ -52,6 +52,18 @@ class Settings(BaseSettings):
         description="Share of bad rows over which a file is refused whole, "
         "where the source's contract names none.",
     )
+    snapshot_drop_limit: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of known rows that a full snapshot may lack before it has to be confirmed.",
+    )
+    landing_settle_seconds: float = Field(
+        5,
+        ge=0,
+        description="How long a file in the landing zone must not have changed to count as whole, "
+        "where no <file>.done stands beside it.",
+    )
 
     sources_path: str = Field(
         "",

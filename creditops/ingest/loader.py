@@ -1,72 +1,75 @@
-"""Loads one landed file into raw: validate, hash, compare, insert, reconcile, in one transaction.
+"""Loads one landed file into raw: validate, hash, compare, write, reconcile, in one transaction.
 
-``rows read = loaded + unchanged + quarantined`` holds for every file (a check constraint of
-``ops.load_ledger``). A file is loaded whole or refused whole; the same content loads nothing twice.
+``rows read = loaded + unchanged + quarantined`` holds for every file (:mod:`creditops.ingest.ledger`).
+A file is loaded whole or refused whole; the same content loads nothing twice. Reading, validation and
+PostgreSQL work side by side.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-import numpy as np
 import polars as pl
 import psycopg
-from pandas.util import hash_array
 from psycopg import sql
 
 from creditops.books import zone
-from creditops.errors import DataRefusedError
-from creditops.ingest.known_time import ALWAYS, KnownTime, known_time
+from creditops.errors import DataRefusedError, ServiceUnreachableError
+from creditops.ingest import ledger
+from creditops.ingest.known_time import KnownTime, known_time
 from creditops.ingest.landing import LandedFile, landed_files
+from creditops.ingest.ledger import Counts, LoadResult
+from creditops.ingest.pipeline import ahead
+from creditops.ingest.raw_rows import (
+    copy_rows,
+    create_stage,
+    encoded,
+    insert_changed,
+    keep_statistics_fresh,
+    raw_columns,
+    raw_rows,
+    take_out_repeats,
+)
 from creditops.ingest.reader import LINE, open_source_file, read_batches
-from creditops.ingest.validation import BadRow, ragged_row, validate
-from creditops.settings import get_settings
+from creditops.ingest.reading import Reading
+from creditops.ingest.snapshot import bury_missing
+from creditops.ingest.validation import validate
 from creditops.sources.contract import Contract, Domain, load_contract
 from creditops.warehouse.connection import connect
 from creditops.warehouse.raw_tables import ensure_current
-from creditops.warehouse.run_log import current_run_id, record
+from creditops.warehouse.run_log import record
+
+__all__ = ["LoadResult", "Progress", "load_delivery", "load_file", "load_lines"]
 
 Progress = Callable[[str, int], None]
-_ANALYZE_FROM_ROWS = 1_000  # the build that follows at once needs the planner's statistics
+Finish = Callable[[psycopg.Connection, list[int]], None]
 
 
 @dataclass(frozen=True)
-class LoadResult:
-    """One line of ``ops.load_ledger``."""
+class _Load:
+    """A file to be loaded and the circumstances of the load."""
 
-    batch_id: int
-    book: str
-    source: str
-    file: str
-    status: str
-    rows_read: int
-    rows_loaded: int
-    rows_unchanged: int
-    rows_quarantined: int
-    seconds: float
-    message: str | None = None
-
-
-@dataclass
-class _Reading:
-    """What has been read of the file so far."""
-
-    rows: int = 0
-    bad: list[BadRow] = field(default_factory=list)
-    keys: list[np.ndarray] = field(default_factory=list)
-
-    def has_repeated_keys(self) -> bool:
-        hashes = np.concatenate(self.keys) if self.keys else np.empty(0, dtype=np.uint64)
-        return len(np.unique(hashes)) < len(hashes)
+    landed: LandedFile
+    contract: Contract
+    sha256: Future[str]
+    started: float
+    confirm_deletions: bool = False
+    progress: Progress | None = None
 
 
 def load_delivery(
-    book: str, delivery: date, domain: Domain, *, progress: Progress | None = None
+    book: str,
+    delivery: date,
+    domain: Domain,
+    *,
+    progress: Progress | None = None,
+    confirm_deletions: bool = False,
 ) -> list[LoadResult]:
     """Load every landed file of one domain's sources of one delivery, each on its own.
 
@@ -78,7 +81,7 @@ def load_delivery(
     refused: list[DataRefusedError] = []
     for landed in landed_files(book, delivery, set(Contract.sources_of(domain))):
         try:
-            results.append(load_file(landed, progress=progress))
+            results.append(load_file(landed, progress=progress, confirm_deletions=confirm_deletions))
         except DataRefusedError as error:
             refused.append(error)
     if refused:
@@ -86,49 +89,38 @@ def load_delivery(
     return results
 
 
-def load_file(landed: LandedFile, *, progress: Progress | None = None) -> LoadResult:
+def load_file(
+    landed: LandedFile, *, progress: Progress | None = None, confirm_deletions: bool = False
+) -> LoadResult:
     """Load one landed file.
+
+    Parameters
+    ----------
+    confirm_deletions: load a full snapshot even if it lacks more rows than the guard allows.
 
     Raises
     ------
     DataRefusedError: the file breaks its contract (encoding, columns, more bad rows than the
-        limit); the refusal is in the ledger, raw is as before.
+        limit, a snapshot that lacks too much); the refusal is in the ledger, raw is as before.
+    ServiceUnreachableError: PostgreSQL went away; raw is as before, or the load is complete.
     """
-    started = time.perf_counter()
     contract = load_contract(landed.source, landed.book)
     ensure_current(contract)
-    sha256 = _sha256(landed)
-    with connect("loader") as connection:
-        repeat = _loaded_before(connection, landed, sha256, contract)
-        if repeat is not None:
-            result = _record(
-                connection,
-                landed,
-                contract,
-                sha256,
-                "repeat",
-                (repeat, 0, repeat, 0),
-                started,
-                datetime.now(UTC),
-                message="the same content was loaded before",
-            )
-        else:
+    with ThreadPoolExecutor(1, "sha256") as executor:
+        load = _Load(
+            landed,
+            contract,
+            executor.submit(_sha256, landed),
+            time.perf_counter(),
+            confirm_deletions,
+            progress,
+        )
+        with _lost_connection_explained(landed.name), connect("loader") as connection:
             try:
                 with connection.transaction():
-                    result = _load(connection, landed, contract, sha256, started, progress)
+                    result = _load_or_find(connection, load)
             except DataRefusedError as error:
-                _record(
-                    connection,
-                    landed,
-                    contract,
-                    sha256,
-                    "refused",
-                    (0, 0, 0, 0),
-                    started,
-                    datetime.now(UTC),
-                    message=error.message,
-                )
-                connection.commit()
+                _record_refusal(connection, load, error)
                 raise
     record(
         f"ingest.{landed.source}",
@@ -141,310 +133,207 @@ def load_file(landed: LandedFile, *, progress: Progress | None = None) -> LoadRe
     return result
 
 
-def load_lines(landed: LandedFile, lines: set[int], *, run_note: str) -> list[int]:
+def load_lines(landed: LandedFile, lines: set[int], *, run_note: str, finish: Finish) -> list[int]:
     """Load single lines of a landed file as a batch of their own; returns the lines that were good.
 
-    Their knowledge time is now: nobody knew them before.
+    Their knowledge time is now: nobody knew them before. ``finish`` is called with the good lines in
+    the transaction of the load.
     """
     started = time.perf_counter()
     contract = load_contract(landed.source, landed.book)
-    names = [name for name, _, _ in contract.raw_columns()]
-    now = datetime.now(UTC)
-    with connect("loader") as connection:
+    ensure_current(contract)
+    known = KnownTime(datetime.now(UTC), False)
+    with _lost_connection_explained(landed.name), connect("loader") as connection, connection.transaction():
         _lock(connection, landed)
-        _create_stage(connection, contract)
+        batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)
+        reading = Reading(contract)
         good: list[int] = []
-        with connection.cursor() as cursor, cursor.copy(_copy_statement(names)) as stream:
+        chosen = list(lines)
+
+        def frames() -> Iterator[memoryview]:
             for batch in read_batches(open_source_file(landed.path, contract, name=landed.name)):
-                checked = validate(batch.filter(pl.col(LINE).is_in(list(lines))), contract).good
-                good += checked[LINE].to_list()
-                stream.write(_with_hash(checked, names).write_csv(include_header=False).encode())
-        if not good:
-            return []
-        conflicts = {row.line for row in _take_out_conflicts(connection, contract)}
+                checked = validate(
+                    batch.filter(pl.col(LINE).is_in(chosen)), contract, zone=str(zone(landed.book))
+                )
+                good.extend(checked.good[LINE].to_list())
+                reading.take(checked, 0)
+                yield encoded(raw_rows(checked.good, contract, landed.book, batch_id, known), contract)
+
+        create_stage(connection, contract)
+        copy_rows(connection, sql.Identifier("stage"), raw_columns(contract), frames())
+        conflicts = {row.line for row in take_out_repeats(connection, contract)}
         good = [line for line in good if line not in conflicts]
-        sha256 = hashlib.sha256(f"{_sha256(landed)} {sorted(good)} {now}".encode()).hexdigest()
-        result = _record(
-            connection, landed, contract, sha256, "loaded", (0, 0, 0, 0), started, now, message=run_note
+        if not good:
+            connection.execute("delete from ops.load_ledger where batch_id = %s", (batch_id,))
+            return []
+        loaded = insert_changed(connection, contract, landed.book)
+        ledger.close_entry(
+            connection,
+            batch_id,
+            landed,
+            "loaded",
+            hashlib.sha256(f"{_sha256(landed)} {sorted(good)} {known.loaded_at}".encode()).hexdigest(),
+            Counts(len(good), loaded, len(good) - loaded, 0),
+            time.perf_counter() - started,
+            message=run_note,
+            breaches=reading.breaches,
         )
-        loaded = _insert(connection, contract, landed.book, result.batch_id, KnownTime(now, False))
-        _reconcile(connection, result.batch_id, (len(good), loaded, len(good) - loaded, 0), started)
+        finish(connection, good)
     return good
 
 
-def _load(
-    connection: psycopg.Connection,
-    landed: LandedFile,
-    contract: Contract,
-    sha256: str,
-    started: float,
-    progress: Progress | None,
-) -> LoadResult:
+def _load_or_find(connection: psycopg.Connection, load: _Load) -> LoadResult:
+    landed, contract = load.landed, load.contract
     _lock(connection, landed)
+    has_rows = ledger.has_raw_rows(connection, contract, landed.book)
+    if has_rows:
+        # Only then is it worth waiting for the hash before reading.
+        repeat = ledger.rows_loaded_before(connection, landed, load.sha256.result(), contract)
+        if repeat is not None:
+            batch_id = ledger.open_entry(connection, landed, contract, "repeat", datetime.now(UTC))
+            return _close(
+                connection,
+                load,
+                batch_id,
+                "repeat",
+                Counts(repeat, 0, repeat, 0),
+                message="the same content was loaded before",
+            )
     known = known_time(connection, contract, landed.book, landed.delivery, now=datetime.now(UTC))
-    file = open_source_file(landed.path, contract, name=landed.name)
-    names = [name for name, _, _ in contract.raw_columns()]
-    _create_stage(connection, contract)
-    reading = _Reading()
-    with connection.cursor() as cursor, cursor.copy(_copy_statement(names)) as stream:
-        for batch in read_batches(file):
-            checked = validate(batch, contract)
-            reading.rows += len(batch)
-            reading.bad += checked.bad
-            reading.keys.append(checked.good.select(pl.struct(contract.key).hash()).to_series().to_numpy())
-            stream.write(_with_hash(checked.good, names).write_csv(include_header=False).encode())
-            if progress is not None:
-                progress(landed.name, reading.rows)
-    reading.rows += len(file.ragged)
-    reading.bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
-    if reading.has_repeated_keys():
-        reading.bad += _take_out_conflicts(connection, contract)
-    _refuse_over_limit(landed, contract, reading)
-    message = None
-    if file.extra_columns:
-        message = f"columns not in the contract were left aside: {', '.join(file.extra_columns)}"
-    result = _record(
+    if not has_rows and contract.delivery.mode != "changes":
+        try:
+            with connection.transaction():
+                return _write(connection, load, known, staged=False)
+        except psycopg.errors.UniqueViolation:
+            pass  # the file repeats a key: compare its rows with each other
+    result = _write(connection, load, known, staged=True)
+    if result.rows_loaded or result.rows_deleted:
+        _apply_later_again(connection, load, known)
+    return result
+
+
+def _write(
+    connection: psycopg.Connection, load: _Load, known: KnownTime, *, staged: bool, note: str | None = None
+) -> LoadResult:
+    landed, contract = load.landed, load.contract
+    batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)
+    reading = Reading(contract)
+    frames = _frames(load, known, batch_id, reading)
+    if staged:
+        create_stage(connection, contract)
+        copy_rows(connection, sql.Identifier("stage"), raw_columns(contract), frames)
+        if reading.has_repeated_keys():
+            reading.bad += take_out_repeats(connection, contract)
+    else:
+        copy_rows(connection, sql.Identifier("raw", contract.table), raw_columns(contract), frames)
+    reading.refuse_if_unfit(landed)
+    deleted = 0
+    if staged and contract.delivery.mode == "snapshot":
+        deleted, said = bury_missing(
+            connection, landed, contract, batch_id, known, reading, confirmed=load.confirm_deletions
+        )
+        note = "; ".join(filter(None, (note, said))) or None
+    loaded = insert_changed(connection, contract, landed.book) if staged else reading.good
+    keep_statistics_fresh(connection, contract, loaded)
+    ledger.quarantine_rows(connection, landed, batch_id, reading.bad)
+    unchanged = reading.rows - loaded - len(reading.bad)
+    return _close(
         connection,
-        landed,
-        contract,
-        sha256,
+        load,
+        batch_id,
         "loaded",
-        (0, 0, 0, 0),
-        started,
-        known.loaded_at,
+        Counts(reading.rows, loaded, unchanged, len(reading.bad), deleted),
+        message="; ".join(filter(None, (note, reading.remark))) or None,
+        reading=reading,
+    )
+
+
+def _frames(load: _Load, known: KnownTime, batch_id: int, reading: Reading) -> Iterable[memoryview]:
+    """Encoded good rows, made in two threads beside the one that sends them."""
+    landed, contract = load.landed, load.contract
+    home = str(zone(landed.book))
+    file = open_source_file(landed.path, contract, name=landed.name)
+
+    def frames() -> Iterator[memoryview]:
+        for batch in ahead(read_batches(file)):
+            checked = validate(batch, contract, zone=home)
+            reading.take(checked, len(batch))
+            yield encoded(raw_rows(checked.good, contract, landed.book, batch_id, known), contract)
+            if load.progress is not None:
+                load.progress(landed.name, reading.rows)
+        reading.end(file)
+
+    return ahead(frames())
+
+
+def _apply_later_again(connection: psycopg.Connection, load: _Load, known: KnownTime) -> None:
+    """After a file that came out of order: what later deliveries said holds again behind it.
+
+    A later delivery that said the same as the version before it left no row. Now that another version
+    stands between, its rows are compared once more, so that files give the same end in any order.
+    """
+    for later in ledger.later_deliveries(connection, load.landed, known.loaded_at):
+        again = _Load(later.file, load.contract, Future(), time.perf_counter(), confirm_deletions=True)
+        if not later.file.path.is_file() or _sha256(later.file) != later.sha256:
+            continue
+        again.sha256.set_result(later.sha256)
+        history = load.contract.delivery.history and later.was_first
+        note = f"compared again after {load.landed.name}"
+        with connection.transaction(force_rollback=False) as savepoint:
+            result = _write(connection, again, KnownTime(later.loaded_at, history), staged=True, note=note)
+            if not result.rows_loaded and not result.rows_deleted:
+                raise psycopg.Rollback(savepoint)
+
+
+def _close(
+    connection: psycopg.Connection,
+    load: _Load,
+    batch_id: int,
+    status: str,
+    counts: Counts,
+    *,
+    message: str | None,
+    reading: Reading | None = None,
+) -> LoadResult:
+    return ledger.close_entry(
+        connection,
+        batch_id,
+        load.landed,
+        status,
+        load.sha256.result(),
+        counts,
+        time.perf_counter() - load.started,
         message=message,
+        breaches=reading.breaches if reading else None,
     )
-    loaded = _insert(connection, contract, landed.book, result.batch_id, known)
-    if loaded >= _ANALYZE_FROM_ROWS:
-        connection.execute(sql.SQL("analyze raw.{}").format(sql.Identifier(contract.table)))
-    counts = (reading.rows, loaded, reading.rows - loaded - len(reading.bad), len(reading.bad))
-    _quarantine(connection, landed, result.batch_id, reading.bad)
-    seconds = _reconcile(connection, result.batch_id, counts, started)
-    return LoadResult(
-        result.batch_id, landed.book, landed.source, landed.name, "loaded", *counts, seconds, message
-    )
+
+
+def _record_refusal(connection: psycopg.Connection, load: _Load, error: DataRefusedError) -> None:
+    with connection.transaction():
+        batch_id = ledger.open_entry(
+            connection, load.landed, load.contract, "refused", datetime.now(UTC), message=error.message
+        )
+        _close(connection, load, batch_id, "refused", ledger.NOTHING, message=error.message)
 
 
 def _lock(connection: psycopg.Connection, landed: LandedFile) -> None:
-    """One loader per book and source; times without an offset are the book's."""
+    """One loader per book and source."""
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"load {landed.book} {landed.source}",)
     )
-    connection.execute(sql.SQL("set local timezone to {}").format(sql.Literal(str(zone(landed.book)))))
-
-
-def _copy_statement(names: list[str]) -> sql.Composed:
-    return sql.SQL("copy stage ({}) from stdin (format csv)").format(
-        sql.SQL(", ").join(map(sql.Identifier, ["_row", *names, "_row_hash"]))
-    )
-
-
-def _reconcile(
-    connection: psycopg.Connection, batch_id: int, counts: tuple[int, int, int, int], started: float
-) -> float:
-    """Enter the final counts; PostgreSQL refuses counts that do not add up."""
-    seconds = time.perf_counter() - started
-    connection.execute(
-        "update ops.load_ledger set rows_read = %s, rows_loaded = %s, rows_unchanged = %s,"
-        " rows_quarantined = %s, seconds = %s where batch_id = %s",
-        (*counts, round(seconds, 4), batch_id),
-    )
-    return seconds
-
-
-def _create_stage(connection: psycopg.Connection, contract: Contract) -> None:
-    connection.execute("drop table if exists pg_temp.stage")
-    connection.execute(
-        sql.SQL(
-            "create temporary table stage on commit drop as"
-            " select {}, _row, _row_hash from raw.{} with no data"
-        ).format(
-            sql.SQL(", ").join(sql.Identifier(name) for name, _, _ in contract.raw_columns()),
-            sql.Identifier(contract.table),
-        )
-    )
-
-
-def _with_hash(good: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    text = good.select(
-        pl.concat_str([pl.col(name).fill_null("\x1e") for name in names], separator="\x1f")
-    ).to_series()
-    # SipHash-2-4 over the canonical text; 64 bits, because only rows of one key are compared.
-    hashes = hash_array(text.to_numpy(), categorize=False).astype("int64", casting="unsafe")
-    return good.select(LINE, *names).with_columns(pl.Series("_row_hash", hashes))
-
-
-def _key(contract: Contract) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, contract.key))
-
-
-def _take_out_conflicts(connection: psycopg.Connection, contract: Contract) -> list[BadRow]:
-    """Of rows with one key keep the first; exact repeats go silently, others are faults."""
-    columns = [name for name, _, _ in contract.raw_columns()]
-    removed = connection.execute(
-        sql.SQL(
-            "with ranked as (select ctid, _row, _row_hash,"
-            " first_value(_row) over w as first_row, first_value(_row_hash) over w as first_hash"
-            " from stage window w as (partition by {key} order by _row))"
-            " delete from stage s using ranked r where s.ctid = r.ctid and r._row > r.first_row"
-            " returning s._row, r.first_row, s._row_hash = r.first_hash, {columns}"
-        ).format(
-            key=_key(contract),
-            columns=sql.SQL(", ").join(sql.SQL("s.{}::text").format(sql.Identifier(c)) for c in columns),
-        )
-    ).fetchall()
-    key = ", ".join(contract.key)
-    conflicts: list[BadRow] = []
-    for line, first, same, *cells in removed:
-        if not same:
-            shown = dict(zip(columns, cells, strict=True))
-            reason = f"repeats the key ({key}) of line {first} with other values"
-            value = ", ".join(str(shown.get(name)) for name in contract.key)
-            text = pl.DataFrame([shown], schema=dict.fromkeys(columns, pl.String))
-            conflicts.append(
-                BadRow(
-                    line,
-                    text.write_csv(include_header=False).rstrip("\n"),
-                    [{"column": key, "value": value, "reason": reason}],
-                )
-            )
-    return conflicts
-
-
-def _refuse_over_limit(landed: LandedFile, contract: Contract, reading: _Reading) -> None:
-    limit = contract.bad_row_limit
-    if limit is None:
-        limit = get_settings().bad_row_limit
-    if reading.rows and len(reading.bad) > limit * reading.rows:
-        first = min(reading.bad, key=lambda row: row.line)
-        reason = first.reasons[0]
-        what = f"column {reason['column']}: {reason['value']!r} " if reason["column"] else ""
-        raise DataRefusedError(
-            f"{landed.name}: {len(reading.bad)} of {reading.rows} rows are bad, over the limit of"
-            f" {limit:.2%}; the first is line {first.line}: {what}{reason['reason']}",
-            hint="mend the file and deliver it again, or raise bad_row_limit in the contract",
-        )
-
-
-def _insert(
-    connection: psycopg.Connection, contract: Contract, book: str, batch_id: int, known: KnownTime
-) -> int:
-    columns = [name for name, _, _ in contract.raw_columns()]
-    table = sql.Identifier(contract.table)
-    same_key = sql.SQL(" and ").join(
-        sql.SQL("r.{0} = s.{0}").format(sql.Identifier(name)) for name in contract.key
-    )
-    is_new: sql.Composable = sql.SQL("true")
-    filled = connection.execute(
-        sql.SQL("select exists (select from raw.{} where book = %s)").format(table), (book,)
-    ).fetchone()
-    assert filled is not None
-    if filled[0]:
-        is_new = sql.SQL(
-            "(select r._row_hash from raw.{} r where r.book = {} and {} order by r.loaded_at desc,"
-            " r._batch_id desc limit 1) is distinct from s._row_hash"
-        ).format(table, sql.Literal(book), same_key)
-    return connection.execute(
-        sql.SQL(
-            "insert into raw.{table} ({columns}, book, _batch_id, _row, _row_hash, loaded_at)"
-            " select {columns}, {book}, {batch}, _row, _row_hash, {loaded_at} from stage s where {is_new}"
-        ).format(
-            table=table,
-            columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-            book=sql.Literal(book),
-            batch=sql.Literal(batch_id),
-            loaded_at=_loaded_at(contract, book, known),
-            is_new=is_new,
-        )
-    ).rowcount
-
-
-def _loaded_at(contract: Contract, book: str, known: KnownTime) -> sql.Composable:
-    delivered = sql.Literal(known.loaded_at)
-    if not known.is_history:
-        return delivered
-    if not contract.available:
-        return sql.Literal(ALWAYS)
-    tz = sql.Literal(str(zone(book)))
-    days = [
-        sql.SQL("({} at time zone {})::date" if contract.column(name).type == "ts" else "{}").format(
-            *([sql.Identifier(name), tz] if contract.column(name).type == "ts" else [sql.Identifier(name)])
-        )
-        for name in contract.available
-    ]
-    return sql.SQL(
-        "least(((coalesce({}) + 1)::timestamp at time zone {}) - interval '1 microsecond', {})"
-    ).format(sql.SQL(", ").join(days), tz, delivered)
-
-
-def _quarantine(connection: psycopg.Connection, landed: LandedFile, batch_id: int, bad: list[BadRow]) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into ops.quarantine (batch_id, book, source, file, line, row_text, reasons)"
-            " values (%s, %s, %s, %s, %s, %s, %s)",
-            [
-                (
-                    batch_id,
-                    landed.book,
-                    landed.source,
-                    landed.name,
-                    row.line,
-                    row.row_text,
-                    json.dumps(row.reasons, ensure_ascii=False),
-                )
-                for row in sorted(bad, key=lambda row: row.line)
-            ],
-        )
-
-
-def _loaded_before(
-    connection: psycopg.Connection, landed: LandedFile, sha256: str, contract: Contract
-) -> int | None:
-    """Rows of the same content in the same delivery; in a later one it would be a new statement."""
-    row = connection.execute(
-        "select rows_read from ops.load_ledger where book = %s and source = %s and sha256 = %s"
-        " and delivery_date = %s and contract_version = %s and status = 'loaded' limit 1",
-        (landed.book, landed.source, sha256, landed.delivery, contract.version),
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _record(
-    connection: psycopg.Connection,
-    landed: LandedFile,
-    contract: Contract,
-    sha256: str,
-    status: str,
-    counts: tuple[int, int, int, int],
-    started: float,
-    loaded_at: datetime,
-    *,
-    message: str | None,
-) -> LoadResult:
-    seconds = time.perf_counter() - started
-    row = connection.execute(
-        "insert into ops.load_ledger (book, source, file, sha256, delivery_date, status, rows_read,"
-        " rows_loaded, rows_unchanged, rows_quarantined, loaded_at, seconds, contract_version, message,"
-        " run_id) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning batch_id",
-        (
-            landed.book,
-            landed.source,
-            landed.name,
-            sha256,
-            landed.delivery,
-            status,
-            *counts,
-            loaded_at,
-            round(seconds, 4),
-            contract.version,
-            message,
-            current_run_id(),
-        ),
-    ).fetchone()
-    assert row is not None
-    return LoadResult(row[0], landed.book, landed.source, landed.name, status, *counts, seconds, message)
 
 
 def _sha256(landed: LandedFile) -> str:
     with landed.path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def _lost_connection_explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise ServiceUnreachableError(
+            f"{name}: PostgreSQL went away while the file was loaded: {str(error).splitlines()[0]}",
+            hint="start it again (`creditops up`) and load the file again: it is loaded whole or not at all",
+        ) from error

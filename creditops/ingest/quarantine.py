@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
@@ -98,9 +99,11 @@ def replay(ids: Sequence[int] | None, *, book: str | None, actor: str) -> Replay
                 f"the landed file {file} is gone", hint="land it again, then replay; or discard the rows"
             )
         landed = LandedFile(path, of_book, source, _delivery(file))
-        good = load_lines(landed, set(rows), run_note=f"replay by {actor}")
-        loaded += len(good)
-        _close([rows[line] for line in good], "replayed", actor=actor, reason="replayed")
+
+        def close(connection: psycopg.Connection, good: list[int], rows: dict[int, int] = rows) -> None:
+            _close(connection, [rows[line] for line in good], "replayed", actor=actor, reason="replayed")
+
+        loaded += len(load_lines(landed, set(rows), run_note=f"replay by {actor}", finish=close))
     return Replay(loaded, len(chosen) - loaded)
 
 
@@ -108,22 +111,26 @@ def discard(ids: Sequence[int], *, reason: str, actor: str) -> int:
     """Give rows up; they stay in the table with who and why."""
     if not reason.strip():
         raise UsageError("a discarded row needs a reason", hint='write --reason "..."')
-    return _close(ids, "discarded", actor=actor, reason=reason)
-
-
-def _close(ids: Sequence[int], status: str, *, actor: str, reason: str) -> int:
     with connect("loader") as connection:
-        count = connection.execute(
-            "update ops.quarantine set status = %s, closed_at = clock_timestamp(), closed_by = %s,"
-            " closed_reason = %s where quarantine_id = any(%s) and status = 'open'",
-            (status, actor, reason, list(ids)),
-        ).rowcount
-        if count:
-            connection.execute(
-                "insert into ops.audit (actor, action, object, after, reason) values (%s, %s, %s, %s, %s)",
-                (actor, f"quarantine.{status}", "ops.quarantine", json.dumps(sorted(ids)), reason),
-            )
-    return count
+        return _close(connection, ids, "discarded", actor=actor, reason=reason)
+
+
+def _close(
+    connection: psycopg.Connection, ids: Sequence[int], status: str, *, actor: str, reason: str
+) -> int:
+    closed = connection.execute(
+        "update ops.quarantine set status = %s, closed_at = clock_timestamp(), closed_by = %s,"
+        " closed_reason = %s where quarantine_id = any(%s) and status = 'open' returning quarantine_id",
+        (status, actor, reason, list(ids)),
+    ).fetchall()
+    if closed:
+        after = json.dumps(sorted(each for (each,) in closed))
+        connection.execute(
+            "insert into ops.audit (actor, action, object, before, after, reason)"
+            " values (%s, %s, %s, %s, %s, %s)",
+            (actor, f"quarantine.{status}", "ops.quarantine", '"open"', after, reason),
+        )
+    return len(closed)
 
 
 def _delivery(file: str) -> Any:

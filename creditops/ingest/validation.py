@@ -1,52 +1,28 @@
-"""Types a batch of text cells by its contract, and says of every bad row what is wrong with it.
+"""Checks a batch of text cells by its contract, and says of every bad row what is wrong with it.
 
-A cell is brought to one canonical text (money with two decimals, booleans ``t`` or ``f``), so that
-equal facts have equal text and PostgreSQL reads exactly what was checked.
+The good rows come out as typed values (:mod:`creditops.ingest.typed_cells`), personal data hashed, so
+that equal facts are equal values however they were written.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from creditops.ingest.masking import masked_cells
 from creditops.ingest.privacy import hash_series
 from creditops.ingest.reader import LINE
+from creditops.ingest.typed_cells import NEEDS, comparable, typed
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
 
-_MONEY = r"^[+-]?\d{1,16}(\.\d{1,2}0*)?$"
-_INTEGER = r"^[+-]?\d{1,18}$"
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
-_TIMESTAMP = (
-    r"^\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-)
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-_TRUE = ("true", "t", "1", "yes", "y")
-_FALSE = ("false", "f", "0", "no", "n")
-_NEEDS = {
-    "money": "an amount with at most two decimals and a point, e.g. 1234.50",
-    "rate": "a decimal number, e.g. 0.045",
-    "date": "a date as YYYY-MM-DD",
-    "ts": "a time as YYYY-MM-DD HH:MM:SS, with or without an offset",
-    "bool": "true or false",
-    "int": "a whole number",
-    "bigint": "a whole number",
-}
-
-
-@dataclass
-class Validated:
-    """A batch after validation.
-
-    Attributes
-    ----------
-    good: canonical text per raw column, plus the line; rows that may be loaded.
-    bad: line, masked row text and reasons (list of dicts) of every row that may not.
-    """
-
-    good: pl.DataFrame
-    bad: list[BadRow]
+MAX_CELL = 65_536
+"""Characters of a text whose contract names no ``max_length``."""
+MAX_KEY_CELL = 200
+"""The same for a column of the key, which PostgreSQL has to index."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +34,84 @@ class BadRow:
     reasons: list[dict[str, str | None]]
 
 
-def validate(batch: pl.DataFrame, contract: Contract) -> Validated:
-    """Check a batch of text cells (one column per contract column, plus the line)."""
-    typed = batch.lazy().with_columns(
-        _typed(column).alias(f"_t_{column.name}") for column in contract.columns
-    )
-    faults: list[tuple[str, Column | None, str]] = []
+@dataclass
+class Breaches:
+    """Rows that break a check of severity ``warning``: they are loaded and listed."""
+
+    rows: int = 0
+    first_line: int = 0
+
+    def add(self, lines: pl.Series) -> None:
+        if len(lines):
+            self.first_line = self.first_line or int(lines[0])
+            self.rows += len(lines)
+
+
+@dataclass
+class Validated:
+    """A batch after validation.
+
+    Attributes
+    ----------
+    good: typed values per raw column, plus the line; rows that may be loaded.
+    bad: line, masked row text and reasons (list of dicts) of every row that may not.
+    unreadable: per column, how many filled cells are not of its type.
+    filled: per column, how many cells are filled.
+    breaches: lines of good rows that break a check of severity ``warning``, by its name.
+    keys_of_bad: business keys, as raw would hold them, of the bad rows that tell theirs.
+    """
+
+    good: pl.DataFrame
+    bad: list[BadRow]
+    keys_of_bad: pl.DataFrame
+    unreadable: Counter[str] = field(default_factory=Counter)
+    filled: Counter[str] = field(default_factory=Counter)
+    breaches: dict[str, pl.Series] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """A boolean column of the batch that is true where the rule ``reason`` is broken."""
+
+    flag: str
+    column: Column | None
+    reason: str
+    of_type: bool = False
+
+
+def validate(batch: pl.DataFrame, contract: Contract, *, zone: str = "UTC") -> Validated:
+    """Check a batch of text cells (one column per contract column, plus the line).
+
+    Parameters
+    ----------
+    zone: the book's time zone, in which times without an offset are meant.
+    """
+    frame = batch.with_columns(typed(column, zone).alias(f"_t_{column.name}") for column in contract.columns)
+    faults: list[_Fault] = []
     expressions: list[pl.Expr] = []
     for column in contract.columns:
-        for kind, expression in _faults(column):
-            name = f"_f_{len(faults)}"
-            faults.append((name, column, kind))
-            expressions.append(expression.fill_null(False).alias(name))
-    frame = typed.with_columns(expressions).collect()
-    frame = _row_checks(frame, contract, faults)
-    is_bad = pl.any_horizontal([name for name, _, _ in faults])
-    bad = frame.filter(is_bad)
-    good = frame.filter(~is_bad)
-    return Validated(_canonical(good, contract), _describe(bad, contract, faults))
+        for reason, expression, of_type in _rules(column, is_key=column.name in contract.key):
+            faults.append(_Fault(f"_f_{len(faults)}", column, reason, of_type))
+            expressions.append(expression.fill_null(False).alias(faults[-1].flag))
+    frame = frame.with_columns(expressions)
+    frame, broken = _row_checks(frame, contract, faults)
+    is_bad = frame.select(pl.any_horizontal([fault.flag for fault in faults])).to_series()
+    if is_bad.any():
+        good, bad = frame.filter(~is_bad), frame.filter(is_bad)
+    else:
+        good, bad = frame, frame.clear()
+    result = Validated(
+        _raw_values(good, contract),
+        _describe(bad, contract, faults),
+        _readable_keys(bad, contract, faults),
+        breaches={name: good.filter(pl.col(flag))[LINE] for name, flag in broken.items()},
+    )
+    for column in contract.columns:
+        result.filled[column.name] = len(batch) - batch[column.name].null_count()
+    for fault in faults:
+        if fault.of_type and fault.column is not None and not bad.is_empty():
+            result.unreadable[fault.column.name] += int(bad[fault.flag].sum())
+    return result
 
 
 def ragged_row(line: int, fields: int, expected: int) -> BadRow:
@@ -87,134 +123,103 @@ def ragged_row(line: int, fields: int, expected: int) -> BadRow:
     return BadRow(line, "", [{"column": None, "value": None, "reason": reason}])
 
 
-def _typed(column: Column) -> pl.Expr:
-    cell = pl.col(column.name)
-    match column.type:
-        case "money":
-            return pl.when(cell.str.contains(_MONEY)).then(cell).cast(pl.Decimal(18, 2), strict=False)
-        case "rate":
-            return cell.cast(pl.Float64, strict=False)
-        case "int" | "bigint":
-            return pl.when(cell.str.contains(_INTEGER)).then(cell).cast(pl.Int64, strict=False)
-        case "date":
-            return pl.when(cell.str.contains(_DATE)).then(cell).str.to_date("%Y-%m-%d", strict=False)
-        case "ts":
-            return (
-                pl.when(cell.str.contains(_TIMESTAMP))
-                .then(cell.str.head(10))
-                .str.to_date("%Y-%m-%d", strict=False)
-            )
-        case "bool":
-            lower = cell.str.to_lowercase()
-            return pl.when(lower.is_in(_TRUE)).then(True).when(lower.is_in(_FALSE)).then(False)
-        case _:
-            return cell
-
-
-def _faults(column: Column) -> list[tuple[str, pl.Expr]]:
-    cell, typed = pl.col(column.name), pl.col(f"_t_{column.name}")
-    found: list[tuple[str, pl.Expr]] = []
+def _rules(column: Column, *, is_key: bool) -> list[tuple[str, pl.Expr, bool]]:
+    """What a cell of ``column`` may not be: reason, condition, and whether it is about the type."""
+    cell, value = pl.col(column.name), pl.col(f"_t_{column.name}")
+    rules: list[tuple[str, pl.Expr, bool]] = []
     if column.required:
-        found.append(("is empty", cell.is_null()))
-    if column.type in _NEEDS:
-        found.append((f"is not {_NEEDS[column.type]}", cell.is_not_null() & typed.is_null()))
+        rules.append(("is empty", cell.is_null(), False))
+    if column.type in NEEDS:
+        rules.append((f"is not {NEEDS[column.type]}", cell.is_not_null() & value.is_null(), True))
     else:
-        found.append(("holds a control character", cell.str.contains(_CONTROL)))
+        rules.append(("holds a control character", cell.str.contains(_CONTROL), False))
+        longest = column.max_length or (MAX_KEY_CELL if is_key else MAX_CELL)
+        rules.append((f"is longer than {longest} characters", cell.str.len_chars() > longest, False))
     if column.type == "rate":
-        found.append(("is not a finite number", typed.is_not_null() & ~typed.is_finite()))
+        rules.append(("is not a finite number", value.is_not_null() & ~value.is_finite(), True))
     if column.values is not None:
         allowed = ", ".join(column.values)
-        found.append((f"is not one of {allowed}", ~cell.is_in(list(column.values))))
+        rules.append((f"is not one of {allowed}", ~cell.is_in(list(column.values)), False))
     if column.pattern is not None:
-        found.append((f"does not match {column.pattern}", ~cell.str.contains(f"^(?:{column.pattern})$")))
-    if column.max_length is not None:
-        found.append(
-            (f"is longer than {column.max_length} characters", cell.str.len_chars() > column.max_length)
-        )
+        matches = cell.str.contains(f"^(?:{column.pattern})$")
+        rules.append((f"does not match {column.pattern}", ~matches, False))
     if column.min is not None:
-        found.append((f"is below {column.min}", typed < _bound(column, column.min)))
+        rules.append((f"is below {column.min}", value < _bound(column, column.min), False))
     if column.max is not None:
-        found.append((f"is above {column.max}", typed > _bound(column, column.max)))
-    return found
+        rules.append((f"is above {column.max}", value > _bound(column, column.max), False))
+    return rules
 
 
 def _bound(column: Column, bound: float | str) -> pl.Expr:
-    if column.type in ("date", "ts"):
+    if column.type == "date":
         return pl.lit(str(bound)).str.to_date("%Y-%m-%d")
+    if column.type == "ts":
+        return pl.lit(str(bound)).str.to_date("%Y-%m-%d").cast(pl.Datetime("us", "UTC"))
     if column.type == "money":
-        return pl.lit(str(bound)).cast(pl.Decimal(38, 2))
+        return pl.lit(str(bound)).cast(pl.Decimal(38, 2)).to_physical().cast(pl.Int64)
     return pl.lit(bound)
 
 
 def _row_checks(
-    frame: pl.DataFrame, contract: Contract, faults: list[tuple[str, Column | None, str]]
-) -> pl.DataFrame:
-    checks = [check for check in contract.checks if check.severity == "error"]
-    if not checks:
-        return frame
+    frame: pl.DataFrame, contract: Contract, faults: list[_Fault]
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Add a flag per row check; those of severity ``error`` become faults, the others are returned."""
+    if not contract.checks:
+        return frame, {}
     view = frame.select(
-        (
-            pl.col(f"_t_{column.name}").cast(pl.Float64)
-            if column.type == "money"
-            else pl.col(f"_t_{column.name}")
-        ).alias(column.name)
-        for column in contract.columns
+        comparable(column, pl.col(f"_t_{column.name}")).alias(column.name) for column in contract.columns
     )
     failed = view.select(
-        (~pl.sql_expr(check.expression)).fill_null(False).alias(f"_f_check_{check.name}") for check in checks
+        (~pl.sql_expr(check.expression)).fill_null(False).alias(f"_f_check_{check.name}")
+        for check in contract.checks
     )
-    for check in checks:
-        faults.append((f"_f_check_{check.name}", None, check.message.en))
-    return frame.hstack(failed)
-
-
-def _canonical(good: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    expressions: list[pl.Expr | pl.Series] = [pl.col(LINE)]
-    for column in contract.columns:
-        typed = pl.col(f"_t_{column.name}")
-        if column.pii == "birth_date":
-            expressions.append(typed.dt.year().cast(pl.String).alias(column.raw_name))
-        elif column.is_hashed:
-            expressions.append(hash_series(good[column.name], column.pii).alias(column.name))
-        elif column.type in ("money", "int", "bigint", "date", "rate"):
-            expressions.append(typed.cast(pl.String).alias(column.name))
-        elif column.type == "bool":
-            expressions.append(
-                pl.when(typed).then(pl.lit("t")).when(~typed).then(pl.lit("f")).alias(column.name)
-            )
+    warnings: dict[str, str] = {}
+    for check in contract.checks:
+        if check.severity == "error":
+            faults.append(_Fault(f"_f_check_{check.name}", None, check.message.en))
         else:
-            expressions.append(pl.col(column.name))
-    return good.select(expressions)
+            warnings[check.name] = f"_f_check_{check.name}"
+    return frame.hstack(failed), warnings
 
 
-def _describe(
-    bad: pl.DataFrame, contract: Contract, faults: list[tuple[str, Column | None, str]]
-) -> list[BadRow]:
+def _raw_values(good: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    values: list[pl.Expr | pl.Series] = [pl.col(LINE)]
+    for column in contract.columns:
+        if column.pii == "birth_date":
+            values.append(pl.col(f"_t_{column.name}").dt.year().cast(pl.Int64).alias(column.raw_name))
+        elif column.is_hashed:
+            values.append(hash_series(good[column.name], column.pii).alias(column.name))
+        else:
+            values.append(pl.col(f"_t_{column.name}").alias(column.name))
+    return good.select(values)
+
+
+def _readable_keys(bad: pl.DataFrame, contract: Contract, faults: list[_Fault]) -> pl.DataFrame:
+    about_key = [fault.flag for fault in faults if fault.column and fault.column.name in contract.key]
+    readable = bad.filter(~pl.any_horizontal(about_key))
+    return _raw_values(readable, contract).select(contract.key)
+
+
+def _describe(bad: pl.DataFrame, contract: Contract, faults: list[_Fault]) -> list[BadRow]:
     if bad.is_empty():
         return []
-    masked = mask(bad, contract)
+    broken = [
+        [fault for fault in faults if record[fault.flag]]
+        for record in bad.select(fault.flag for fault in faults).iter_rows(named=True)
+    ]
+    at_fault = [{fault.column.name for fault in row if fault.column} for row in broken]
     rows: list[BadRow] = []
-    for record, shown in zip(bad.iter_rows(named=True), masked, strict=True):
-        reasons: list[dict[str, str | None]] = []
-        for name, column, kind in faults:
-            if record[name]:
-                where = column.name if column else None
-                reasons.append(
-                    {"column": where, "value": shown.get(where) if where else None, "reason": kind}
-                )
-        rows.append(BadRow(record[LINE], row_text(shown), reasons))
+    for line, row, cells in zip(bad[LINE], broken, masked_cells(bad, contract, at_fault), strict=True):
+        reasons: list[dict[str, str | None]] = [
+            {
+                "column": fault.column.name if fault.column else None,
+                "value": cells[fault.column.name] if fault.column else None,
+                "reason": fault.reason,
+            }
+            for fault in row
+        ]
+        rows.append(BadRow(line, row_text(cells), reasons))
     return rows
-
-
-def mask(frame: pl.DataFrame, contract: Contract) -> list[dict[str, str | None]]:
-    """The contract's cells of each row, personal data replaced by their keyed hash."""
-    hashed = frame.select(
-        hash_series(frame[column.name], column.pii).alias(column.name)
-        if column.pii != "none"
-        else pl.col(column.name)
-        for column in contract.columns
-    )
-    return list(hashed.iter_rows(named=True))
 
 
 def row_text(cells: dict[str, str | None]) -> str:

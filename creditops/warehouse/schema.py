@@ -112,7 +112,7 @@ def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None
             sql.SQL(
                 "create table raw.{} ({}, book text not null, _batch_id bigint not null,"
                 " _row bigint not null, _row_hash bigint not null, loaded_at timestamptz not null,"
-                " primary key (book, {}, _batch_id))"
+                " _deleted boolean not null default false, primary key (book, {}, _batch_id))"
             ).format(
                 sql.Identifier(contract.table),
                 sql.SQL(", ").join(definitions),
@@ -120,6 +120,12 @@ def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None
             )
         )
         return
+    if "_deleted" not in existing:
+        connection.execute(
+            sql.SQL("alter table raw.{} add column _deleted boolean not null default false").format(
+                sql.Identifier(contract.table)
+            )
+        )
     for name, type_, _ in columns:
         if name not in existing:
             connection.execute(

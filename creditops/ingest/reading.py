@@ -1,0 +1,108 @@
+"""What has been read of a file so far, and whether the file as a whole may be loaded."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import polars as pl
+
+from creditops.errors import DataRefusedError
+from creditops.ingest.landing import LandedFile
+from creditops.ingest.reader import SourceFile
+from creditops.ingest.row_hash import row_hashes
+from creditops.ingest.typed_cells import NEEDS
+from creditops.ingest.validation import BadRow, Breaches, Validated, ragged_row
+from creditops.settings import get_settings
+from creditops.sources.contract import Contract
+
+_RETYPED_FROM_CELLS = 20
+_RETYPED_SHARE = 0.5
+
+
+class Reading:
+    """Counts and bad rows of a file while its batches pass.
+
+    Attributes
+    ----------
+    rows: rows read, good or bad.
+    good: rows that may be loaded.
+    bad: rows for the quarantine.
+    breaches: rows that break a check of severity ``warning``, by check.
+    keys_of_bad: business keys of bad rows whose key can be read, as typed values.
+    nameless: how many bad rows have no key that can be read.
+    remark: what the ledger should say of the file.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.rows = 0
+        self.good = 0
+        self.bad: list[BadRow] = []
+        self.breaches: dict[str, Breaches] = defaultdict(Breaches)
+        self.keys_of_bad: list[pl.DataFrame] = []
+        self.nameless = 0
+        self.remark: str | None = None
+        self._keys: list[np.ndarray] = []
+        self._unreadable: Counter[str] = Counter()
+        self._filled: Counter[str] = Counter()
+
+    def take(self, checked: Validated, rows: int) -> None:
+        """Count a batch of ``rows`` rows."""
+        self.rows += rows
+        self.good += len(checked.good)
+        self.bad += checked.bad
+        self._keys.append(row_hashes(checked.good, self.contract.key))
+        self._unreadable.update(checked.unreadable)
+        self._filled.update(checked.filled)
+        for name, lines in checked.breaches.items():
+            self.breaches[name].add(lines)
+        if checked.bad:
+            self.keys_of_bad.append(checked.keys_of_bad)
+            self.nameless += len(checked.bad) - len(checked.keys_of_bad)
+
+    def end(self, file: SourceFile) -> None:
+        """Count what the reader had to pass over."""
+        self.rows += len(file.ragged)
+        self.nameless += len(file.ragged)
+        self.bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
+        if file.extra_columns:
+            self.remark = f"columns not in the contract were kept aside: {', '.join(file.extra_columns)}"
+
+    def has_repeated_keys(self) -> bool:
+        """Whether two good rows may have one key (their hashes are equal)."""
+        hashes = np.concatenate(self._keys) if self._keys else np.empty(0, dtype=np.int64)
+        return len(np.unique(hashes)) < len(hashes)
+
+    def refuse_if_unfit(self, landed: LandedFile) -> None:
+        """Refuse a file with a re-typed column, or with more bad rows than its limit.
+
+        Raises
+        ------
+        DataRefusedError: it is one; the message names the column or the first bad line.
+        """
+        limit = self.contract.bad_row_limit
+        if limit is None:
+            limit = get_settings().bad_row_limit
+        self._refuse_retyped(landed, limit)
+        if self.rows and len(self.bad) > limit * self.rows:
+            first = min(self.bad, key=lambda row: row.line)
+            reason = first.reasons[0]
+            what = f"column {reason['column']}: {reason['value']!r} " if reason["column"] else ""
+            raise DataRefusedError(
+                f"{landed.name}: {len(self.bad)} of {self.rows} rows are bad, over the limit of"
+                f" {limit:.2%}; the first is line {first.line}: {what}{reason['reason']}",
+                hint="mend the file and deliver it again, or raise bad_row_limit in the contract",
+            )
+
+    def _refuse_retyped(self, landed: LandedFile, limit: float) -> None:
+        if limit >= 1:  # whoever accepts any row accepts any type
+            return
+        for name, count in self._unreadable.items():
+            filled = self._filled[name]
+            if filled >= _RETYPED_FROM_CELLS and count > _RETYPED_SHARE * filled:
+                raise DataRefusedError(
+                    f"{landed.name}: column {name!r} has changed its type: {count} of {filled} values are not"
+                    f" {NEEDS[self.contract.column(name).type]}",
+                    hint="deliver the column as before, or give it a new name in the contract",
+                )

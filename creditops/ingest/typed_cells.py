@@ -1,0 +1,109 @@
+"""Text cells of a column as typed values, the form in which rows are checked, hashed and sent.
+
+=========  ============================================================
+type       values
+=========  ============================================================
+money      ``Int64``, hundredths
+rate       ``Float64``
+int        ``Int64`` (checked against the range of the column)
+bigint     ``Int64``
+date       ``Date``
+ts         ``Datetime`` in microseconds, UTC; a time without an offset is the book's
+bool       ``Boolean``
+the rest   ``String``
+=========  ============================================================
+
+A cell that cannot be read is null.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from creditops.sources.column import Column
+
+_MONEY = r"^[+-]?\d{1,16}(\.\d{1,2}0*)?$"
+_INTEGER = r"^[+-]?\d{1,18}$"
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_TIMESTAMP = (
+    r"^\d{4}-\d{2}-\d{2}"
+    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?$"
+)
+_OFFSET = r"([+-])(\d{2}):?(\d{2})?$"
+_TRUE = ("true", "t", "1", "yes", "y")
+_FALSE = ("false", "f", "0", "no", "n")
+
+NEEDS = {
+    "money": "an amount with at most two decimals and a point, e.g. 1234.50",
+    "rate": "a decimal number, e.g. 0.045",
+    "date": "a date as YYYY-MM-DD",
+    "ts": "a time as YYYY-MM-DD HH:MM:SS, with or without an offset",
+    "bool": "true or false",
+    "int": "a whole number",
+    "bigint": "a whole number",
+}
+"""What a cell of each type must look like, for people."""
+
+
+def typed(column: Column, zone: str) -> pl.Expr:
+    """The cells of ``column`` (text, same name) as values; ``zone`` is the book's time zone."""
+    cell = pl.col(column.name)
+    match column.type:
+        case "money":
+            amount = pl.when(cell.str.contains(_MONEY)).then(cell).cast(pl.Decimal(18, 2), strict=False)
+            return amount.to_physical().cast(pl.Int64)
+        case "rate":
+            return cell.cast(pl.Float64, strict=False)
+        case "int" | "bigint":
+            return pl.when(cell.str.contains(_INTEGER)).then(cell).cast(pl.Int64, strict=False)
+        case "date":
+            return pl.when(cell.str.contains(_DATE)).then(cell).str.to_date("%Y-%m-%d", strict=False)
+        case "ts":
+            return _instant(cell, zone)
+        case "bool":
+            lower = cell.str.to_lowercase()
+            return pl.when(lower.is_in(_TRUE)).then(True).when(lower.is_in(_FALSE)).then(False)
+        case _:
+            return cell
+
+
+def comparable(column: Column, value: pl.Expr) -> pl.Expr:
+    """Typed values in the form that row checks see: amounts in units, a time by its calendar day."""
+    if column.type == "money":
+        return value / 100.0
+    return value.dt.date() if column.type == "ts" else value
+
+
+def _instant(cell: pl.Expr, zone: str) -> pl.Expr:
+    text = pl.when(cell.str.contains(_TIMESTAMP)).then(cell)
+    clock = text.str.slice(11)
+    day = text.str.head(10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    fraction = clock.str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False)
+    local = (
+        day
+        + pl.duration(
+            hours=clock.str.head(2).cast(pl.Int64, strict=False).fill_null(0),
+            minutes=clock.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0),
+            seconds=clock.str.extract(r"^\d{2}:\d{2}:(\d{2})").cast(pl.Int64, strict=False).fill_null(0),
+            time_unit="us",
+        )
+        + pl.duration(microseconds=fraction.fill_null(0), time_unit="us")
+    )
+    sign = pl.when(clock.str.extract(_OFFSET, 1) == "-").then(-1).otherwise(1)
+    offset = pl.duration(
+        minutes=sign
+        * (
+            clock.str.extract(_OFFSET, 2).cast(pl.Int64, strict=False) * 60
+            + clock.str.extract(_OFFSET, 3).cast(pl.Int64, strict=False).fill_null(0)
+        ),
+        time_unit="us",
+    )
+    # An hour that summer time skips is no time; of one that comes twice PostgreSQL takes the later too.
+    at_home = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
+    return (
+        pl.when(clock.str.ends_with("Z"))
+        .then(local.dt.replace_time_zone("UTC"))
+        .when(clock.str.contains(_OFFSET))
+        .then((local - offset).dt.replace_time_zone("UTC"))
+        .otherwise(at_home.dt.convert_time_zone("UTC"))
+    )
