@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from creditops import __version__
-from creditops.cli import data, demo, models, publications, runs, services, warnings_
+from creditops.cli import data, demo, models, publications, runs, services, sources, warnings_
 from creditops.errors import CreditOpsError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ def _root(
 for module in (services, data, runs, publications, demo):
     module.register(app)
 app.add_typer(models.app, name="models")
+app.add_typer(sources.app, name="sources")
 app.add_typer(warnings_.app, name="warnings")
 
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from creditops.errors import UsageError
 from creditops.settings import get_settings
 from creditops.sources.column import POSTGRES_TYPES, Column, ColumnType, PiiClass, Text
-from creditops.sources.document import place, read_document
+from creditops.sources.document import line_of, place, read_document
 from creditops.sources.model import Contract, Delivery, Domain, FileFormat, Relationship
 from creditops.sources.row_check import Check, try_checks
 
@@ -201,9 +201,12 @@ def _build(path: Path, document: dict) -> Contract:  # type: ignore[type-arg]
         return Contract.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = place(document, [step for step in first["loc"] if isinstance(step, str | int)])
+        steps = [step for step in first["loc"] if isinstance(step, str | int)]
+        line = "" if "book" in document else line_of(path.read_text(encoding="utf-8"), steps)
         problem = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{path}: {where}: {problem}", hint="mend the contract at that place") from error
+        raise UsageError(
+            f"{path}: {line}{place(document, steps)}: {problem}", hint="mend the contract at that place"
+        ) from error
 
 
 def _check_relationships(contract: Contract, known: dict[str, Contract], path: Path) -> None:

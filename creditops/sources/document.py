@@ -77,8 +77,9 @@ def read_document(path: Path, schema: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: the file is not a YAML mapping", hint="start with `key: value` lines")
     problem = best_match(_validator(schema).iter_errors(document))
     if problem is not None:
+        steps = list(problem.absolute_path)
         raise UsageError(
-            f"{path}: {place(document, list(problem.absolute_path))}: {_sentence(problem)}",
+            f"{path}: {line_of(text, steps)}{place(document, steps)}: {_sentence(problem)}",
             hint=_remedy(problem),
         )
     return document
@@ -99,6 +100,25 @@ def place(document: Any, path: Sequence[str | int]) -> str:
         else:
             parts.append(f".{step}" if parts else str(step))
     return "".join(parts) or "top level"
+
+
+def line_of(text: str, path: Sequence[str | int]) -> str:
+    """``line N: `` of the value at a path of a YAML text; the last step that exists counts."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 1
+    for step in path:
+        following = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(step):
+                    line, following = key.start_mark.line + 1, value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            following = node.value[step]
+            line = following.start_mark.line + 1
+        if following is None:
+            break
+        node = following
+    return f"line {line}: "
 
 
 @lru_cache

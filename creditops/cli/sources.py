@@ -1,0 +1,229 @@
+"""``creditops sources``: contracts drafted, checked, listed, shown and applied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from creditops.cli.options import AnyBook, AsJson
+from creditops.cli.output import as_json, console, table
+from creditops.errors import UsageError
+
+app = typer.Typer(help="Source contracts: draft, check, list, show, apply.", no_args_is_help=True)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Sources or files; default all.")]
+
+
+@app.command()
+def new(
+    from_: Annotated[Path, typer.Option("--from", help="A sample file: CSV, Excel, JSON lines or Parquet.")],
+    source: Annotated[str | None, typer.Option("--source", help="Name; default from the file's.")] = None,
+    domain: Annotated[str | None, typer.Option(help="repayment, financial, bureau or reference.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; default your own contracts folder.")] = None,
+    json_: AsJson = False,
+) -> None:
+    """Draft a contract from a sample: types, null rule, codes, key, personal data, how it is written."""
+    from creditops.sources.contract import user_folders
+    from creditops.sources.draft import draft
+
+    if domain not in (None, "repayment", "financial", "bureau", "reference"):
+        raise UsageError(f"{domain!r} is no domain", hint="use repayment, financial, bureau or reference")
+    made = draft(from_, source=source, domain=domain)  # type: ignore[arg-type]
+    folder = out or user_folders()[0]
+    target = folder / f"{made.source}.yml"
+    if target.exists():
+        raise UsageError(f"{target} exists", hint="edit it, or choose another name with --source")
+    folder.mkdir(parents=True, exist_ok=True)
+    target.write_text(made.text, encoding="utf-8")
+    if json_:
+        as_json({"source": made.source, "file": str(target), "notes": made.notes})
+        return
+    console.print(f"wrote {target}", markup=False, soft_wrap=True)
+    for place, note in made.notes:
+        console.print(f"- {place}: {note}", markup=False, soft_wrap=True)
+    console.print(f"next: edit it, then `creditops sources check {made.source}`", markup=False)
+
+
+@app.command()
+def check(
+    names: Names = None,
+    try_: Annotated[
+        Path | None, typer.Option("--try", help="Read this file by the one named source; nothing is loaded.")
+    ] = None,
+    book: AnyBook = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Lint contracts: the language's own rules, and what a reviewer would ask for."""
+    from creditops.sources.lint import check as lint
+
+    findings = [vars(each) for each in lint(names or ())]
+    errors = [each for each in findings if each["severity"] == "error"]
+    trial: dict[str, Any] | None = None
+    if try_ is not None and not errors:
+        if len(names or ()) != 1:
+            raise UsageError("--try needs exactly one source", hint="creditops sources check NAME --try FILE")
+        trial = _try(names[0], try_, book)  # type: ignore[index]
+    if json_:
+        as_json({"findings": findings, "trial": trial})
+    else:
+        for each in findings:
+            where = f"{each['file']}:{each['line']}" if each["line"] else each["file"]
+            console.print(f"{each['severity']}: {where}: {each['message']}", markup=False, soft_wrap=True)
+            console.print(f"  what to do: {each['remedy']}", markup=False, soft_wrap=True)
+        if not findings:
+            console.print("no findings")
+        if trial is not None:
+            console.print(
+                f"{try_}: {trial['rows']:,} rows, {trial['bad']:,} would go to quarantine", markup=False
+            )
+            table(trial["reasons"], ("column", "reason", "rows", "first_line", "example"), title="why")
+    if errors or (strict and findings):
+        raise typer.Exit(2)
+    if trial is not None and trial["refused"]:
+        raise typer.Exit(3)
+
+
+@app.command("list")
+def list_(book: AnyBook = None, json_: AsJson = False) -> None:
+    """Every source with its domain, key and where it is defined."""
+    from creditops.sources.contract import SOURCES_FOLDER, contract_file, load_contracts
+
+    rows = [
+        {
+            "source": name,
+            "domain": contract.domain,
+            "version": contract.version,
+            "columns": len(contract.columns),
+            "key": ", ".join(contract.key),
+            "delivery": contract.delivery.mode,
+            "defined": "platform"
+            if contract_file(name).parent == SOURCES_FOLDER
+            else str(contract_file(name)),
+            "en": contract.description.en,
+            "zh": contract.description.zh,
+        }
+        for name, contract in load_contracts(book).items()
+    ]
+    if json_:
+        as_json(rows)
+        return
+    table(rows, ("source", "domain", "version", "columns", "key", "delivery", "defined"), title="sources")
+
+
+@app.command()
+def show(name: str, book: AnyBook = None, json_: AsJson = False) -> None:
+    """One source: what it delivers, column by column, in English and Chinese."""
+    from creditops.sources.contract import contract_file, load_contract
+
+    contract = load_contract(name, book)
+    if json_:
+        as_json({**contract.model_dump(mode="json"), "file": str(contract_file(name))})
+        return
+    console.print(f"{contract_file(name)}", markup=False, soft_wrap=True)
+    console.print(f"{contract.description.en} / {contract.description.zh}", markup=False, soft_wrap=True)
+    console.print(f"{contract.grain}; key ({', '.join(contract.key)})", markup=False, soft_wrap=True)
+    rows = [
+        {
+            "column": column.name,
+            "in file": column.header or "",
+            "type": column.type,
+            "raw": f"{column.raw_name} {column.postgres_type}",
+            "rules": _rules(column),
+            "meaning": f"{column.description.en} / {column.description.zh}",
+        }
+        for column in contract.columns
+    ]
+    table(rows, ("column", "in file", "type", "raw", "rules", "meaning"))
+    for check_ in contract.checks:
+        console.print(f"{check_.severity}: {check_.expression}: {check_.message.en}", markup=False)
+
+
+@app.command()
+def apply(names: Names = None, json_: AsJson = False) -> None:
+    """Make or widen raw tables to fit their contracts (loading does it by itself)."""
+    from creditops.sources.contract import load_book_contracts, load_contract, load_contracts
+    from creditops.warehouse.raw_tables import ensure_current
+
+    chosen = (
+        [load_contract(name) for name in names]
+        if names
+        else [*load_contracts().values(), *load_book_contracts()]
+    )
+    rows = []
+    for contract in chosen:
+        done = ensure_current(contract)
+        rows.append(
+            {
+                "table": f"raw.{contract.table}",
+                "made": done.missing,
+                "columns added": list(done.columns),
+                "may be empty now": list(done.nullable),
+            }
+        )
+    if json_:
+        as_json(rows)
+        return
+    table([row for row in rows if row["made"] or row["columns added"] or row["may be empty now"]],
+          ("table", "made", "columns added", "may be empty now"), title="changed")  # fmt: skip
+
+
+def _rules(column: Any) -> str:
+    parts = ["required"] if column.required else []
+    if column.values:
+        parts.append("one of " + ", ".join(column.values))
+    if column.pattern:
+        parts.append(f"like {column.pattern}")
+    if column.unit:
+        parts.append(f"in {column.unit}")
+    if column.pii != "none":
+        parts.append(f"personal ({column.pii}), hashed" if column.is_hashed else "personal, year kept")
+    return "; ".join(parts)
+
+
+def _try(name: str, path: Path, book: str | None) -> dict[str, Any]:
+    """Read a file by a contract and count what would go to quarantine, without loading."""
+    from creditops.ingest.reader import open_source_file, read_batches
+    from creditops.ingest.validation import ragged_row, validate
+    from creditops.settings import get_settings
+    from creditops.sources.contract import load_contract, read_contract
+
+    contract = (
+        read_contract(Path(name)) if Path(name).suffix in (".yml", ".yaml") else load_contract(name, book)
+    )
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist", hint="name the file to try")
+    file = open_source_file(path, contract)
+    rows, bad = 0, []
+    for batch in read_batches(file):
+        rows += len(batch)
+        bad += validate(batch, contract).bad
+    rows += len(file.ragged)
+    bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
+    counted: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], tuple[int, Any]] = {}
+    for row in sorted(bad, key=lambda each: each.line):
+        for reason in row.reasons:
+            key = (reason["column"] or "", str(reason["reason"]))
+            counted[key] += 1
+            first.setdefault(key, (row.line, reason["value"]))
+    limit = contract.bad_row_limit if contract.bad_row_limit is not None else get_settings().bad_row_limit
+    return {
+        "rows": rows,
+        "bad": len(bad),
+        "refused": bool(rows) and len(bad) > limit * rows,
+        "columns_aside": file.extra_columns,
+        "reasons": [
+            {
+                "column": key[0],
+                "reason": key[1],
+                "rows": count,
+                "first_line": first[key][0],
+                "example": first[key][1],
+            }
+            for key, count in counted.most_common()
+        ],
+    }

@@ -1,0 +1,208 @@
+"""Drafts a source contract from a sample file, for a person to complete.
+
+What the draft holds is a guess from the first rows (:mod:`creditops.sources.sample`); every guess
+worth a look has a comment. A draft is valid and loads its own sample.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from creditops.errors import DataRefusedError, UsageError
+from creditops.sources.contract import load_contracts
+from creditops.sources.guess import Guess, guess_column, null_words
+from creditops.sources.model import Domain
+from creditops.sources.sample import Sample, read_sample
+from creditops.sources.terms import DRAFT_EN, DRAFT_ZH, REFERENCES, column_name
+
+_DOMAIN_WORDS: dict[Domain, str] = {
+    "repayment": r"pay|repay|due|collect|instal|还款|催收|应还|扣款",
+    "bureau": r"bureau|credit_report|tradeline|inquir|征信",
+    "financial": r"statement|invoice|financ|tax|财务|报表|发票",
+    "reference": r"",
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A contract's YAML and what a person should look at, as (place, note)."""
+
+    source: str
+    text: str
+    notes: list[tuple[str, str]]
+
+
+def draft(path: Path, *, source: str | None = None, domain: Domain | None = None) -> Draft:
+    """Draft a contract for files like ``path``.
+
+    Raises
+    ------
+    UsageError: the file does not exist, or its name makes no source name and none is given.
+    DataRefusedError: the file cannot be read, or has no rows.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist", hint="name a file with a header and some rows")
+    name = source or _source_name(path)
+    if name in load_contracts():
+        raise UsageError(
+            f"there is a source {name!r} already",
+            hint="choose another name with --source; a contract of your own is changed by editing its file",
+        )
+    sample = read_sample(path)
+    if sample.cells.is_empty():
+        raise DataRefusedError(
+            f"{path.name}: has no rows below its header", hint="draft from a file with rows"
+        )
+    return _write(path, name, domain or _domain(name), sample)
+
+
+def _source_name(path: Path) -> str:
+    stem = re.sub(r"[\d\s._-]+$", "", re.sub(r"(?<!^)[._-]?\d{4,}.*", "", path.name.split(".", 1)[0]))
+    name = column_name(stem, -1)
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name) or name == "column_0":
+        raise UsageError(f"{path.name} makes no source name", hint="give one with --source, like loan_book")
+    return name
+
+
+def _pattern(path: Path, source: str) -> str | None:
+    """A name pattern of files like this one, where the name before the dot is not the source's."""
+    if path.name.split(".", 1)[0] == source:
+        return None
+    return re.sub(r"\*[*._-]*\*", "*", re.sub(r"\d+", "*", path.name))
+
+
+def _domain(name: str) -> Domain:
+    return next(domain for domain, words in _DOMAIN_WORDS.items() if re.search(words, name))
+
+
+def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> list[int] | None:
+    """The fewest columns that tell all rows apart: identifiers first, then days, then codes."""
+    rank = {"id": 0, "date": 1, "ts": 1, "code": 2, "text": 3, "int": 3, "bigint": 3}
+    able = [
+        at
+        for at, guess in enumerate(guesses)
+        if guess.required and guess.type in rank and guess.pii != "birth_date"
+    ]
+    able.sort(key=lambda at: (rank[guesses[at].type], at))
+    rows = cells.n_unique()
+    distinct = cells.unique()
+    for width in (1, 2, 3):
+        for columns in itertools.combinations(able[:12], width):
+            if distinct.select(cells.columns[at] for at in columns).n_unique() == rows:
+                return sorted(columns)
+    return None
+
+
+def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
+    words = null_words(sample.cells)
+    cells = (
+        sample.cells.with_columns(pl.when(~pl.all().is_in(list(words))).then(pl.all()))
+        if words
+        else sample.cells
+    )
+    names = _unique([column_name(header, at) for at, header in enumerate(cells.columns)])
+    guesses = [
+        guess_column(header, name, cells[header]) for header, name in zip(cells.columns, names, strict=True)
+    ]
+    notes = [(name, note) for name, guess in zip(names, guesses, strict=True) for note in guess.notes]
+    form = dict(sample.form)
+    numbers = [guess for guess in guesses if guess.type in ("money", "rate")]
+    if any(guess.decimal == "," for guess in numbers):
+        form["decimal"] = ","
+    if marks := {guess.thousands for guess in numbers if guess.thousands}:
+        form["thousands"] = marks.pop()
+    if words:
+        form["null_values"] = list(words)
+    key = _key(cells, names, guesses)
+    if key is None:
+        key = [0]
+        notes.append(("key", "no columns tell all rows apart: choose the key; repeats go to quarantine"))
+        guesses[0].required = True
+    days = [
+        name
+        for name, guess in zip(names, guesses, strict=True)
+        if guess.type in ("date", "ts") and guess.required and guess.pii == "none"
+    ]
+    lines = [
+        "# Draft from a sample. Look at every comment, complete the descriptions, then run",
+        f"#   creditops sources check {source}",
+        f"source: {source}",
+        f"domain: {domain}  # repayment, financial, bureau or reference: which ingest run takes it in",
+        "version: 1",
+        "description:",
+        f"  en: {_quoted(f'{DRAFT_EN}s of files like {path.name}.')}",
+        f"  zh: {_quoted(f'{DRAFT_ZH} {path.name} 各列。')}",
+        f"grain: one row per {' and '.join(names[at] for at in key)}",
+        f"key: [{', '.join(names[at] for at in key)}]",
+    ]
+    if days:
+        lines.append(f"effective: {days[0]}  # the day on which the row is true")
+        lines.append(f"available: [{days[0]}]  # the day on which the row could first be known")
+    lines += ["freshness_days: 35", "min_rows_per_delivery: 1", "bad_row_limit: 0.01"]
+    if pattern := _pattern(path, source):
+        lines.append(f"files: [{_quoted(pattern)}]")
+    if form:
+        lines += ["format:", *(f"  {name}: {_quoted(value)}" for name, value in form.items())]
+    known = load_contracts()
+    references = [
+        name for name, guess in zip(names, guesses, strict=True) if name in REFERENCES and guess.pii == "none"
+    ]
+    targets = [(name, REFERENCES[name]) for name in references if REFERENCES[name] in known]
+    if targets:
+        lines.append("relationships:")
+        lines += [f"  - {{ columns: [{name}], to: {to}, to_columns: [{name}] }}" for name, to in targets]
+    lines.append("columns:")
+    for at, (header, name, guess) in enumerate(zip(cells.columns, names, guesses, strict=True)):
+        lines += _column_lines(
+            header, name, guess, required=guess.required or at in key, references=references
+        )
+    return Draft(source, "\n".join(lines) + "\n", notes)
+
+
+def _column_lines(
+    header: str, name: str, guess: Guess, *, required: bool, references: list[str]
+) -> list[str]:
+    if name in references:
+        guess.type, guess.values, guess.max_length, guess.unit = "id", None, None, None
+    lines = [f"  - name: {name}"]
+    if header != name:
+        lines.append(f"    header: {_quoted(header)}")
+    lines.append(f"    type: {guess.type}" + (f"  # {'; '.join(guess.notes)}" if guess.notes else ""))
+    if required:
+        lines.append("    required: true")
+    if guess.date_format:
+        lines.append(f"    date_format: {_quoted(guess.date_format)}")
+    if guess.unit:
+        lines.append(f"    unit: {guess.unit}")
+    if guess.values:
+        lines.append(f"    values: {_quoted(list(guess.values))}")
+    if guess.max_length:
+        lines.append(f"    max_length: {guess.max_length}")
+    if guess.pii == "birth_date":
+        lines.append('    min: "1900-01-01"')
+    if guess.pii != "none":
+        lines.append(f"    pii: {guess.pii}")
+    shown = _quoted(header)[1:-1]
+    lines.append(f'    description: {{ en: "{DRAFT_EN} {shown}.", zh: "{DRAFT_ZH}{shown}列。" }}')
+    return lines
+
+
+def _unique(names: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        name = f"{name}_" if name in ("book", "loaded_at") else name
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return found
+
+
+def _quoted(value: object) -> str:
+    """A YAML flow value; JSON is one."""
+    return json.dumps(value, ensure_ascii=False)

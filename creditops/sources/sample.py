@@ -1,0 +1,113 @@
+"""Reads the first rows of a file nobody knows yet, and finds how it is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from creditops.errors import DataRefusedError
+from creditops.ingest import tabular
+from creditops.ingest.dialect import DELIMITERS, find_encoding, header_cells, read_head
+from creditops.ingest.packed import inner_name
+from creditops.ingest.reader import kind_of
+from creditops.sources.model import FileFormat
+
+SAMPLE_ROWS = 20_000
+_LOOK_FOR_HEADER = 10
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of a file as trimmed text, and how the file is written."""
+
+    cells: pl.DataFrame
+    form: dict[str, object]
+
+
+def read_sample(path: Path) -> Sample:
+    """The first rows of a file as text; the header's place, delimiter and encoding are found.
+
+    Raises
+    ------
+    DataRefusedError: the file cannot be read.
+    """
+    kind = kind_of(inner_name(path, path.name))
+    if kind == "excel":
+        header, _, frame = tabular.read_workbook(path, path.name, FileFormat())
+        rows = [header, *([str(cell or "") for cell in row] for row in frame.head(SAMPLE_ROWS).rows())]
+        skip = _header_at([[cell for cell in row if cell] for row in rows])
+        cells = _frame(rows[skip], [row[: len(rows[skip])] for row in rows[skip + 1 :]])
+        trimmed = cells.select(pl.all().str.strip_suffix(" 00:00:00"))
+        return Sample(trimmed, {"skip_lines": skip} if skip else {})
+    if kind == "parquet":
+        header = tabular.parquet_header(path, path.name)
+        batches = tabular.parquet_batches(path, path.name, header, set(header))
+        return Sample(_trimmed(next((frame for _, frame in batches), pl.DataFrame()).head(SAMPLE_ROWS)), {})
+    encoding = find_encoding(path, path.name).encoding if kind else ""
+    if kind == "json":
+        batches = tabular.read_json_lines(path, path.name, encoding, lambda _: None)
+        return Sample(_trimmed(next((frame for _, frame in batches), pl.DataFrame()).head(SAMPLE_ROWS)), {})
+    if kind != "text":
+        raise DataRefusedError(f"{path.name}: a file of this kind cannot be read", hint="see docs/sources.md")
+    return _text_sample(path, encoding)
+
+
+def _text_sample(path: Path, encoding: str) -> Sample:
+    head = read_head(path, path.name, encoding, 0)
+    lines = [line for line in head.splitlines() if line.strip()][:200]
+    if not lines:
+        raise DataRefusedError(f"{path.name}: the file is empty", hint="draft from a file with rows")
+
+    def widths(delimiter: str) -> list[int]:
+        return [len(header_cells(line, delimiter, '"')) for line in lines]
+
+    def evenness(delimiter: str) -> tuple[int, int]:
+        found = widths(delimiter)
+        common = max(set(found), key=found.count)
+        return (found.count(common) if common > 1 else 0, common)
+
+    delimiter = max(DELIMITERS, key=evenness)
+    skip = _header_at([header_cells(line, delimiter, '"') for line in lines])
+    # The sample ends within the bytes of the head, so its last line may be cut: it is left out.
+    body = "".join(head.splitlines(keepends=True)[skip:])
+    whole = body if len(head) < 1 << 19 else body[: body.rfind("\n") + 1]
+    rows = list(
+        itertools.islice(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter), SAMPLE_ROWS + 1)
+    )
+    header = [cell.strip() for cell in rows[0]]
+    cells = _frame(header, [row for row in rows[1:] if len(row) == len(header)])
+    form: dict[str, object] = {"skip_lines": skip} if skip else {}
+    if delimiter != ",":
+        form["delimiter"] = delimiter
+    return Sample(cells, form)
+
+
+def _header_at(rows: list[list[str]]) -> int:
+    """The first of the leading rows that is as wide as most rows are: titles above it are narrower."""
+    widths = [len(row) for row in rows]
+    if not widths:
+        return 0
+    common = max(set(widths), key=lambda width: (widths.count(width), width))
+    return next((at for at, width in enumerate(widths[:_LOOK_FOR_HEADER]) if width >= common), 0)
+
+
+def _frame(header: list[str], rows: list[list[str]]) -> pl.DataFrame:
+    kept = [at for at, cell in enumerate(header) if cell]
+    names = [header[at] for at in kept]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataRefusedError(f"the column {twice!r} appears twice", hint="keep one of the columns")
+    frame = pl.DataFrame(
+        [[row[at] for at in kept] for row in rows], schema=dict.fromkeys(names, pl.String), orient="row"
+    )
+    return _trimmed(frame)
+
+
+def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
+    stripped = pl.all().str.strip_chars()
+    return frame.select(pl.when(stripped != "").then(stripped).name.keep())

@@ -1,0 +1,181 @@
+"""What a drafted contract guesses from a sample, and what the lint says about a contract."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from creditops.cli import app
+from creditops.errors import DataRefusedError, UsageError
+from creditops.ingest.reader import open_source_file, read_batches
+from creditops.ingest.validation import validate
+from creditops.sources.contract import Contract, load_contract, load_contracts, read_contract
+from creditops.sources.draft import draft
+from creditops.sources.guess import guess_column
+from creditops.sources.lint import check
+from tests.contract.test_contract_errors import VALID, write
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("opened", ["2026-01-05", "2026-12-31"], {"type": "date", "date_format": None}),
+        ("opened", ["2026/1/5", "2026/12/31"], {"type": "date", "date_format": "%Y/%m/%d"}),
+        ("日期", ["20260105", "20261231"], {"type": "date", "date_format": "%Y%m%d"}),
+        ("figure", ["20260105", "20261231"], {"type": "int"}),
+        ("on", ["31/12/2026", "05/01/2026"], {"type": "date", "date_format": "%d/%m/%Y"}),
+        ("on", ["12/31/2026", "01/05/2026"], {"type": "date", "date_format": "%m/%d/%Y"}),
+        ("日期", ["2026年1月5日", "2026年12月31日"], {"date_format": "%Y年%m月%d日"}),
+        ("at", ["2026-01-05 10:00:00", "2026-01-05 10:00:01"], {"type": "ts", "date_format": None}),
+        ("at", ["05.01.2026 10:00", "31.01.2026 23:59"], {"type": "ts", "date_format": "%d.%m.%Y %H:%M"}),
+        ("amount", ["1,234.50", "12", "1,000,000.00"], {"type": "money", "thousands": ","}),
+        ("betrag", ["1.234,50", "12,00", "0,99"], {"type": "money", "decimal": ",", "thousands": "."}),
+        ("quote", ["0.0451", "0.3"], {"type": "rate"}),
+        ("dpd_days", ["0", "31", "90"], {"type": "int", "unit": "days"}),
+        ("big", ["9000000000", "1"], {"type": "bigint"}),
+        ("loan no", ["0007", "0008"], {"type": "id"}),
+        ("whatever", ["0007", "0008"], {"type": "id"}),
+        ("kind", ["a", "b"] * 20, {"type": "code", "values": ("a", "b")}),
+        ("flag", ["Y", "N", "Y"], {"type": "bool"}),
+        ("手机", ["13912345678", "13812345678"], {"type": "text", "pii": "phone"}),
+        ("contact", ["13912345678", "13812345678"], {"pii": "phone"}),
+        ("x", ["11010119900307123X", "110101199003071234"], {"pii": "national_id"}),
+        ("出生日期", ["1990-03-07", "1985-01-01"], {"type": "date", "pii": "birth_date"}),
+        ("customer_name", ["Li", "Wang"], {"pii": "name"}),
+        ("x", ["a@b.cn", "c@d.cn"], {"pii": "name"}),
+        ("card number", ["6222020012345678", "6222020012345679"], {"pii": "account"}),
+    ],
+)
+def test_a_columns_content_is_guessed(header: str, cells: list[str], expected: dict[str, object]) -> None:
+    guess = guess_column(header, header.replace(" ", "_"), pl.Series(header, cells))
+    assert {name: getattr(guess, name) for name in expected} == expected
+    assert guess.required
+
+
+def test_day_before_month_or_after_is_asked_where_both_fit() -> None:
+    guess = guess_column("on", "on", pl.Series("on", ["05/01/2026", "06/02/2026"]))
+    assert any("could also be %m/%d/%Y" in note for note in guess.notes)
+
+
+SAMPLE = pl.DataFrame(
+    {
+        "customer_id": [f"C{n % 30}" for n in range(120)],
+        "month": [date(2026, n // 30 + 1, 28) for n in range(120)],
+        "amount": [n * 1.25 for n in range(120)],
+        "seen_at": [datetime(2026, 1, 1, 10, n % 60) for n in range(120)],
+        "grade": ["ABC"[n % 3] for n in range(120)],
+        "comment": [None if n % 2 else f"row {n}" for n in range(120)],
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "parquet", "jsonl"])
+def test_a_draft_loads_its_own_sample_in_every_format(home: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"sales_2026.{suffix}"
+    match suffix:
+        case "csv":
+            SAMPLE.write_csv(path, separator="|", datetime_format="%Y-%m-%d %H:%M")
+        case "xlsx":
+            import openpyxl
+
+            workbook = openpyxl.Workbook()
+            for row in [tuple(SAMPLE.columns), *SAMPLE.rows()]:
+                workbook.active.append(row)
+            workbook.save(path)
+        case "parquet":
+            SAMPLE.write_parquet(path)
+        case "jsonl":
+            SAMPLE.with_columns(pl.col("seen_at").dt.strftime("%Y-%m-%dT%H:%M:%S")).write_ndjson(path)
+    made = draft(path)
+    assert made.source == "sales"
+    target = home / "contracts" / "sales.yml"
+    target.parent.mkdir()
+    target.write_text(made.text, encoding="utf-8")
+    contract = read_contract(target)
+    assert contract.key == ("customer_id", "month")
+    assert contract.takes_file(f"sales_2027.{suffix}")
+    types = {column.name: column.type for column in contract.columns}
+    assert types["month"] == "date"
+    assert types["amount"] == "money"
+    assert types["seen_at"] == "ts"
+    assert types["grade"] == "code"
+    assert contract.column("comment").required is False
+    assert contract.relationships[0].to == "customers"
+    results = [validate(batch, contract) for batch in read_batches(open_source_file(path, contract))]
+    assert sum(len(each.good) for each in results) == 120
+    assert load_contract("sales") == contract
+
+
+def test_a_file_that_cannot_be_drafted_says_why(home: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "things.csv"
+    empty.write_text("a,b\n")
+    with pytest.raises(DataRefusedError, match="no rows"):
+        draft(empty)
+    known = tmp_path / "payments.csv"
+    known.write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match="a source 'payments' already"):
+        draft(known)
+    with pytest.raises(UsageError, match="does not exist"):
+        draft(tmp_path / "absent.csv")
+    numbers = tmp_path / "20260630.csv"
+    numbers.write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match="--source"):
+        draft(numbers)
+    assert draft(numbers, source="daily").source == "daily"
+
+
+def test_the_platforms_own_contracts_have_no_findings() -> None:
+    own = [each for name in load_contracts() for each in check([name])]
+    assert own == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("domain: reference", "domain: marketing", 2, "'marketing'"),
+        ("type: money", "type: currency", 29, "'currency'"),
+        ("expression: amount > 0", "expression: amout > 0", None, "amout"),
+        ("    unit: currency\n", "", 28, "a number without a `unit`"),
+        ('en: "Amount guaranteed."', 'en: "Draft: column x."', 28, "still the draft's"),
+        ('zh: "担保金额。"', 'zh: "amount"', 28, "no Chinese"),
+        ("name: kind\n    type: code", "name: phone\n    type: text", 32, "personal data (phone)"),
+        (
+            "columns: [facility_id], to: facilities",
+            "columns: [signed_on], to: facilities",
+            10,
+            "different types",
+        ),
+        ("grain:", 'files: ["pay*.csv"]\ngrain:', 5, "also takes files of payments"),
+    ],
+)
+def test_a_finding_names_its_line(home: Path, old: str, new: str, line: int | None, message: str) -> None:
+    assert old in VALID
+    path = write(home, VALID.replace(old, new))
+    findings = check([str(path)])
+    assert findings
+    assert any(message in each.message and (line is None or each.line == line) for each in findings)
+    assert all(each.remedy and each.file == str(path) for each in findings)
+
+
+def test_the_commands_answer_people_and_programs(home: Path) -> None:
+    write(home, VALID)
+    runner = CliRunner()
+    listed = runner.invoke(app, ["sources", "list", "--json"])
+    assert '"guarantors"' in listed.stdout
+    shown = runner.invoke(app, ["sources", "show", "guarantors"])
+    assert "担保金额" in shown.stdout
+    assert runner.invoke(app, ["sources", "check", "guarantors"]).exit_code == 0
+    write(home, VALID.replace("domain: reference", "domain: marketing"))
+    refused = runner.invoke(app, ["sources", "check"])
+    assert refused.exit_code == 2
+    assert "guarantors.yml:2: domain: 'marketing' is not one of the allowed words" in refused.stdout
+
+
+def test_a_contract_extends_nothing_it_does_not_know(home: Path) -> None:
+    assert isinstance(load_contracts()["payments"], Contract)
+    with pytest.raises(UsageError, match="no source 'nothing'"):
+        check(["nothing"])
