@@ -3,19 +3,24 @@ Every version of the rows of a raw source of the run's book that was known by `k
 a correction is a new row with the same key).
 
 known_from: when the platform learnt the version; known_until: when it learnt the next one, null
-for the latest (is_latest); version_no from 1. Grain: (key, version_no).
+for the latest (is_latest); version_no from 1. Grain: (key, version_no). A tombstone (the row of a
+key that is gone) ends the version before it and is none itself.
 #}
 {% macro known_versions(source, key, known_by=none) -%}
-    select
-        *,
-        loaded_at as known_from,
-        lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as known_until,
-        row_number() over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as version_no,
-        lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) is null as is_latest
-    from {{ source }}
-    where
-        book = {{ book() }}
-        and loaded_at <= {{ known_by or known_at() }}
+    select *
+    from (
+        select
+            *,
+            loaded_at as known_from,
+            lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as known_until,
+            row_number() over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) as version_no,
+            lead(loaded_at) over (partition by {{ key | join(', ') }} order by loaded_at, _batch_id) is null as is_latest
+        from {{ source }}
+        where
+            book = {{ book() }}
+            and loaded_at <= {{ known_by or known_at() }}
+    ) as known
+    where not _deleted
 {%- endmacro %}
 
 {# Whether a version was the one in force at the end of `day`, as known then. #}
