@@ -146,12 +146,13 @@ def score(partition: Partition) -> Outcome:
 
     The figures belong to the same publication as the scores, so they are made before it.
     """
-    from models_ml import monitoring, registry, scoring
+    from models_ml import monitoring, registry, scoring, shadow
 
     if not registry.champions(partition.book):
         raise NothingToDo(f"book {partition.book} has no champion yet: publication waits for one")
     with logged("score", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         step.rows = scoring.score(partition.book, partition.as_of)
+        shadow.score_challengers(partition.book, partition.as_of)
         monitoring.monitor(partition.book, partition.as_of)
     return {"rows": step.rows}
 

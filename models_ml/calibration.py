@@ -73,7 +73,7 @@ def calibration_by_grade(
     table: PointsTable, grade: np.ndarray, pd: np.ndarray, bad: np.ndarray
 ) -> list[GradeCalibration]:
     """One entry per grade that has rows, best grade first."""
-    from scipy.stats import beta, binomtest
+    from scipy.stats import binomtest
 
     results = []
     for each in table.grades:
@@ -81,11 +81,19 @@ def calibration_by_grade(
         rows = int(here.sum())
         if rows:
             bads, expected = int(bad[here].sum()), float(pd[here].mean())
-            low, high = beta.ppf([0.025, 0.975], bads + 0.5, rows - bads + 0.5)
+            low, high = jeffreys(bads, rows)
             results.append(
                 GradeCalibration(
-                    each.grade, rows, bads, expected, bads / rows, float(low), float(high),
+                    each.grade, rows, bads, expected, bads / rows, low, high,
                     float(binomtest(bads, rows, expected).pvalue),
                 )
             )  # fmt: skip
     return results
+
+
+def jeffreys(bads: int, rows: int, level: float = 0.95) -> tuple[float, float]:
+    """Jeffreys interval of a default rate: quantiles of beta(bads + 1/2, goods + 1/2)."""
+    from scipy.special import betaincinv
+
+    tail = (1 - level) / 2
+    return tuple(float(betaincinv(bads + 0.5, rows - bads + 0.5, q)) for q in (tail, 1 - tail))  # type: ignore[return-value]

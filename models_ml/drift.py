@@ -9,7 +9,7 @@ from models_ml import versions
 
 _CALLS = {
     "psi": "population drifted: PSI of the score {value:.3f}",
-    "backtest": "calibration is off: {value:.0f} grades outside what their PDs explain",
+    "actual_to_expected": "calibration is off: {value:.2f} x the expected defaults",
 }
 
 

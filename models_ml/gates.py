@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ import pandas as pd
 
 from models_ml.assessment import SplitFigures
 from models_ml.discrimination import auc
+from models_ml.fairness import GroupFigures, unfair
 from models_ml.parity import Parity
 from models_ml.points_table import Characteristic, PointsTable
 from models_ml.spec import Feature, ScorecardSpec
 from models_ml.split import DEVELOPMENT, HOLD_OUT
 
 _LEAK_ROWS = 50_000
-_Z95 = 1.6448536269514722  # one-sided
+_Z95, _Z99 = 1.6448536269514722, 2.3263478740408408  # one-sided
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ def evaluate_gates(
     figures: dict[str, SplitFigures],
     leaks: dict[str, float],
     parity: Parity,
+    *,
+    contrary: Mapping[str, float] = MappingProxyType({}),
+    groups: Sequence[GroupFigures] = (),
 ) -> list[Gate]:
     """Every gate of the scorecard.
 
@@ -63,6 +68,9 @@ def evaluate_gates(
     Parameters
     ----------
     leaks: univariate AUC of the candidates that exceed the limit.
+    contrary: AUC of the candidates whose data run against their declared direction, see
+        :func:`find_contrary`.
+    groups: figures by protected group.
     """
     limits = spec.gates
     development, held = figures[DEVELOPMENT], figures.get(HOLD_OUT)
@@ -93,15 +101,15 @@ def evaluate_gates(
             + ("" if psi <= limits.max_psi or shifted else " or what so few rows give by chance"),
         ),
         Gate(
-            "sign", not wrong, float(len(wrong)), 0.0,
-            "points follow every declared direction" if not wrong
-            else f"points run against the declared direction: {', '.join(wrong)}",
+            "sign", not wrong and not contrary, float(len(wrong) + len(contrary)), 0.0,
+            _sign_message(wrong, contrary),
         ),
         Gate(
             "no_protected_features", not protected, float(len(protected)), 0.0,
             "no protected attribute is a characteristic" if not protected
             else f"protected attributes in use: {', '.join(protected)}",
         ),
+        _fairness_gate(spec, groups),
         Gate(
             "no_leakage", not leaks, leak, limits.max_univariate_auc,
             f"no candidate separates alone with AUC over {limits.max_univariate_auc}" if not leaks
@@ -154,6 +162,54 @@ def find_leaks(
             if area > limit:
                 leaks[each.name] = area
     return leaks
+
+
+def find_contrary(
+    frame: pd.DataFrame, bad: np.ndarray, features: Sequence[Feature], margin: float
+) -> dict[str, float]:
+    """Numeric features that separate surely, but the other way than declared: AUC in the declared
+    direction, where it is below 1/2 by more than ``margin`` with 99 % confidence.
+
+    A source that flipped a sign shows like this; binning alone would silently drop the feature.
+    """
+    step, found = max(1, -(-len(frame) // _LEAK_ROWS)), {}
+    outcome = bad[::step]
+    for feature in features:
+        if feature.kind != "numeric" or feature.direction == "none":
+            continue
+        values = frame[feature.name].to_numpy(dtype=float)[::step]
+        known = ~np.isnan(values) & ~np.isin(values, list(feature.special_values))
+        sign = 1.0 if feature.direction == "higher_is_riskier" else -1.0
+        area = auc(sign * values[known], outcome[known])
+        if area.value + _Z99 * area.variance**0.5 < 0.5 - margin:
+            found[feature.name] = area.value
+    return found
+
+
+def _sign_message(wrong: Sequence[str], contrary: Mapping[str, float]) -> str:
+    found = []
+    if wrong:
+        found.append(f"points run against the declared direction: {', '.join(wrong)}")
+    if contrary:
+        each = ", ".join(f"{name} (AUC {value:.3f})" for name, value in sorted(contrary.items()))
+        found.append(f"data run against the declared direction: {each}")
+    return "; ".join(found) or "points and data follow every declared direction"
+
+
+def _fairness_gate(spec: ScorecardSpec, groups: Sequence[GroupFigures]) -> Gate:
+    limit = spec.fairness.min_ratio
+    judged = [each for each in groups if each.judged]
+    if not judged:
+        return Gate("fairness", True, None, limit, "no protected group is large enough to judge")
+    worst = min(judged, key=lambda each: each.ratio)
+    failed = unfair(groups, limit)
+    names = ", ".join(f"{each.attribute} {each.group} ({each.ratio:.2f})" for each in failed)
+    return Gate(
+        "fairness", not failed, worst.ratio, limit,
+        f"approval rates below {limit} of the best group's beyond sampling error: {names}" if failed
+        else f"least approval rate ratio {worst.ratio:.3f} ({worst.attribute} {worst.group}), at least"
+        f" {limit}" + ("" if worst.ratio >= limit else " or what so few rows give by chance"),
+    )  # fmt: skip
 
 
 def _binned_auc(counts: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Stability of the champions on a day's population against their development."""
+"""Monitoring of the champions: stability, backtest, actual against expected, overrides, the challenger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import psycopg
 
 from creditops.errors import CreditOpsError
 from creditops.warehouse import connect
-from models_ml import registry, tracking
+from models_ml import backtest, registry, shadow, tracking
+from models_ml.backtest import segment_columns
+from models_ml.overrides import IN_FORCE
 from models_ml.points_table import PointsTable
 from models_ml.population import expect_large_joins, feature_columns, scored_relation
 from models_ml.spec import ScorecardSpec
@@ -23,9 +25,12 @@ Figure = tuple[str, str, float, float | None, float | None, str]
 def monitor(book: str, as_of: date) -> int:
     """Write ``scoring.model_monitoring`` for (book, as_of); returns the rows written.
 
-    Metrics per champion: ``population`` (customers scored), ``psi`` of the score, ``csi`` per
-    characteristic (segment), ``mean_score``, ``mean_pd``, and ``grade_share`` per grade. A champion
-    that is no points table has no development distributions, so neither psi nor csi.
+    Metrics per champion: ``population`` (customers scored), ``population_shift`` per segment column
+    (PSI against the last day scored before), ``psi`` of the score, ``csi`` per characteristic
+    (segment), ``mean_score`` and ``mean_pd`` (also per segment), ``grade_share`` per grade,
+    ``override_share`` and ``override_notches``, those of :mod:`models_ml.backtest`, and the
+    challenger's of :mod:`models_ml.shadow`. A champion that is no points table has no development
+    distributions, so neither psi nor csi nor backtest.
 
     Raises
     ------
@@ -41,8 +46,12 @@ def monitor(book: str, as_of: date) -> int:
         with connect("modeller") as connection:
             expect_large_joins(connection)
             figures = _score_figures(connection, book, as_of, spec, table)
+            figures += _segment_figures(connection, book, as_of, spec.name)
+            figures += _override_figures(connection, book, as_of, spec)
+            figures += shadow.figures(connection, book, as_of, spec.name)
             if table is not None:
                 figures += _characteristic_figures(connection, book, as_of, spec, table)
+                figures += backtest.figures(connection, book, as_of, spec, table)
             connection.execute(
                 "delete from scoring.model_monitoring where book = %s and as_of_date = %s and scorecard = %s",
                 (book, as_of, spec.name),
@@ -89,6 +98,56 @@ def _score_figures(
         psi = stability_index(table.baseline.shares, actual)
         figures.append(("psi", "all", psi, None, None, status(psi)))
     return figures
+
+
+def _segment_figures(connection: psycopg.Connection, book: str, as_of: date, scorecard: str) -> list[Figure]:
+    """Mean score and PD by segment, and the shift of the segments' shares since the day scored before."""
+    figures: list[Figure] = []
+    for column in segment_columns(connection):
+        rows = connection.execute(
+            # Exact sums in a fixed order, as above.
+            f"select coalesce(customer.{column}::text, ''), count(*) filter (where s.as_of_date = %(as_of)s),"  # type: ignore[arg-type]
+            " count(*) filter (where s.as_of_date < %(as_of)s),"
+            " (sum(s.score) filter (where s.as_of_date = %(as_of)s))::float8,"
+            " (sum(s.pd::numeric) filter (where s.as_of_date = %(as_of)s))::float8"
+            " from scoring.customer_scores as s join marts.dim_customer as customer"
+            " on customer.book = s.book and customer.customer_id = s.customer_id"
+            " where s.book = %(book)s and s.scorecard = %(scorecard)s and s.as_of_date in (%(as_of)s,"
+            " (select max(as_of_date) from scoring.customer_scores where book = %(book)s"
+            " and scorecard = %(scorecard)s and as_of_date < %(as_of)s)) group by 1 order by 1",
+            {"book": book, "as_of": as_of, "scorecard": scorecard},
+        ).fetchall()
+        for value, now, _, score, pd_ in rows:
+            if value and now:
+                figures.append(("mean_score", f"{column}={value}", score / now, None, None, "green"))
+                figures.append(("mean_pd", f"{column}={value}", pd_ / now, None, None, "green"))
+        if len(rows) > 1 and sum(row[2] for row in rows):
+            shift = stability_index([row[2] for row in rows], [row[1] for row in rows])
+            figures.append(("population_shift", column, shift, None, None, status(shift)))
+    return figures
+
+
+def _override_figures(
+    connection: psycopg.Connection, book: str, as_of: date, spec: ScorecardSpec
+) -> list[Figure]:
+    """Share of scored customers with a grade by hand, and by how many notches, down being positive."""
+    limit = spec.overrides.max_share
+    row = connection.execute(
+        "select count(s.*), count(o.*),"
+        " coalesce(avg(o.grade_to::int - o.grade_from::int), 0)::float8"
+        " from scoring.customer_scores as s left join scoring.grade_override as o"
+        " on o.book = s.book and o.scorecard = s.scorecard and o.customer_id = s.customer_id"
+        f" and {IN_FORCE}"  # type: ignore[arg-type]
+        " where s.book = %(book)s and s.scorecard = %(scorecard)s and s.as_of_date = %(as_of)s",
+        {"book": book, "as_of": as_of, "scorecard": spec.name},
+    ).fetchone()
+    assert row is not None
+    share = row[1] / row[0]
+    light = "green" if share <= limit / 2 else "amber" if share <= limit else "red"
+    return [
+        ("override_share", "all", share, None, None, light),
+        ("override_notches", "all", row[2], None, None, "green"),
+    ]
 
 
 def _characteristic_figures(

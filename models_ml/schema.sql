@@ -40,3 +40,35 @@ create table if not exists scoring.model_monitoring (
     status text not null check (status in ('green', 'amber', 'red')),
     primary key (book, as_of_date, scorecard, model_version, metric, segment)
 );
+
+-- The challenger's scores beside the champion's; never published.
+create table if not exists scoring.shadow_scores (
+    book text not null,
+    as_of_date date not null,
+    scorecard text not null,
+    customer_id text not null,
+    model_version text not null,
+    score int not null,
+    pd double precision not null,
+    grade text not null,
+    primary key (book, as_of_date, scorecard, customer_id)
+);
+
+-- Grades changed by hand; a row is ended, never deleted.
+create table if not exists scoring.grade_override (
+    override_id bigint generated always as identity primary key,
+    book text not null,
+    scorecard text not null,
+    customer_id text not null,
+    grade_from text not null,
+    grade_to text not null,
+    reason text not null check (trim(reason) <> ''),
+    requested_by text not null,
+    approved_by text not null check (approved_by <> requested_by),
+    starts_on date not null,
+    expires_on date not null check (expires_on > starts_on),
+    ended_on date,
+    ended_by text,
+    end_reason text
+);
+create index if not exists grade_override_customer on scoring.grade_override (book, scorecard, customer_id);

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from creditops.cli.options import Actor, AnyBook, AsJson, Reason
+from creditops.cli.options import Actor, AnyBook, AsJson, Book, Reason
 from creditops.cli.output import as_json, console, table
 
-app = typer.Typer(help="Scorecards: list, show, compare, approve, reject, roll back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Scorecards: list, show, compare, approve, reject, roll back, retire, history.", no_args_is_help=True
+)
+Day = Annotated[str | None, typer.Option("--at", help="A day, YYYY-MM-DD.")]
+Page = Annotated[Path | None, typer.Option("--html", help="Write the comparison as an HTML page.")]
 
 
 @app.command("list")
@@ -19,7 +26,8 @@ def list_(book: AnyBook = None, json_: AsJson = False) -> None:
     if json_:
         as_json(rows)
         return
-    table(rows, ("name", "version", "aliases", "gates", "auc_holdout", "created_at"), title="scorecards")
+    table(rows, ("name", "version", "aliases", "status", "gates", "auc_holdout", "created_at"),
+          title="scorecards")  # fmt: skip
 
 
 @app.command()
@@ -39,24 +47,45 @@ def show(name: str, version: str = typer.Argument("champion"), json_: AsJson = F
 
 
 @app.command()
-def compare(name: str, a: str, b: str, json_: AsJson = False) -> None:
-    """Two versions side by side."""
-    from models_ml import registry
+def compare(name: str, a: str, b: str, html: Page = None, json_: AsJson = False) -> None:
+    """Two versions side by side: figures, gates, characteristics, points."""
+    from models_ml import version_comparison
 
-    rows = registry.compare(name, a, b)
+    found = version_comparison.compare(name, a, b)
+    if html is not None:
+        html.write_text(version_comparison.render(found), encoding="utf-8")
+    if json_:
+        as_json(found.as_dict())
+        return
+    table(found.facts, ("fact", "a", "b"), title=f"{name}: {a} (a) and {b} (b)")
+    table(found.metrics, ("metric", "a", "b", "difference"), title="figures")
+    table(found.gates, ("gate", "a", "b"), title="gates")
+    table(found.characteristics, ("characteristic", "in", "iv_a", "iv_b", "range_a", "range_b", "change"),
+          title="characteristics")  # fmt: skip
+    if html is not None:
+        console.print(f"written to {html}", markup=False)
+
+
+@app.command()
+def pending(book: Book, json_: AsJson = False) -> None:
+    """Challengers that wait for a person, and who may decide."""
+    from models_ml import approval
+
+    rows = [each.as_dict() for each in approval.pending(book)]
     if json_:
         as_json(rows)
     else:
-        table(rows, tuple(rows[0]) if rows else (), title=f"{name}: {a} and {b}")
+        table(rows, ("name", "version", "approvers", "subject"), title="waiting for approval")
 
 
 @app.command()
 def approve(name: str, version: str, reason: Reason, actor: Actor) -> None:
-    """Let a version that passed its gates become champion."""
+    """Let a version that passed its gates become champion; never by who trained it."""
     from models_ml import registry
 
-    registry.approve(name, version, actor=actor, reason=reason)
-    console.print(f"{name} version {version} is champion", markup=False)
+    number = registry.approve(name, version, actor=actor, reason=reason)
+    console.print(f"{name} version {number} is champion; `creditops run publish` publishes with it",
+                  markup=False)  # fmt: skip
 
 
 @app.command()
@@ -64,8 +93,8 @@ def reject(name: str, version: str, reason: Reason, actor: Actor) -> None:
     """Refuse a challenger."""
     from models_ml import registry
 
-    registry.reject(name, version, actor=actor, reason=reason)
-    console.print(f"{name} version {version} is rejected", markup=False)
+    number = registry.reject(name, version, actor=actor, reason=reason)
+    console.print(f"{name} version {number} is rejected", markup=False)
 
 
 @app.command()
@@ -74,4 +103,45 @@ def rollback(name: str, reason: Reason, actor: Actor) -> None:
     from models_ml import registry
 
     version = registry.rollback(name, actor=actor, reason=reason)
-    console.print(f"{name} version {version} is champion again", markup=False)
+    console.print(
+        f"{name} version {version} is champion again; `creditops run publish` publishes with it", markup=False
+    )
+
+
+@app.command()
+def retire(name: str, version: str, reason: Reason, actor: Actor) -> None:
+    """Take a version out of use for good."""
+    from models_ml import registry
+
+    number = registry.retire(name, version, actor=actor, reason=reason)
+    console.print(f"{name} version {number} is retired", markup=False)
+
+
+@app.command()
+def history(name: str, at: Day = None, json_: AsJson = False) -> None:
+    """Every step of a model; with --at, which version scored that day, who let it, and why."""
+    from creditops.books import parse_day
+    from models_ml import registry
+
+    if at is None:
+        rows = registry.timeline(name)
+        if json_:
+            as_json(rows)
+        else:
+            table(rows, ("at", "action", "version", "before", "actor", "reason"), title=name)
+        return
+    found = registry.scored_on(name, parse_day(at))
+    if json_:
+        as_json(found)
+        return
+    champion = found["champion"]
+    console.print(
+        f"at the end of {at} no version was champion"
+        if champion is None
+        else f"at the end of {at} version {champion['version']} was champion, let by {champion['actor']}"
+        f" ({champion['action']}) at {champion['at']}: {champion['reason']}",
+        markup=False,
+    )
+    table(found["publications"],
+          ("publication_id", "published_at", "version", "let_by", "let_at", "reason", "current"),
+          title=f"publications of {at}")  # fmt: skip
