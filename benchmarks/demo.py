@@ -30,7 +30,7 @@ STEPS = (
     *(f"ingest.{domain}" for domain in ("reference", "repayment", "financial", "bureau")),
     "gate.raw",
     *(f"build.{layer}" for layer in ("intermediate", "marts", "features")),
-    *("train", "promote", "score", "warn", "publish.assemble", "gate.publication", "publish.flip"),
+    *("train", "promote", "score", "warn", "decide", "publish.assemble", "gate.publication", "publish.flip"),
     *("report", "monitor"),
 )
 

@@ -167,14 +167,29 @@ def warn(partition: Partition) -> Outcome:
     return summary.to_dict()
 
 
+def decide(partition: Partition) -> Outcome:
+    """Recommend limits and make the collections worklist, under the policy in force."""
+    from creditops import collection, limits
+
+    with logged("decide", book=partition.book, as_of=partition.as_of, role="publisher") as step:
+        recommended = limits.recommend(partition.book, partition.as_of)
+        listed = collection.make_worklist(partition.book, partition.as_of)
+        step.rows = recommended + listed
+    return {"limits": recommended, "worklist": listed}
+
+
 def publish(partition: Partition) -> Outcome:
     """Assemble the candidate, gate it, and flip the pointer if it passes."""
+    from creditops.policy import policy_in_force
     from creditops.publish import publisher
     from creditops.quality.gate import as_json, gate_publication
 
     with logged("publish.assemble", book=partition.book, as_of=partition.as_of, role="publisher") as step:
         candidate = publisher.assemble(
-            partition.book, partition.as_of, models=_models_in_force(partition.book)
+            partition.book,
+            partition.as_of,
+            models=_models_in_force(partition.book),
+            policy_version=policy_in_force(partition.book, partition.as_of).version,
         )
         step.rows = sum(candidate.rows.values())
     with logged("gate.publication", book=partition.book, as_of=partition.as_of, role="publisher") as step:
@@ -232,6 +247,7 @@ STEPS: Mapping[str, Step] = {
     "settle": settle,
     "score": score,
     "warn": warn,
+    "decide": decide,
     "publish": publish,
     "report": report,
     "monitor": monitor,

@@ -25,7 +25,7 @@ DAG_STEPS: Mapping[str, tuple[str, ...]] = {
     "ingest_bureau": ("ingest_bureau",),
     "build_warehouse": ("gate_raw", *(f"build_{layer}" for layer in chain.LAYERS)),
     "retrain_scorecards": ("train", "promote", "submit", "settle"),
-    "publish": ("score", "warn", "publish", "report"),
+    "publish": ("score", "warn", "decide", "publish", "report"),
     "monitor": ("monitor", "drift"),
 }
 INGEST = tuple(name for name in DAG_STEPS if name.startswith("ingest_"))

@@ -24,6 +24,7 @@ def publish() -> None:
     chain(
         step_task("score"),
         step_task("warn"),
+        step_task("decide"),
         step_task("publish", outlets=[PUBLICATION]),
         step_task("report"),
     )

@@ -13,7 +13,19 @@ import typer
 from rich.console import Console
 
 from creditops import __version__
-from creditops.cli import data, demo, models, publications, runs, services, sources, warnings_
+from creditops.cli import (
+    actions,
+    data,
+    demo,
+    explain,
+    limits,
+    models,
+    publications,
+    runs,
+    services,
+    sources,
+    warnings_,
+)
 from creditops.errors import CreditOpsError
 
 app = typer.Typer(
@@ -42,11 +54,13 @@ def _root(
         os.environ["CREDITOPS_DEBUG"] = "1"
 
 
-for module in (services, data, runs, publications, demo):
+for module in (services, data, runs, publications, limits, demo):
     module.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(sources.app, name="sources")
 app.add_typer(warnings_.app, name="warnings")
+app.add_typer(actions.app, name="actions")
+app.add_typer(explain.app, name="explain")
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from creditops.services.airflow_records import FINISHED, WAITING, Approval, DagR
 __all__ = ["FINISHED", "WAITING", "AirflowApi", "Approval", "DagRun", "TaskInstance"]
 
 _PAGE = 100
-_RETRY_FOR_SECONDS = 20.0
+_RETRY_FOR_SECONDS = 90.0
 _SETTLING_SECONDS = 6.0
 
 

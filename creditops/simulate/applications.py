@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 
@@ -18,8 +20,12 @@ _BOOKED, _DECLINED, _CANCELLED, _PENDING = (0, 1, 2, 3, 4), (0, 1, 5), (0, 1, 6)
 _PATHS = (_BOOKED, _DECLINED, _CANCELLED, _PENDING)
 _MEDIAN_HOURS = np.array([0.0, 6.0, 20.0, 26.0, 18.0, 16.0, 30.0])
 """Median hours a stage takes to be reached from the one before."""
-_POLICIES = (("CP-2022.1", -10_000), ("CP-2024.1", 22), ("CP-2025.1", 50))
-"""Policy versions and the grid month from which each is in force."""
+_POLICIES = (
+    ("CP-2022.1", date(2000, 1, 1)),
+    ("CP-2024.1", date(2024, 1, 1)),
+    ("CP-2025.1", date(2025, 1, 1)),
+)
+"""Policy versions and the day from which each is in force, as ``creditops/policy/versions/demo`` has them."""
 _REASONS = ("income_insufficient", "bureau_record", "score_low", "limit_exceeded", "fraud_suspected")
 _DECIDED, _OVERRIDES = ("rule", "model", "manual"), ("none", "up", "down")
 _SLOW_PARTNER = 5
@@ -80,7 +86,7 @@ def applications_table(
     override = np.where(fate == 0, np.where(override == 2, 0, override), np.where(override == 1, 0, override))
     term = np.concatenate([facilities.last_due - facilities.open_month, rng.choice([12, 24, 36], refused)])
     loan = np.isin(product, [0, 1, 4, 5])
-    policy = _policy(grid, (stages[:, 0] // _DAY_SECONDS).astype(np.int64))
+    policy = _policy((stages[:, 0] // _DAY_SECONDS).astype(np.int64))
 
     length = np.array([len(path) for path in _PATHS])[fate[order]]
     row, rank = expand(length)
@@ -151,6 +157,6 @@ def _refused_seconds(
     return np.floor(np.column_stack([first, first + hours[:, 1] * 3600, first + (hours[:, 1] + last) * 3600]))
 
 
-def _policy(grid: MonthGrid, applied_on: Ints) -> Ints:
-    starts = grid.start(np.array([max(month, -400) for _, month in _POLICIES]))
+def _policy(applied_on: Ints) -> Ints:
+    starts = np.array([(day - date(1970, 1, 1)).days for _, day in _POLICIES])
     return np.searchsorted(starts, applied_on, side="right") - 1

@@ -64,6 +64,8 @@ _PACKAGE_DDL = (
     ("creditops.warehouse", "ops.sql"),
     ("models_ml", "schema.sql"),
     ("creditops.warnings", "schema.sql"),
+    ("creditops.limits", "schema.sql"),
+    ("creditops.collection", "schema.sql"),
 )
 
 

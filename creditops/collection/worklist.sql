@@ -1,0 +1,163 @@
+-- The worklist of one book and day (DOMAIN 8). Parameters: book, as_of, stages (json), capacity.
+--   expected loss at stake = sum over facilities past due of PD x LGD x EAD; PD 1 in default;
+--   priority = expected loss at stake x urgency of the stage; held customers come last, with priority 0.
+with stages as (
+    select
+        stage.*,
+        lead(from_dpd) over (order by from_dpd) as next_from_dpd
+    from jsonb_to_recordset(%(stages)s::jsonb) as stage (
+        stage text, from_dpd int, strategy text, urgency numeric, contacts_per_week int
+    )
+),
+
+panel as materialized (
+    select month.*
+    from {marts}.fct_facility_month as month
+    where
+        month.book = %(book)s
+        and month.month_end = (
+            select max(month_end) from {marts}.fct_facility_month
+            where book = %(book)s and month_end <= %(as_of)s
+        )
+        and month.status in ('active', 'restructured')
+),
+
+scores as (
+    select distinct on (customer_id) customer_id, pd
+    from scoring.customer_scores
+    where book = %(book)s and as_of_date = %(as_of)s
+    order by customer_id asc, pd desc
+),
+
+-- An unscored customer has the mean PD of the scored ones in the same bucket, else of the book, else 1.
+bucket_pd as (
+    select panel.bucket, avg(scores.pd::numeric) as pd
+    from panel
+    inner join scores using (customer_id)
+    group by panel.bucket
+),
+
+overdue as (
+    select
+        panel.customer_id,
+        sum(panel.overdue_amount) as overdue_amount,
+        max(panel.dpd) as dpd,
+        max(panel.dpd_undisputed) as dpd_undisputed,
+        round(sum(
+            case
+                when panel.is_default then 1
+                else coalesce(
+                    scores.pd::numeric, bucket_pd.pd, (select avg(pd::numeric) from scores), 1
+                )
+            end
+            * coalesce(facility.lgd::numeric, 1)
+            * (panel.balance + coalesce(facility.ccf::numeric, 0)
+                * greatest(coalesce(panel.credit_limit, 0) - panel.balance, 0))
+        ), 2) as expected_loss_at_stake,
+        max(case when panel.is_default then 1 else scores.pd::numeric end) as pd,
+        sum(panel.balance) as balance
+    from panel
+    inner join {marts}.dim_facility as facility
+        on facility.book = %(book)s and panel.facility_id = facility.facility_id
+    left join scores on panel.customer_id = scores.customer_id
+    left join bucket_pd on panel.bucket = bucket_pd.bucket
+    where panel.overdue_amount > 0
+    group by panel.customer_id
+),
+
+contacts as (
+    select
+        customer_id,
+        max(acted_on) as last_action_on,
+        count(*) filter (where acted_on > %(as_of)s::date - 7) as contacts_7d
+    from {marts}.fct_collection_action
+    where book = %(book)s and acted_on <= %(as_of)s
+    group by customer_id
+),
+
+promises as (
+    select customer_id, min(due_on) as promise_due_on
+    from {marts}.fct_promise
+    where book = %(book)s and outcome = 'running' and due_on >= %(as_of)s
+    group by customer_id
+),
+
+staged as (
+    select
+        overdue.*,
+        stages.stage,
+        stages.strategy,
+        stages.urgency,
+        stages.contacts_per_week,
+        contacts.last_action_on,
+        coalesce(contacts.contacts_7d, 0) as contacts_7d,
+        promises.promise_due_on,
+        case
+            when overdue.dpd_undisputed = 0 then 'hold_dispute'
+            when promises.promise_due_on is not null then 'hold_promise'
+            when coalesce(contacts.contacts_7d, 0) >= stages.contacts_per_week then 'wait_contact_limit'
+        end as hold
+    from overdue
+    inner join stages
+        on
+            overdue.dpd >= stages.from_dpd
+            and (stages.next_from_dpd is null or overdue.dpd < stages.next_from_dpd)
+    left join contacts on overdue.customer_id = contacts.customer_id
+    left join promises on overdue.customer_id = promises.customer_id
+),
+
+ranked as (
+    select
+        staged.*,
+        case when hold is null then round(expected_loss_at_stake * urgency, 2) else 0 end as priority,
+        row_number() over (
+            order by
+                hold is not null,
+                expected_loss_at_stake * urgency desc,
+                overdue_amount desc,
+                customer_id
+        ) as rank,
+        row_number() over (
+            partition by hold is null and stage <> 'reminder'
+            order by expected_loss_at_stake * urgency desc, overdue_amount desc, customer_id
+        ) as turn
+    from staged
+),
+
+-- People who collected in the last 90 days share the customers in order of priority; a text message needs none.
+collectors as (
+    select
+        collector,
+        row_number() over (order by collector) as number,
+        count(*) over () as size
+    from {marts}.fct_collection_action
+    where
+        book = %(book)s and collector is not null
+        and acted_on between %(as_of)s::date - 89 and %(as_of)s
+    group by collector
+)
+
+select
+    ranked.customer_id,
+    ranked.rank,
+    ranked.stage,
+    ranked.overdue_amount,
+    ranked.dpd,
+    ranked.expected_loss_at_stake,
+    ranked.priority,
+    coalesce(ranked.hold, ranked.strategy) as strategy,
+    ranked.last_action_on,
+    ranked.promise_due_on,
+    collectors.collector as assigned_to,
+    jsonb_build_object(
+        'pd', ranked.pd, 'balance', ranked.balance, 'urgency', ranked.urgency,
+        'dpd_undisputed', ranked.dpd_undisputed, 'contacts_7d', ranked.contacts_7d,
+        'contacts_per_week', ranked.contacts_per_week, 'hold', ranked.hold
+    ) as inputs
+from ranked
+left join collectors
+    on
+        ranked.hold is null
+        and ranked.stage <> 'reminder'
+        and (ranked.turn - 1) %% collectors.size = collectors.number - 1
+        and (ranked.turn - 1) / collectors.size < %(capacity)s

@@ -1,0 +1,7 @@
+"""Limits (DOMAIN 8): recommended from policy, capacity, group, concentration; decided by people."""
+
+from creditops.limits.arithmetic import Caps, work_out
+from creditops.limits.decisions import decide, history, proposals
+from creditops.limits.recommendation import recommend
+
+__all__ = ["Caps", "decide", "history", "proposals", "recommend", "work_out"]

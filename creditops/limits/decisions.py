@@ -1,0 +1,130 @@
+"""What people decide about recommended limits, and the history of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any, Literal
+
+from psycopg.rows import dict_row
+
+from creditops.errors import DataRefusedError, UsageError
+from creditops.warehouse.connection import connect
+
+
+def proposals(book: str) -> list[dict[str, Any]]:
+    """Recommendations of the newest day that differ from the limit in force and wait for a decision."""
+    with connect("publisher") as connection:
+        return (
+            connection.cursor(row_factory=dict_row)
+            .execute(
+                "select l.as_of_date, l.customer_id, l.product_id, l.current_limit, l.recommended_limit,"
+                " l.binding_cap, l.exposure, l.change_reason from actions.credit_limits l"
+                " where l.book = %(book)s and l.recommended_limit is distinct from l.current_limit"
+                " and l.as_of_date ="
+                " (select max(as_of_date) from actions.credit_limits where book = %(book)s)"
+                " and not exists (select 1 from actions.limit_decisions d where d.book = l.book"
+                " and d.customer_id = l.customer_id and d.product_id = l.product_id"
+                " and d.as_of_date = l.as_of_date)"
+                " order by abs(l.recommended_limit - coalesce(l.current_limit, 0)) desc, l.customer_id,"
+                " l.product_id",
+                {"book": book},
+            )
+            .fetchall()
+        )
+
+
+def decide(
+    book: str,
+    customer_id: str,
+    product_id: str,
+    decision: Literal["approved", "rejected"],
+    *,
+    actor: str,
+    reason: str,
+    valid_to: date | None = None,
+) -> dict[str, Any]:
+    """Approve or reject the newest recommended limit of a customer's product.
+
+    An approved limit is in force from the day of the recommendation, to ``valid_to`` if given, and is
+    the current limit of the next recommendation.
+
+    Raises
+    ------
+    UsageError: no reason, or no such recommendation.
+    DataRefusedError: it was decided before.
+    """
+    if not reason.strip():
+        raise UsageError("a decision on a limit needs a reason", hint="say it with --reason")
+    with connect("publisher") as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        row = cursor.execute(
+            "select * from actions.credit_limits where book = %s and customer_id = %s and product_id = %s"
+            " order by as_of_date desc limit 1",
+            (book, customer_id, product_id),
+        ).fetchone()
+        if row is None:
+            raise UsageError(
+                f"book {book} recommends no limit for customer {customer_id} and product {product_id}",
+                hint="see `creditops limits list`",
+            )
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (f"limits {book}",))
+        earlier = cursor.execute(
+            "select decision, approver from actions.limit_decisions where book = %s and customer_id = %s"
+            " and product_id = %s and as_of_date = %s",
+            (book, customer_id, product_id, row["as_of_date"]),
+        ).fetchone()
+        if earlier is not None:
+            raise DataRefusedError(
+                f"the recommendation of {row['as_of_date']} was {earlier['decision']}"
+                f" by {earlier['approver']}",
+                hint="a new recommendation comes with the next run",
+            )
+        decided = cursor.execute(
+            "insert into actions.limit_decisions (book, customer_id, product_id, as_of_date, limit_before,"
+            " limit_after, decision, valid_from, valid_to, approver, reason, policy_version)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning *",
+            (
+                book,
+                customer_id,
+                product_id,
+                row["as_of_date"],
+                row["current_limit"],
+                row["recommended_limit"] if decision == "approved" else row["current_limit"] or 0,
+                decision,
+                row["as_of_date"],
+                valid_to,
+                actor,
+                reason,
+                row["policy_version"],
+            ),
+        ).fetchone()
+        assert decided is not None
+        connection.execute(
+            "insert into ops.audit (actor, action, object, before, after, reason)"
+            " values (%s, %s, %s, %s, %s, %s)",
+            (
+                actor,
+                f"limit.{decision}",
+                f"{book}/{customer_id}/{product_id}",
+                json.dumps(row["current_limit"], default=str),
+                json.dumps(decided["limit_after"], default=str),
+                reason,
+            ),
+        )
+    return decided
+
+
+def history(book: str, customer_id: str) -> list[dict[str, Any]]:
+    """Every decision on a customer's limits, newest first."""
+    with connect("publisher") as connection:
+        return (
+            connection.cursor(row_factory=dict_row)
+            .execute(
+                "select product_id, as_of_date, limit_before, limit_after, decision, valid_from, valid_to,"
+                " approver, reason, policy_version, decided_at from actions.limit_decisions"
+                " where book = %s and customer_id = %s order by decision_no desc",
+                (book, customer_id),
+            )
+            .fetchall()
+        )

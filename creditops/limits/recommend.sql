@@ -1,0 +1,307 @@
+-- Recommended limits of one book and day (DOMAIN 8), one row per customer and product held.
+-- Parameters: book, as_of, rules (limit rules of the policy in force, json), policy_version.
+-- Step by step, so that each published figure can be worked out by hand:
+--   preliminary = least(cap_policy, cap_capacity)
+--   cap_concentration, cap_group = the customer's and the group's most, shared by preliminary limits
+--   recommended = least of all four, rounded down, then held back where a rise is not allowed.
+with rules as (
+    select
+        %(rules)s::jsonb as rule,
+        (%(rules)s::jsonb ->> 'rounding')::numeric as rounding
+),
+
+panel_day as (
+    select max(month_end) as month_end
+    from {marts}.fct_facility_month
+    where book = %(book)s and month_end <= %(as_of)s
+),
+
+panel as materialized (
+    select month.*
+    from {marts}.fct_facility_month as month
+    where month.book = %(book)s and month.month_end = (select panel_day.month_end from panel_day)
+        and month.status in ('active', 'restructured')
+),
+
+-- A customer's worst score of the day speaks for all products.
+grades as (
+    select distinct on (customer_id) customer_id, grade, pd
+    from scoring.customer_scores
+    where book = %(book)s and as_of_date = %(as_of)s
+    order by customer_id asc, pd desc, scorecard asc
+),
+
+behaviour as (
+    select
+        month.customer_id,
+        max(month.dpd) as worst_dpd_12m,
+        max(month.mob) as mob
+    from {marts}.fct_facility_month as month
+    where
+        month.book = %(book)s
+        and month.month_end <= (select panel_day.month_end from panel_day)
+        and month.month_end > (select panel_day.month_end from panel_day) - interval '12 months'
+    group by month.customer_id
+),
+
+-- What falls due in an ordinary month, per customer and product: the mean of the last six.
+monthly_dues as (
+    select
+        month.customer_id,
+        month.product_id,
+        round(sum(greatest(month.amount_due, 0)) / 6, 2) as monthly_due
+    from {marts}.fct_facility_month as month
+    where
+        month.book = %(book)s
+        and month.month_end <= (select panel_day.month_end from panel_day)
+        and month.month_end > (select panel_day.month_end from panel_day) - interval '6 months'
+    group by month.customer_id, month.product_id
+),
+
+earnings as (
+    select distinct on (customer_id)
+        customer_id,
+        round(ebit / months * 12, 2) as ebit_yearly,
+        period_end as statement_on
+    from {marts}.fct_statement
+    where book = %(book)s and published_on <= %(as_of)s and period_end <= %(as_of)s
+    order by customer_id asc, period_end desc
+),
+
+red_warnings as (
+    select customer_id, count(*) as open_red
+    from actions.warning_snapshot
+    where
+        book = %(book)s and as_of_date = %(as_of)s and severity = 'red'
+        and status in ('raised', 'acknowledged', 'in_response')
+    group by customer_id
+),
+
+-- Approved suspensions, and what approved reductions take off the customer's limits in all.
+brakes as (
+    select customer_id, is_suspended, reduction
+    from actions.approved_limit_actions(%(book)s, %(as_of)s)
+),
+
+decided as (
+    select distinct on (customer_id, product_id) customer_id, product_id, limit_after
+    from actions.limit_decisions
+    where
+        book = %(book)s and decision = 'approved'
+        and valid_from <= %(as_of)s and (valid_to is null or valid_to >= %(as_of)s)
+    order by customer_id asc, product_id asc, valid_from desc, decision_no desc
+),
+
+held as (
+    select
+        panel.customer_id,
+        panel.product_id,
+        min(panel.product_type) as product_type,
+        sum(coalesce(panel.credit_limit, facility.principal)) as facility_limit,
+        bool_and(panel.credit_limit is null) as is_closed_end,
+        sum(panel.balance) as exposure
+    from panel
+    inner join {marts}.dim_facility as facility
+        on facility.book = %(book)s and panel.facility_id = facility.facility_id
+    group by panel.customer_id, panel.product_id
+),
+
+book_total as (
+    select sum(exposure) as exposure from held
+),
+
+inputs as (
+    select
+        held.customer_id,
+        held.product_id,
+        held.product_type,
+        held.is_closed_end,
+        held.exposure,
+        held.facility_limit,
+        coalesce(decided.limit_after, held.facility_limit) as current_limit,
+        customer.customer_type,
+        customer.group_id,
+        customer.monthly_income,
+        coalesce(grades.grade, 'ungraded') as grade,
+        behaviour.worst_dpd_12m,
+        behaviour.mob,
+        earnings.ebit_yearly,
+        earnings.statement_on,
+        coalesce(own.monthly_due, 0) as monthly_sales,
+        coalesce(
+            sum(own.monthly_due) over (partition by held.customer_id) - coalesce(own.monthly_due, 0), 0
+        ) as other_debt_service,
+        coalesce(red_warnings.open_red, 0) as open_red,
+        coalesce(brakes.is_suspended, false) as is_suspended,
+        coalesce(brakes.reduction, 0) as reduction,
+        sum(coalesce(decided.limit_after, held.facility_limit)) over (
+            partition by held.customer_id
+        ) as customer_limit
+    from held
+    left join {marts}.dim_customer as customer
+        on customer.book = %(book)s and held.customer_id = customer.customer_id
+    left join grades on held.customer_id = grades.customer_id
+    left join behaviour on held.customer_id = behaviour.customer_id
+    left join earnings on held.customer_id = earnings.customer_id
+    left join monthly_dues as own
+        on held.customer_id = own.customer_id and held.product_id = own.product_id
+    left join red_warnings on held.customer_id = red_warnings.customer_id
+    left join brakes on held.customer_id = brakes.customer_id
+    left join decided on held.customer_id = decided.customer_id and held.product_id = decided.product_id
+),
+
+capped as (
+    select
+        inputs.*,
+        round((rules.rule #>> array['caps', inputs.product_type, inputs.grade])::numeric, 2) as cap_policy,
+        round(greatest(
+            case
+                when inputs.product_type = 'trade_credit'
+                    then
+                        inputs.monthly_sales * (rules.rule ->> 'terms_months')::numeric
+                        * (rules.rule #>> array['grade_factor', inputs.grade])::numeric
+                when inputs.customer_type = 'corporate'
+                    then
+                        inputs.ebit_yearly / (rules.rule ->> 'min_dscr')::numeric
+                        * (rules.rule ->> 'years')::numeric
+                else
+                    inputs.monthly_income
+                    * (rules.rule #>> array['income_multiple', inputs.product_type])::numeric
+                    - inputs.other_debt_service
+            end,
+            0
+        ), 2) as cap_capacity,
+        round(book_total.exposure * (rules.rule ->> 'concentration_share')::numeric, 2) as customer_cap,
+        (rules.rule ->> 'group_cap')::numeric as group_cap
+    from inputs
+    cross join rules
+    cross join book_total
+),
+
+-- greatest() above turns an unknown capacity into 0; unknown stays unknown.
+preliminary as (
+    select
+        capped.*,
+        least(
+            capped.cap_policy,
+            case
+                when
+                    (capped.customer_type = 'corporate' and capped.product_type <> 'trade_credit'
+                        and capped.ebit_yearly is null)
+                    or (capped.customer_type is distinct from 'corporate'
+                        and capped.product_type <> 'trade_credit' and capped.monthly_income is null)
+                    then null
+                else capped.cap_capacity
+            end
+        ) as preliminary,
+        (capped.customer_type = 'corporate' and capped.product_type <> 'trade_credit'
+            and capped.ebit_yearly is null)
+        or (capped.customer_type is distinct from 'corporate'
+            and capped.product_type <> 'trade_credit' and capped.monthly_income is null) as capacity_unknown
+    from capped
+),
+
+by_customer as (
+    select
+        preliminary.*,
+        sum(preliminary.preliminary) over (partition by preliminary.customer_id) as customer_sum
+    from preliminary
+),
+
+concentrated as (
+    select
+        by_customer.*,
+        case
+            when customer_sum > customer_cap then trunc(customer_cap * preliminary / customer_sum, 2)
+            else customer_cap
+        end as cap_concentration
+    from by_customer
+),
+
+by_group as (
+    select
+        concentrated.*,
+        least(preliminary, cap_concentration) as before_group,
+        sum(least(preliminary, cap_concentration)) over (partition by group_id) as group_sum
+    from concentrated
+),
+
+grouped as (
+    select
+        by_group.*,
+        case
+            when group_id is null then null
+            when group_sum > group_cap then trunc(group_cap * before_group / group_sum, 2)
+            else group_cap
+        end as cap_group
+    from by_group
+),
+
+ceilings as (
+    select
+        grouped.*,
+        floor(least(before_group, cap_group) / rules.rounding) * rules.rounding as ceiling,
+        case
+            when reduction > 0 and customer_limit > 0
+                then greatest(current_limit - trunc(reduction * current_limit / customer_limit, 2), 0)
+        end as reduced_to,
+        not is_closed_end
+        and open_red = 0
+        and rules.rule -> 'rise' -> 'best_grades' ? grade
+        and mob >= (rules.rule #>> '{{rise,min_mob}}')::int
+        and worst_dpd_12m <= (rules.rule #>> '{{rise,max_worst_dpd_12m}}')::int
+        and current_limit > 0
+        and exposure / current_limit >= (rules.rule #>> '{{rise,min_utilisation}}')::numeric as may_rise,
+        floor(current_limit * (1 + (rules.rule #>> '{{rise,max_step}}')::numeric) / rules.rounding)
+        * rules.rounding as step_ceiling
+    from grouped
+    cross join rules
+),
+
+recommended as (
+    select
+        ceilings.*,
+        case
+            when is_suspended then 0
+            else least(
+                ceiling,
+                reduced_to,
+                case when may_rise then greatest(step_ceiling, current_limit) else current_limit end
+            )
+        end as recommended_limit
+    from ceilings
+)
+
+select
+    customer_id,
+    product_id,
+    current_limit,
+    recommended_limit,
+    cap_policy,
+    case when not capacity_unknown then cap_capacity end as cap_capacity,
+    cap_group,
+    cap_concentration,
+    case
+        when is_suspended then 'suspension'
+        when recommended_limit = reduced_to and recommended_limit < ceiling then 'reduction'
+        when recommended_limit < ceiling and may_rise then 'rise_step'
+        when recommended_limit < ceiling and open_red > 0 then 'red_warning'
+        when recommended_limit < ceiling then 'no_rise'
+        when cap_policy = preliminary and preliminary = least(before_group, cap_group) then 'policy'
+        when preliminary = least(before_group, cap_group) then 'capacity'
+        when cap_group < before_group then 'group'
+        else 'concentration'
+    end as binding_cap,
+    exposure,
+    (exposure / nullif(current_limit, 0))::double precision as utilisation,
+    greatest(exposure - current_limit, 0) as excess,
+    jsonb_build_object(
+        'product_type', product_type, 'customer_type', customer_type, 'grade', grade,
+        'is_closed_end', is_closed_end, 'facility_limit', facility_limit, 'monthly_income', monthly_income,
+        'other_debt_service', other_debt_service, 'monthly_sales', monthly_sales,
+        'ebit_yearly', ebit_yearly, 'statement_on', statement_on, 'customer_cap', customer_cap,
+        'customer_sum', customer_sum, 'group_id', group_id, 'group_cap', group_cap, 'group_sum', group_sum,
+        'open_red', open_red, 'is_suspended', is_suspended, 'reduction', reduction,
+        'customer_limit', customer_limit, 'mob', mob, 'worst_dpd_12m', worst_dpd_12m
+    ) as inputs
+from recommended

@@ -1,0 +1,347 @@
+"""Limits, worklist and hand-overs on a simulated book that dbt has built (DOMAIN 8)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from creditops.build import build
+from creditops.collection import make_worklist
+from creditops.errors import DataRefusedError, UsageError
+from creditops.limits import decide, history, proposals, recommend, work_out
+from creditops.policy import load_policies, policy_in_force
+from creditops.policy.version import read_policy
+from creditops.publish.tables import load_tables
+from creditops.simulate import simulate
+from creditops.sources.contract import load_contract
+from creditops.warehouse import connect
+from tests.dbt.raw_rows import put
+from tests.dbt.warehouse_rows import rows
+
+AS_OF = date(2026, 6, 30)
+BOOK = "demo"
+SOURCES = ("customers", "groups", "products", "facilities", "due_items", "payments", "statements", "disputes",
+           "collection_actions", "promises")  # fmt: skip
+GRADES = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+
+
+def deliver(connection: psycopg.Connection, folder: Path) -> None:
+    import csv
+
+    for source in SOURCES:
+        kept = {name for name, _, _ in load_contract(source).raw_columns()}
+
+        def read(source: str = source, kept: set[str] = kept) -> Iterator[dict[str, Any]]:
+            with (folder / f"{source}.csv").open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    yield {name: value or None for name, value in row.items() if name in kept}
+
+        put(connection, source, read())
+
+
+def score_everybody(connection: psycopg.Connection) -> None:
+    """A score for most retail customers, so that every grade occurs; the rest stays unscored."""
+    ids = [row["customer_id"] for row in rows("select customer_id from marts.dim_customer order by 1")]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into scoring.customer_scores (book, as_of_date, scorecard, customer_id, model_version,"
+            " score, pd, grade, points_total, reason_1, reason_1_zh, reason_1_en, observed_on)"
+            " values (%s, %s, 'test', %s, '1', 600, %s, %s, 600, 'r', '还款记录', 'payment record', %s)",
+            [
+                (BOOK, AS_OF, customer, 0.001 * 2 ** (number % 10), GRADES[number % 10], AS_OF)
+                for number, customer in enumerate(ids)
+                if number % 7
+            ],
+        )
+
+
+def raise_red(connection: psycopg.Connection, customers: list[str]) -> None:
+    connection.execute(
+        "insert into actions.warning_runs (book, as_of_date, restated, rules, skipped, hits)"
+        " values (%s, %s, false, 1, '{}', %s)",
+        (BOOK, AS_OF, len(customers)),
+    )
+    for customer in customers:
+        connection.execute(
+            "insert into actions.warning_states (as_of_date, restated, warning_id, book, customer_id,"
+            " rule_id, rule_version, severity, raised_on, last_seen_on, status, evidence, text_zh, text_en,"
+            " recommended_response) values (%(day)s, false, %(id)s, %(book)s, %(customer)s, 'r', 1, 'red',"
+            " %(day)s, %(day)s, 'raised', '{}', '预警', 'warning', 'watch')",
+            {"day": AS_OF, "id": f"W-{customer}", "book": BOOK, "customer": customer},
+        )
+
+
+def approve_action(connection: psycopg.Connection, customer: str, kind: str, amount: int | None) -> None:
+    name = f"A-{customer}"
+    connection.execute(
+        "insert into actions.proposed_actions values (%s, %s, %s, 'W', %s, %s, 'approved', %s, %s)",
+        (name, BOOK, customer, kind, amount, AS_OF, AS_OF),
+    )
+    for status, actor in (("proposed", "system"), ("approved", "officer")):
+        connection.execute(
+            "insert into actions.action_events (book, action_id, event_at, as_of_date, status, actor, amount)"
+            " values (%s, %s, now(), %s, %s, %s, %s)",
+            (BOOK, name, AS_OF, status, actor, amount),
+        )
+
+
+@pytest.fixture(scope="module")
+def desk(module_warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A built and scored book; who has a red warning, a suspension, a reduction."""
+    folder = tmp_path_factory.mktemp("simulated")
+    simulate(folder, customers=500, months=15, as_of=AS_OF)
+    with connect("owner") as connection:
+        deliver(connection, folder)
+    build(BOOK, AS_OF, layers=("intermediate", "marts"))
+    lines = [
+        row["customer_id"]
+        for row in rows(
+            "select customer_id from marts.fct_facility_month where month_end = %s and status = 'active'"
+            " and credit_limit > 0 and product_type = 'revolving_card' group by 1"
+            " having max(dpd) = 0 and max(balance) > 0 order by 1",
+            AS_OF,
+        )
+    ]
+    chosen = {"suspended": lines[0], "reduced": lines[1]}
+    with connect("owner") as connection:
+        score_everybody(connection)
+        raise_red(connection, lines[2:12])
+        approve_action(connection, chosen["suspended"], "suspend", None)
+        approve_action(connection, chosen["reduced"], "reduce_limit", 500)
+    recommend(BOOK, AS_OF)
+    make_worklist(BOOK, AS_OF)
+    return chosen
+
+
+def limits() -> list[dict[str, Any]]:
+    return rows("select * from actions.credit_limits where book = %s", BOOK)
+
+
+def published(name: str) -> list[dict[str, Any]]:
+    table = load_tables()[name]
+    with connect("publisher") as connection:
+        cursor = connection.execute(
+            table.query.format(marts="marts", features="features"),  # type: ignore[arg-type]
+            {"book": BOOK, "as_of": AS_OF},
+        )
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+@pytest.mark.usefixtures("desk")
+class TestLimits:
+    def test_every_limit_is_worked_out_again_by_hand(self) -> None:
+        rules = policy_in_force(BOOK, AS_OF).limits
+        found = limits()
+        assert len(found) > 300
+        for row in found:
+            caps = work_out(row["inputs"], rules, row["exposure"], row["current_limit"])
+            assert (caps.policy, caps.capacity, caps.concentration, caps.group, caps.recommended) == (
+                row["cap_policy"],
+                row["cap_capacity"],
+                row["cap_concentration"],
+                row["cap_group"],
+                row["recommended_limit"],
+            ), row
+
+    def test_each_is_the_least_of_its_caps_or_lower(self) -> None:
+        for row in limits():
+            caps = [row[name] for name in ("cap_policy", "cap_capacity", "cap_group", "cap_concentration")]
+            assert row["recommended_limit"] <= min(cap for cap in caps if cap is not None)
+
+    def test_every_kind_of_bound_occurs(self) -> None:
+        assert {row["binding_cap"] for row in limits()} >= {
+            "policy",
+            "capacity",
+            "no_rise",
+            "suspension",
+            "reduction",
+            "red_warning",
+        }
+
+    def test_none_rises_under_a_red_warning(self) -> None:
+        warned = [row for row in limits() if row["inputs"]["open_red"]]
+        assert len(warned) >= 10
+        assert all(row["recommended_limit"] <= row["current_limit"] for row in warned)
+
+    def test_a_groups_members_stay_within_its_cap(self) -> None:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for row in limits():
+            if row["inputs"]["group_id"]:
+                sums[row["inputs"]["group_id"]] += row["recommended_limit"]
+        assert sums
+        assert max(sums.values()) <= Decimal(policy_in_force(BOOK, AS_OF).limits.group_cap)
+
+    def test_an_approved_suspension_and_reduction_take_effect(self, desk: dict[str, str]) -> None:
+        by_customer = {(row["customer_id"], row["product_id"]): row for row in limits()}
+        suspended = [row for key, row in by_customer.items() if key[0] == desk["suspended"]]
+        reduced = [row for key, row in by_customer.items() if key[0] == desk["reduced"]]
+        assert {row["recommended_limit"] for row in suspended} == {Decimal(0)}
+        assert sum(row["recommended_limit"] for row in reduced) <= sum(
+            row["current_limit"] for row in reduced
+        ) - Decimal(499)
+        status = {row["customer_id"]: row["status"] for row in published("handover_sales")}
+        assert status[desk["suspended"]] == "stopped"
+
+    def test_the_same_day_again_gives_the_same_rows(self) -> None:
+        before = sorted(map(str, limits()))
+        recommend(BOOK, AS_OF)
+        assert sorted(map(str, limits())) == before
+
+
+@pytest.mark.usefixtures("desk")
+class TestDecisions:
+    def test_an_approved_limit_is_in_force_with_its_history(self) -> None:
+        waiting = proposals(BOOK)
+        chosen = next(row for row in waiting if row["recommended_limit"] > 0)
+        customer, product = chosen["customer_id"], chosen["product_id"]
+        decide(BOOK, customer, product, "approved", actor="officer", reason="seen the accounts")
+        with pytest.raises(DataRefusedError, match="was approved by officer"):
+            decide(BOOK, customer, product, "rejected", actor="other", reason="no")
+        recommend(BOOK, AS_OF)
+        (row,) = [r for r in limits() if (r["customer_id"], r["product_id"]) == (customer, product)]
+        assert row["current_limit"] == chosen["recommended_limit"]
+        (kept,) = history(BOOK, customer)
+        assert (kept["approver"], kept["reason"]) == ("officer", "seen the accounts")
+        (audited,) = rows("select actor, reason from ops.audit where action = 'limit.approved'")
+        assert audited == {"actor": "officer", "reason": "seen the accounts"}
+
+    def test_a_decision_needs_a_reason_and_a_recommendation(self) -> None:
+        with pytest.raises(UsageError, match="needs a reason"):
+            decide(BOOK, "x", "y", "approved", actor="officer", reason=" ")
+        with pytest.raises(UsageError, match="recommends no limit"):
+            decide(BOOK, "x", "y", "approved", actor="officer", reason="r")
+
+
+@pytest.mark.usefixtures("desk")
+class TestWorklist:
+    def test_everybody_past_due_is_listed_once_with_what_they_owe(self) -> None:
+        owed = {
+            row["customer_id"]: row["owed"]
+            for row in rows(
+                "select customer_id, sum(overdue_amount) as owed from marts.fct_facility_month"
+                " where month_end = %s and status in ('active', 'restructured') and overdue_amount > 0"
+                " group by 1",
+                AS_OF,
+            )
+        }
+        listed = published("collections_worklist")
+        assert len(listed) > 10
+        assert {row["customer_id"]: row["overdue_amount"] for row in listed} == owed
+        assert sorted(row["rank"] for row in listed) == list(range(1, len(listed) + 1))
+
+    def test_priority_is_expected_loss_times_urgency_and_orders_the_list(self) -> None:
+        listed = sorted(published("collections_worklist"), key=lambda row: row["rank"])
+        free = [row for row in listed if row["inputs"]["hold"] is None]
+        for row in free:
+            expected = row["expected_loss_at_stake"] * Decimal(str(row["inputs"]["urgency"]))
+            assert abs(row["priority"] - expected) <= Decimal("0.01")
+        assert [row["priority"] for row in free] == sorted((row["priority"] for row in free), reverse=True)
+        assert all(row["priority"] == 0 for row in listed[len(free) :])
+
+    def test_stages_follow_the_days_past_due(self) -> None:
+        for row in published("collections_worklist"):
+            expected = (
+                "legal"
+                if row["dpd"] > 90
+                else "visit"
+                if row["dpd"] > 30
+                else "call"
+                if row["dpd"] > 7
+                else "reminder"
+            )
+            assert row["stage"] == expected
+
+    def test_no_collector_has_more_than_the_capacity(self) -> None:
+        many: dict[str, int] = defaultdict(int)
+        for row in published("collections_worklist"):
+            if row["assigned_to"]:
+                many[row["assigned_to"]] += 1
+        assert many
+        assert max(many.values()) <= policy_in_force(BOOK, AS_OF).collection.capacity
+
+
+@pytest.mark.usefixtures("desk")
+class TestHandOvers:
+    def test_finance_sees_every_due_of_thirteen_weeks(self) -> None:
+        (expected,) = rows(
+            "select sum(open_amount) as due from marts.fct_open_due_item"
+            " where due_date > %s and due_date <= %s",
+            AS_OF,
+            date(2026, 9, 29),
+        )
+        weeks = published("handover_finance")
+        assert sum(row["due"] for row in weeks) == expected["due"]
+        assert all(0 <= row["expected_collections"] <= row["due"] for row in weeks)
+
+    def test_legal_gets_everything_undisputed_over_ninety_days(self) -> None:
+        expected = {
+            row["facility_id"]
+            for row in rows(
+                "select facility_id from marts.fct_facility_month where month_end = %s"
+                " and status in ('active', 'restructured') and dpd_undisputed > 90",
+                AS_OF,
+            )
+        }
+        found = published("handover_legal")
+        assert {row["facility_id"] for row in found} == expected
+        assert {row["documents_status"] for row in found} <= {"complete", "demand_letter_missing"}
+
+    def test_the_customers_view_names_no_threshold(self) -> None:
+        found = published("customer_credit_health")
+        assert len(found) > 200
+        assert {row["band"] for row in found} <= {"excellent", "good", "fair", "weak", "poor"}
+        for row in found:
+            said = "".join(str(row[name]) for name in ("advice_zh", "advice_en", "helps_zh", "helps_en"))
+            assert not any(character.isdigit() for character in said)
+
+
+class TestPolicy:
+    def test_versions_follow_each_other(self) -> None:
+        assert policy_in_force(BOOK, date(2023, 12, 31)).version == "CP-2022.1"
+        assert policy_in_force(BOOK, date(2024, 1, 1)).version == "CP-2024.1"
+        assert policy_in_force("another_book", AS_OF).version == "default-1"
+
+    def test_a_faulty_version_names_its_place(self, tmp_path: Path) -> None:
+        path = tmp_path / "bad.yml"
+        path.write_text("version: x\nvalid_from: 2026-01-01\n")
+        with pytest.raises(UsageError, match=r"bad\.yml: approved_by"):
+            read_policy(path)
+        with pytest.raises(UsageError, match="no policy of book demo is in force on 1990-01-01"):
+            policy_in_force(BOOK, date(1990, 1, 1))
+
+
+@given(
+    income=st.integers(0, 100_000),
+    grade=st.sampled_from(GRADES),
+    current=st.integers(0, 300_000),
+    exposure=st.integers(0, 300_000),
+    red=st.integers(0, 2),
+    customer_sum=st.integers(1, 10**7),
+    reduction=st.integers(0, 10_000),
+)
+def test_a_limit_never_breaks_its_bounds(
+    income: int, grade: str, current: int, exposure: int, red: int, customer_sum: int, reduction: int
+) -> None:
+    rules = load_policies(BOOK)[-1].limits
+    inputs = {
+        "product_type": "revolving_card", "customer_type": "retail", "grade": grade, "is_closed_end": False,
+        "monthly_income": income, "other_debt_service": 1000, "monthly_sales": 0, "ebit_yearly": None,
+        "customer_cap": 1_000_000, "customer_sum": customer_sum, "group_id": None, "group_cap": 1,
+        "group_sum": 1, "open_red": red, "is_suspended": False, "reduction": reduction,
+        "customer_limit": max(current, 1), "mob": 12, "worst_dpd_12m": 0,
+    }  # fmt: skip
+    caps = work_out(inputs, rules, Decimal(exposure), Decimal(current))
+    assert 0 <= caps.recommended <= min(caps.policy, caps.capacity or caps.policy, caps.concentration)
+    assert caps.recommended <= max(Decimal(current) * Decimal("1.5"), Decimal(current))
+    if red or reduction:
+        assert caps.recommended <= current
