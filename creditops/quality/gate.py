@@ -17,7 +17,15 @@ from typing import Any
 import psycopg
 
 from creditops.errors import DataRefusedError
-from creditops.quality.suites import ExpectationSpec, Gate, Suite, load_checkpoint, load_suites
+from creditops.quality.suites import (
+    ExpectationSpec,
+    Gate,
+    Suite,
+    load_checkpoint,
+    load_suites,
+    raw_suites,
+)
+from creditops.sources.contract import load_contracts
 from creditops.warehouse.connection import connect, url
 
 _EXAMPLES = 5
@@ -64,13 +72,18 @@ def gate_raw(book: str, as_of: date) -> list[CheckResult]:
             " where book = %s and delivery_date = %s and status = 'loaded' order by source, batch_id",
             (book, as_of),
         ).fetchall()
+    contracts = load_contracts(book)
     targets = [
         Target(
-            source, str(batch), f"select * from raw.{source} where book = '{book}' and _batch_id = {batch}"
+            contracts[source].table,
+            str(batch),
+            f"select * from raw.{contracts[source].table}"
+            f" where book = '{book}' and _batch_id = {batch} and not _deleted",
         )
         for source, batch in batches
+        if source in contracts
     ]
-    return _run("raw", book, as_of, targets, role="builder")
+    return _run("raw", book, as_of, targets, raw_suites(book), role="builder")
 
 
 def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckResult]:
@@ -80,19 +93,27 @@ def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckR
     ------
     DataRefusedError: a critical expectation failed.
     """
+    suites = load_suites(load_checkpoint("publication"))
     targets = [
         Target(
             table,
             publication_id,
             f"select * from published.{table} where publication_id = '{publication_id}'",
         )
-        for table in load_suites(load_checkpoint("publication"))
+        for table in suites
     ]
-    return _run("publication", book, as_of, targets, role="publisher")
+    return _run("publication", book, as_of, targets, suites, role="publisher")
 
 
-def _run(gate: Gate, book: str, as_of: date, targets: Sequence[Target], *, role: str) -> list[CheckResult]:
-    suites = load_suites(load_checkpoint(gate))
+def _run(
+    gate: Gate,
+    book: str,
+    as_of: date,
+    targets: Sequence[Target],
+    suites: dict[str, Suite],
+    *,
+    role: str,
+) -> list[CheckResult]:
     covered = [target for target in targets if target.table in suites]
     results = list(_validate(covered, suites, role)) if covered else []
     with connect(role) as connection:
@@ -156,7 +177,9 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
         for spec in suite.expectations:
             collected.add_expectation(
                 get_expectation_impl(spec.type)(
-                    **spec.kwargs, severity=FailureSeverity(spec.severity), meta={"check": spec.name}
+                    **_arguments(spec, target),
+                    severity=FailureSeverity(spec.severity),
+                    meta={"check": spec.name},
                 )
             )
         definition = gx.ValidationDefinition(
@@ -174,6 +197,14 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
             assert result.expectation_config is not None
             spec = by_name[result.expectation_config.meta["check"]]
             yield _check_result(target, spec, result, total, role)
+
+
+def _arguments(spec: ExpectationSpec, target: Target) -> dict[str, Any]:
+    """Arguments of an expectation; ``{batch_id}`` in a query is the batch's number."""
+    query = spec.kwargs.get("unexpected_rows_query")
+    if query is None:
+        return spec.kwargs
+    return {**spec.kwargs, "unexpected_rows_query": query.replace("{batch_id}", target.batch_id)}
 
 
 def _count(target: Target, role: str) -> int:
@@ -215,7 +246,7 @@ def _check_result(target: Target, spec: ExpectationSpec, result: Any, total: int
 
 def _unexpected_rows(target: Target, spec: ExpectationSpec, role: str) -> list[Any]:
     """First rows of a failed query, which the library counts but does not keep."""
-    query = spec.kwargs["unexpected_rows_query"].replace("{batch}", f"({target.query}) as batch_rows")
+    query = _arguments(spec, target)["unexpected_rows_query"].format(batch=f"({target.query}) as batch_rows")
     with connect(role) as connection:
         try:
             cursor = connection.execute(f"select * from ({query}) as unexpected limit {_EXAMPLES}")

@@ -1,7 +1,8 @@
 """Expectation suites as data: ``expectations/<gate>/<table>.yml`` and the checkpoints beside them.
 
 A suite names a table and lists Great Expectations expectations (``type`` and arguments) with a
-severity: ``critical`` stops the line, ``warning`` is listed in the publication.
+severity: ``critical`` stops the line, ``warning`` is listed in the publication. For raw tables they
+stand beside what the source contracts imply (:mod:`creditops.quality.contract_suite`).
 """
 
 from __future__ import annotations
@@ -65,6 +66,28 @@ def load_suites(checkpoint: Checkpoint) -> dict[str, Suite]:
         if suite.table != path.stem:
             raise UsageError(f"{path}: table: {suite.table!r} is not the file's name", hint="rename either")
         suites[suite.table] = suite
+    return suites
+
+
+def raw_suites(book: str) -> dict[str, Suite]:
+    """Suites of a book's raw tables: what the contracts imply, and the hand-written ones beside it.
+
+    A hand-written expectation replaces the implied one of the same name.
+
+    Raises
+    ------
+    UsageError: a contract or a suite file is faulty.
+    """
+    from creditops.quality.contract_suite import contract_suite
+    from creditops.sources.contract import load_contracts
+
+    own = load_suites(load_checkpoint("raw"))
+    suites: dict[str, Suite] = {}
+    for contract in load_contracts(book).values():
+        written = own[contract.source].expectations if contract.source in own else ()
+        replaced = {spec.name for spec in written}
+        implied = [spec for spec in contract_suite(contract).expectations if spec.name not in replaced]
+        suites[contract.table] = Suite(table=contract.table, expectations=(*implied, *written))
     return suites
 
 

@@ -88,11 +88,15 @@ class FileFormat(_Part):
 
 
 class Relationship(_Part):
-    """Every non-null combination of ``columns`` should exist as ``to_columns`` of source ``to``."""
+    """Every non-null combination of ``columns`` should exist as ``to_columns`` of source ``to``.
+
+    An orphan is loaded; the raw gate lists it (``warning``) or stops the line (``critical``).
+    """
 
     columns: tuple[str, ...]
     to: str
     to_columns: tuple[str, ...]
+    severity: Literal["warning", "critical"] = "warning"
 
     @model_validator(mode="after")
     def _same_width(self) -> Relationship:
