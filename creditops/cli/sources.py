@@ -171,6 +171,27 @@ def apply(names: Names = None, json_: AsJson = False) -> None:
           ("table", "made", "columns added", "may be empty now"), title="changed")  # fmt: skip
 
 
+@app.command()
+def generate(
+    check_: Annotated[
+        bool, typer.Option("--check", help="Only say what is out of date; exit code 2.")
+    ] = False,
+) -> None:
+    """Write what follows from the contracts: dbt's sources, docs/data-dictionary.md."""
+    from creditops.settings import PROJECT_ROOT
+    from creditops.sources import generate as generated
+
+    changed = generated.stale() if check_ else generated.write()
+    for path in changed:
+        console.print(
+            f"{'out of date' if check_ else 'wrote'} {path.relative_to(PROJECT_ROOT)}", markup=False
+        )
+    if not changed:
+        console.print("all generated files are current")
+    if check_ and changed:
+        raise typer.Exit(2)
+
+
 def _rules(column: Any) -> str:
     parts = ["required"] if column.required else []
     if column.values:
