@@ -48,29 +48,74 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write source files into.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write source files into.", show_default=False)
+    ] = None,
     book: Annotated[str, typer.Option("--book", "-b")] = "demo",
     customers: Annotated[int, typer.Option(help="Customers in all.", min=24)] = 2400,
     months: Annotated[int, typer.Option(help="Months of history.", min=18)] = 36,
     seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 7,
     as_of: AsOf = "2026-06-30",
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", help="Fault to inject; may be given several times.")
+    ] = None,
+    list_faults: Annotated[bool, typer.Option("--list-faults", help="Show the faults there are.")] = False,
     json_: AsJson = False,
 ) -> None:
     """Write a portfolio in source-file form, with its hidden truth below OUT/truth."""
     from creditops.simulate import simulate as run
+    from creditops.simulate.faults import clear_faults, find_faults, inject_faults
 
-    with console.status("simulating"):
+    if list_faults:
+        _show_faults(json_)
+        return
+    if out is None:
+        raise UsageError("no folder to write into", hint="add --out FOLDER")
+    find_faults(fault or ())
+    clear_faults(out)
+    with console.status("simulating") as status:
         summary = run(
-            out, book=check_book(book), customers=customers, months=months, seed=seed, as_of=parse_day(as_of)
+            out,
+            book=check_book(book),
+            customers=customers,
+            months=months,
+            seed=seed,
+            as_of=parse_day(as_of),
+            progress=lambda name, rows: status.update(f"simulating: {name} {rows:,} rows"),
         )
+        faults = inject_faults(out, fault, seed=seed) if fault else []
+    injected = [
+        {
+            "fault": each.fault.name,
+            "source": each.fault.source,
+            "rows": each.rows,
+            "outcome": each.fault.outcome,
+        }
+        for each in faults
+    ]
     if json_:
-        as_json({"as_of": summary.as_of, "rows": summary.rows, "out": str(out)})
+        as_json({"as_of": summary.as_of, "rows": summary.rows, "out": str(out), "faults": injected})
         return
     table(
         [{"source": name, "rows": rows} for name, rows in summary.rows.items()],
         ("source", "rows"),
         title=f"{book} as of {summary.as_of} in {out}",
     )
+    if injected:
+        table(injected, ("fault", "source", "rows", "outcome"), title="injected faults")
+
+
+def _show_faults(json_: bool) -> None:
+    from creditops.simulate.faults import FAULTS
+
+    rows = [
+        {"fault": f.name, "source": f.source, "outcome": f.outcome, "says": f.says, "en": f.en, "zh": f.zh}
+        for f in FAULTS.values()
+    ]
+    if json_:
+        as_json(rows)
+    else:
+        table(rows, ("fault", "source", "outcome", "en", "zh"), title="faults")
 
 
 def ingest(

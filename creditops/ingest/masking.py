@@ -44,9 +44,9 @@ def masked_cells(
     cells = frame.select(
         hash_series(frame[column.name], column.pii).alias(column.name)
         if column.pii != "none"
-        else pl.col(column.name)
+        else pl.col(column.name).str.replace_all("\0", "\N{SYMBOL FOR NULL}", literal=True)
         for column in contract.columns
-    )
+    )  # PostgreSQL keeps no NUL character
     rows = list(cells.iter_rows(named=True))
     personal = {column.name for column in contract.columns if column.pii != "none"}
     if personal:
