@@ -40,7 +40,7 @@ def compile_hits(
     """The select that finds every hit of ``rules``, at most one a customer and rule.
 
     Returns SQL with the columns customer_id, facility_id, rule_id, rule_version, severity, evidence
-    (jsonb: observed_on, the columns that were read, thresholds), text_zh, text_en,
+    (jsonb: observed_on, the columns that were read or shown, thresholds), text_zh, text_en,
     recommended_response, quiet_days. Where several facilities of a customer are hit, the row is that
     of the severest, then the largest ``worst_first``, then the first facility_id, and the evidence
     counts them as facilities_hit.
@@ -190,7 +190,13 @@ def _severity(rule: Rule, subject: Subject, book: str) -> str:
 
 
 def _evidence(rule: Rule, subject: Subject, book: str, read: Iterable[str], observed_on: str) -> str:
-    names = list(dict.fromkeys([*rule.evidence, *read]))
+    shown = [
+        match["name"]
+        for template in (rule.text.zh, rule.text.en)
+        for match in PLACEHOLDER.finditer(template)
+        if match["name"] in subject.columns
+    ]
+    names = list(dict.fromkeys([*rule.evidence, *read, *shown]))
     pairs = [f"'observed_on', {observed_on}", *(f"'{name}', {name}" for name in names)]
     thresholds = rule.parameters_of(book)
     if thresholds:
@@ -219,6 +225,25 @@ def _placeholder(
         return f"({_SHOWN[show].format(value, **words)})" if show else f"'{parameters[name]:g}'"  # type: ignore[index]
     form: Show = show or subject.columns[name].show  # type: ignore[assignment]
     return f"coalesce({_SHOWN[form].format(name, **words)}, '{words['unknown']}')"
+
+
+def compile_explanation(rule: Rule, subject: Subject, book: str) -> dict[str, str]:
+    """What decides and what a person reads, as expressions over the subject's columns alone.
+
+    Keys: population, condition, severity, text_zh, text_en.
+    """
+    parts = {
+        name: compile_expression(
+            text, columns=subject.columns, parameters=rule.parameters_of(book), where=f"rule {rule.id}"
+        ).sql
+        for name, text in (("population", rule.population), ("condition", rule.condition))
+    }
+    return {
+        **parts,
+        "severity": _severity(rule, subject, book),
+        "text_zh": _text(rule, subject, book, "zh"),
+        "text_en": _text(rule, subject, book, "en"),
+    }
 
 
 def severity_rank(column: str) -> str:

@@ -16,7 +16,7 @@ from creditops.books import check_book
 from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.warehouse import run_log
 from creditops.warehouse.connection import connect
-from creditops.warnings import day_close, life_cycle
+from creditops.warnings import day_close, life_cycle, responses
 from creditops.warnings.compiler import compile_hits
 from creditops.warnings.rule import Rule, load_rules, rules_in_force
 from creditops.warnings.subject import Subject, load_subjects, placeholders, with_needs
@@ -94,7 +94,7 @@ def evaluate(
         with connect("publisher") as connection:
             connection.execute("set local work_mem = '256MB'; set local enable_nestloop = off")
             life_cycle.lock(connection, book)
-            runnable, skipped = _runnable(connection, in_force, subjects, schemas)
+            runnable, skipped = runnable_rules(connection, in_force, schemas)
             restated, opened_from = life_cycle.place(connection, book, as_of)
             if not restated:
                 _register(connection, runnable, as_of)
@@ -115,6 +115,8 @@ def evaluate(
                 connection, book, as_of, restated=restated, rules=len(runnable), skipped=skipped, hits=hits
             )
             counts = life_cycle.counts(connection, as_of)
+            if not restated:
+                responses.propose(connection, book, as_of, schemas=schemas)
         step.rows = hits
     tell(f"open warnings: {counts['open']}")
     return WarningSummary(
@@ -130,13 +132,11 @@ def snapshot_sql(book: str, as_of: date) -> sql.Composed:
     )
 
 
-def _runnable(
-    connection: psycopg.Connection,
-    rules: Sequence[Rule],
-    subjects: Mapping[str, Subject],
-    schemas: Mapping[str, str],
+def runnable_rules(
+    connection: psycopg.Connection, rules: Sequence[Rule], schemas: Mapping[str, str] = LIVE_SCHEMAS
 ) -> tuple[list[Rule], dict[str, str]]:
     """Rules whose tables exist, and why each of the others cannot run."""
+    subjects = load_subjects()
     names = {"scoring": "scoring", **schemas}
     missing: dict[str, str] = {}
     for subject in with_needs({rule.subject for rule in rules}, subjects):

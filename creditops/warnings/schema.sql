@@ -108,3 +108,126 @@ where
         where later.book = run.book and later.as_of_date = run.as_of_date and later.restated
     );
 comment on view actions.warning_snapshot is 'The latest evaluation of each day, as published.';
+
+create table if not exists actions.warning_backtest (
+    book text not null,
+    as_of_date date not null,
+    rule_id text not null,
+    rule_version int not null,
+    first_day date not null,
+    last_day date not null,
+    alerts int not null,
+    alerts_6m int not null,
+    precision_6m double precision,
+    base_rate_6m double precision,
+    lift_6m double precision,
+    alerts_12m int not null,
+    precision_12m double precision,
+    base_rate_12m double precision,
+    lift_12m double precision,
+    defaults int not null,
+    recall_6m double precision,
+    recall_12m double precision,
+    median_lead_days double precision,
+    false_alarms int not null,
+    actions_approved int not null,
+    verdict text not null check (verdict in ('keep', 'retire', 'too_few')),
+    primary key (book, as_of_date, rule_id)
+);
+comment on table actions.warning_backtest is
+'What each rule was worth on the history up to a day; see creditops.warnings.backtest.';
+
+-- Responses (DOMAIN 7): what warnings propose, decided by people.
+create table if not exists actions.proposed_actions (
+    action_id text primary key,
+    book text not null,
+    customer_id text not null,
+    warning_id text not null,
+    kind text not null
+    check (kind in ('suspend', 'reduce_limit', 'intensify_collection', 'visit', 'watch')),
+    amount numeric(18, 2),
+    status text not null check (status in ('proposed', 'approved', 'rejected', 'done', 'expired')),
+    proposed_on date not null,
+    changed_on date not null
+);
+create unique index if not exists proposed_actions_one_open
+on actions.proposed_actions (book, customer_id, kind) where status in ('proposed', 'approved');
+comment on table actions.proposed_actions is
+'Responses as they stand now: at most one open one per customer and kind. amount: to take off the limit.';
+
+create table if not exists actions.action_events (
+    event_no bigint generated always as identity primary key,
+    book text not null,
+    action_id text not null,
+    event_at timestamptz not null,
+    as_of_date date not null,
+    status text not null,
+    actor text not null,
+    reason text,
+    amount numeric(18, 2)
+);
+create index if not exists action_events_action on actions.action_events (action_id, event_no);
+comment on table actions.action_events is
+'Every step of every response, append-only. as_of_date: the evaluated day that the step belongs to.';
+create or replace trigger action_events_append_only before update or delete or truncate
+on actions.action_events for each statement execute function ops.refuse_change();
+
+create or replace function actions.action_states(wanted_book text, day date)
+returns table (
+    action_id text, customer_id text, warning_id text, kind text, amount numeric, status text,
+    proposed_on date, changed_on date, decided_by text, decided_at timestamptz, reason text
+) language sql stable as $$
+    select
+        action.action_id, action.customer_id, action.warning_id, action.kind, latest.amount, latest.status,
+        latest.proposed_on, latest.changed_on, latest.decided_by, latest.decided_at, latest.reason
+    from actions.proposed_actions as action
+    inner join (
+        select
+            step.action_id,
+            (array_agg(step.status order by step.event_no desc))[1] as status,
+            (array_agg(step.amount order by step.event_no desc) filter (where step.amount is not null))[1]
+                as amount,
+            max(step.as_of_date) filter (where step.status = 'proposed') as proposed_on,
+            max(step.as_of_date) as changed_on,
+            (array_agg(step.actor order by step.event_no desc) filter (where step.actor <> 'system'))[1]
+                as decided_by,
+            (array_agg(step.event_at order by step.event_no desc) filter (where step.actor <> 'system'))[1]
+                as decided_at,
+            (array_agg(step.reason order by step.event_no desc) filter (where step.actor <> 'system'))[1]
+                as reason
+        from actions.action_events as step
+        where step.book = wanted_book and step.as_of_date <= day
+        group by step.action_id
+    ) as latest on latest.action_id = action.action_id
+$$;
+comment on function actions.action_states is 'Responses of a book as they stood at the close of a day.';
+
+create or replace function actions.approved_limit_actions(wanted_book text, day date)
+returns table (customer_id text, is_suspended boolean, reduction numeric, action_ids text []) language sql stable as $$
+    select
+        state.customer_id,
+        bool_or(state.kind = 'suspend'),
+        coalesce(sum(state.amount) filter (where state.kind = 'reduce_limit'), 0),
+        array_agg(state.action_id order by state.action_id)
+    from actions.action_states(wanted_book, day) as state
+    where state.status = 'approved' and state.kind in ('suspend', 'reduce_limit')
+    group by state.customer_id
+$$;
+comment on function actions.approved_limit_actions is
+'What approved suspensions and reductions do to each customer''s limits at the close of a day.';
+
+create or replace function actions.open_warnings(wanted_book text, day date)
+returns table (customer_id text, red bigint, orange bigint, yellow bigint) language sql stable as $$
+    select
+        warning.customer_id,
+        count(*) filter (where warning.severity = 'red'),
+        count(*) filter (where warning.severity = 'orange'),
+        count(*) filter (where warning.severity = 'yellow')
+    from actions.warning_snapshot as warning
+    where
+        warning.book = wanted_book
+        and warning.as_of_date = day
+        and warning.status in ('raised', 'acknowledged', 'in_response')
+    group by warning.customer_id
+$$;
+comment on function actions.open_warnings is 'Open warnings of each customer at the close of an evaluated day.';

@@ -28,10 +28,30 @@ class Text(BaseModel):
     en: str
 
 
+_TYPES: dict[Show, str] = {
+    "integer": "integer",
+    "money": "numeric",
+    "percent": "double precision",
+    "decimal": "double precision",
+    "date": "date",
+    "text": "text",
+    "flag": "boolean",
+}
+
+
 class SubjectColumn(Text):
-    """A column of a subject: its name in both languages and how a text shows it."""
+    """A column of a subject: its name in both languages, how a text shows it, and its SQL type.
+
+    The type follows from the form unless the file names another.
+    """
 
     show: Show
+    type: str | None = None
+
+    @property
+    def sql_type(self) -> str:
+        """Type of the column in the subject's query."""
+        return self.type or _TYPES[self.show]
 
 
 class Presence(BaseModel):

@@ -28,7 +28,7 @@ create table if not exists features.feat_retail_behaviour (
     utilisation_change_3m double precision, dpd_now int, dpd_max_12m int, months_overdue_6m int,
     months_overdue_12m int, months_dpd30_6m int, overdue_amount_now numeric(18, 2),
     payment_ratio_1m double precision, payment_ratio_3m double precision,
-    payment_ratio_6m double precision, balance_change_3m double precision);
+    payment_ratio_6m double precision, balance_change_3m numeric(18, 2));
 create table if not exists features.feat_bureau (
     book text, customer_id text, observation_date date, bureau_hit boolean, bureau_score int,
     active_tradelines int, bureau_exposure numeric(18, 2), bureau_utilisation double precision,
@@ -40,6 +40,10 @@ create table if not exists features.feat_corporate_financial (
     cfo_to_debt double precision, current_ratio double precision, debt_to_assets double precision,
     statement_age_months int,
     statement_period_end date, opinion text);
+create table if not exists marts.fct_default (
+    book text, facility_id text, customer_id text, default_on date, cured_on date, reason text);
+create table if not exists features.label_default (
+    book text, customer_id text, observation_date date, bad boolean, exclusion text, source text);
 create table if not exists marts.fct_promise (
     book text, promise_id text, facility_id text, customer_id text, promised_on date, due_on date,
     amount numeric(18, 2), paid_by_due numeric(18, 2), outcome text);
@@ -96,6 +100,17 @@ class Portfolio:
         row = {"customer_id": customer, "facility_id": f"{customer}-1", "due_on": due_on,
                "amount": amount, "paid_by_due": paid, "promise_id": f"{customer}-{due_on}"}  # fmt: skip
         self._insert("marts.fct_promise", row)
+
+    def label(
+        self, customer: str, months_before: int = 0, *, exclusion: str | None = None, bad: bool = False,
+        source: str = "panel",
+    ) -> None:  # fmt: skip
+        row = {"exclusion": exclusion, "bad": bad, "source": source}
+        self._observe("features.label_default", customer, months_before, row)
+
+    def default(self, customer: str, day: date) -> None:
+        row = {"customer_id": customer, "facility_id": f"{customer}-1", "default_on": day}
+        self._insert("marts.fct_default", row)
 
     def behaviour(self, customer: str, **values: Any) -> None:
         self._observe("features.feat_retail_behaviour", customer, 0, {**_BEHAVIOUR, **values})
