@@ -25,7 +25,7 @@ _DAYS_TO_2000 = 10_957  # PostgreSQL counts days and microseconds from 2000-01-0
 _MICROSECONDS_TO_2000 = _DAYS_TO_2000 * 86_400_000_000
 _DIGIT = 10_000  # numeric is sent in digits of base 10,000
 _NEGATIVE = 0x4000
-_Field: TypeAlias = "bytes | pa.Array"
+_Field: TypeAlias = "bytes | np.ndarray | pa.Array"
 
 
 def binary_rows(frame: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> memoryview:
@@ -35,46 +35,72 @@ def binary_rows(frame: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> memo
     ----------
     columns: name and PostgreSQL type of each column to send, in the order of the COPY statement.
     """
-    if frame.is_empty():
+    rows = len(frame)
+    if not rows:
         return memoryview(b"")
-    fields: list[_Field] = [struct.pack(">h", len(columns))]
+    parts: list[pa.Array] = []
+    beside: list[np.ndarray | bytes] = [struct.pack(">h", len(columns))]
     for name, type_ in columns:
-        for field in _field(frame[name], type_):
-            last = fields[-1]
-            if isinstance(field, bytes) and isinstance(last, bytes):
-                fields[-1] = last + field
+        for field in _fields(frame[name], type_):
+            if isinstance(field, pa.Array):
+                parts += [_fixed(_side_by_side(beside, rows)), field]
+                beside = []
             else:
-                fields.append(field)
-    parts = [
-        pa.scalar(each, pa.large_binary()) if isinstance(each, bytes) else each.cast(pa.large_binary())
-        for each in fields
-    ]
-    if all(isinstance(each, bytes) for each in fields):
-        return memoryview(b"".join(each for each in fields if isinstance(each, bytes)) * len(frame))
-    joined = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))
+                beside.append(field)
+    if not parts:
+        return memoryview(pa.py_buffer(_side_by_side(beside, rows)))
+    if beside:
+        parts.append(_fixed(_side_by_side(beside, rows)))
+    strings = [part.cast(pa.large_binary()) for part in parts if len(part)]
+    joined = pc.binary_join_element_wise(*strings, pa.scalar(b"", pa.large_binary()))
     _, offsets, data = joined.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)[joined.offset : joined.offset + len(joined) + 1]
     return memoryview(data)[int(ends[0]) : int(ends[-1])]
 
 
-def _field(values: pl.Series, type_: str) -> list[_Field]:
+def _fields(values: pl.Series, type_: str) -> list[_Field]:
+    """A column as pieces: the same bytes in every row, records of one width, or byte strings."""
     missing = values.null_count()
     if missing == len(values):
         return [_NULL]
     if type_ == "text":
         return _text(values)
-    null = values.is_null().to_numpy() if missing else None
-    return [_fixed(_record(values, type_), null)]
+    record = _record(values, type_)
+    return [_with_nulls(record, values.is_null().to_numpy()) if missing else record]
 
 
 def _text(values: pl.Series) -> list[_Field]:
     array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_binary())
+    _, offset_buffer, data = array.buffers()
+    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    lengths = np.diff(offsets)
+    width = int(lengths[0])
     if values.null_count():
-        lengths = pc.fill_null(pc.binary_length(array), -1).to_numpy()
+        lengths[values.is_null().to_numpy()] = -1
         array = pc.fill_null(array, b"")
-    else:
-        lengths = pc.binary_length(array).to_numpy()
-    return [_fixed(lengths.astype(">i4"), None), array]
+    elif width and (lengths == width).all():
+        texts = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]].view(f"V{width}")
+        return [struct.pack(">i", width), texts]
+    return [lengths.astype(">i4"), array]
+
+
+def _side_by_side(pieces: Sequence[np.ndarray | bytes], rows: int) -> np.ndarray:
+    """Pieces of the same rows as one record per row."""
+    types = [
+        (f"f{number}", f"V{len(piece)}" if isinstance(piece, bytes) else piece.dtype)
+        for number, piece in enumerate(pieces)
+    ]
+    record = np.empty(rows, dtype=types)
+    for number, piece in enumerate(pieces):
+        record[f"f{number}"] = np.void(piece) if isinstance(piece, bytes) else piece
+    return record
+
+
+def _fixed(record: np.ndarray) -> pa.Array:
+    width = record.dtype.itemsize
+    if not width:
+        return pa.array([], pa.large_binary())
+    return pa.Array.from_buffers(pa.binary(width), len(record), [None, pa.py_buffer(record)])
 
 
 def _record(values: pl.Series, type_: str) -> np.ndarray:
@@ -136,11 +162,9 @@ def _numeric(cents: np.ndarray) -> np.ndarray:
     return record
 
 
-def _fixed(record: np.ndarray, null: np.ndarray | None) -> pa.Array:
+def _with_nulls(record: np.ndarray, null: np.ndarray) -> pa.Array:
     """Records as byte strings; of a null only the length word, which says so."""
     width, rows = record.dtype.itemsize, len(record)
-    if null is None:
-        return pa.Array.from_buffers(pa.binary(width), rows, [None, pa.py_buffer(record)])
     data = record.view(np.uint8).reshape(rows, width)
     data[null, :4] = 0xFF
     keep = np.ones((rows, width), dtype=bool)

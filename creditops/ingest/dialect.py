@@ -22,10 +22,11 @@ _HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Text:
-    """The encoding of a text, and whether the count of its double quotes is odd."""
+    """The encoding of a text, whether it holds double quotes, and whether their count is odd."""
 
     encoding: str
     odd_quotes: bool
+    has_quotes: bool
 
 
 def find_encoding(path: Path, name: str, stated: str | None = None) -> Text:
@@ -45,7 +46,7 @@ def find_encoding(path: Path, name: str, stated: str | None = None) -> Text:
     for encoding in (stated,) if stated else ENCODINGS:
         bad, quotes = _scan(path, name, encoding)
         if bad is None:
-            return Text(encoding, quotes % 2 == 1)
+            return Text(encoding, quotes % 2 == 1, quotes > 0)
         first_bad = first_bad or bad
     words = "neither UTF-8 nor GB18030" if stated is None else f"not {stated}"
     raise DataRefusedError(

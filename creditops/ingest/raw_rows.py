@@ -17,6 +17,7 @@ from psycopg import sql
 
 from creditops.books import zone
 from creditops.ingest.binary_rows import HEADER, TRAILER, binary_rows
+from creditops.ingest.book_time import day_ends
 from creditops.ingest.known_time import ALWAYS, KnownTime
 from creditops.ingest.reader import LINE
 from creditops.ingest.row_hash import row_hashes
@@ -51,7 +52,7 @@ def raw_rows(
         pl.lit(book).alias("book"),
         pl.lit(batch_id, pl.Int64).alias("_batch_id"),
         pl.Series("_row_hash", row_hashes(good, names)),
-        _loaded_at(contract, book, known).alias("loaded_at"),
+        _loaded_at(good, contract, book, known).alias("loaded_at"),
         pl.col(contract.delivery.operation).is_in(list(deletes)).fill_null(False).alias("_deleted")
         if deletes and contract.delivery.operation
         else pl.lit(False).alias("_deleted"),
@@ -162,26 +163,21 @@ def _key(contract: Contract) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, contract.key))
 
 
-def _loaded_at(contract: Contract, book: str, known: KnownTime) -> pl.Expr:
-    delivered = _instant(known.loaded_at)
+def _loaded_at(good: pl.DataFrame, contract: Contract, book: str, known: KnownTime) -> pl.Expr:
     if not known.is_history:
-        return delivered
+        return _instant(known.loaded_at)
     if not contract.available:
         return _instant(ALWAYS)
     home = str(zone(book))
-    days = [
-        pl.col(name).dt.convert_time_zone(home).dt.date()
-        if contract.column(name).type == "ts"
-        else pl.col(name)
-        for name in contract.available
-    ]
-    midnight = pl.coalesce(days).dt.offset_by("1d").cast(pl.Datetime("us"))
-    # Where summer time skips midnight the day ends an hour later by the clock, at the same instant.
-    end = pl.coalesce(
-        midnight.dt.replace_time_zone(home, ambiguous="earliest", non_existent="null"),
-        midnight.dt.offset_by("1h").dt.replace_time_zone(home, ambiguous="earliest", non_existent="null"),
-    ).dt.convert_time_zone("UTC")
-    return pl.min_horizontal(end - pl.duration(microseconds=1), delivered)
+    days = good.select(
+        pl.coalesce(
+            pl.col(name).dt.convert_time_zone(home).dt.date()
+            if contract.column(name).type == "ts"
+            else pl.col(name)
+            for name in contract.available
+        )
+    ).to_series()
+    return pl.min_horizontal(day_ends(days, home), _instant(known.loaded_at))
 
 
 def _instant(at: datetime) -> pl.Expr:

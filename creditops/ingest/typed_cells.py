@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from creditops.ingest.book_time import to_utc
 from creditops.sources.column import Column
 
 _MONEY = r"^[+-]?\d{1,16}(\.\d{1,2}0*)?$"
@@ -30,6 +31,8 @@ _TIMESTAMP = (
     r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?$"
 )
 _OFFSET = r"([+-])(\d{2}):?(\d{2})?$"
+_USUAL_TIME = "YYYY-MM-DD HH:MM:SS"
+_TIME = pl.Datetime("us", "UTC")
 _TRUE = ("true", "t", "1", "yes", "y")
 _FALSE = ("false", "f", "0", "no", "n")
 
@@ -59,7 +62,7 @@ def typed(column: Column, zone: str) -> pl.Expr:
         case "date":
             return pl.when(cell.str.contains(_DATE)).then(cell).str.to_date("%Y-%m-%d", strict=False)
         case "ts":
-            return _instant(cell, zone)
+            return cell.map_batches(lambda cells: _instants(cells, zone), return_dtype=_TIME)
         case "bool":
             lower = cell.str.to_lowercase()
             return pl.when(lower.is_in(_TRUE)).then(True).when(lower.is_in(_FALSE)).then(False)
@@ -74,36 +77,48 @@ def comparable(column: Column, value: pl.Expr) -> pl.Expr:
     return value.dt.date() if column.type == "ts" else value
 
 
-def _instant(cell: pl.Expr, zone: str) -> pl.Expr:
-    text = pl.when(cell.str.contains(_TIMESTAMP)).then(cell)
-    clock = text.str.slice(11)
-    day = text.str.head(10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-    fraction = clock.str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False)
-    local = (
-        day
-        + pl.duration(
-            hours=clock.str.head(2).cast(pl.Int64, strict=False).fill_null(0),
-            minutes=clock.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0),
-            seconds=clock.str.extract(r"^\d{2}:\d{2}:(\d{2})").cast(pl.Int64, strict=False).fill_null(0),
-            time_unit="us",
+def _instants(cells: pl.Series, zone: str) -> pl.Series:
+    """Times of day with or without an offset; the usual way of writing goes the short way."""
+    text = cells.set(~cells.str.contains(_TIMESTAMP), None)
+    lengths = text.str.len_bytes()
+    if lengths.min() == lengths.max() == len(_USUAL_TIME):
+        local = text.str.replace("T", " ", literal=True).str.to_datetime(
+            "%Y-%m-%d %H:%M:%S", time_unit="us", strict=False
         )
-        + pl.duration(microseconds=fraction.fill_null(0), time_unit="us")
-    )
+        return to_utc(local, zone)
+    if lengths.max() == len("YYYY-MM-DD"):
+        return to_utc(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")), zone)
+    return _any_instants(text, zone)
+
+
+def _any_instants(text: pl.Series, zone: str) -> pl.Series:
+    cell = pl.col("text")
+    clock = cell.str.slice(11)
+    day = cell.str.head(10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+
+    def part(pattern: str, group: int = 1) -> pl.Expr:
+        return clock.str.extract(pattern, group).cast(pl.Int64, strict=False).fill_null(0)
+
+    fraction = clock.str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False)
     sign = pl.when(clock.str.extract(_OFFSET, 1) == "-").then(-1).otherwise(1)
-    offset = pl.duration(
-        minutes=sign
-        * (
-            clock.str.extract(_OFFSET, 2).cast(pl.Int64, strict=False) * 60
-            + clock.str.extract(_OFFSET, 3).cast(pl.Int64, strict=False).fill_null(0)
+    frame = text.to_frame("text").select(
+        (
+            day
+            + pl.duration(
+                hours=part(r"^(\d{2})"),
+                minutes=part(r"^\d{2}:(\d{2})"),
+                seconds=part(r"^\d{2}:\d{2}:(\d{2})"),
+                microseconds=fraction.fill_null(0),
+                time_unit="us",
+            )
+        ).alias("local"),
+        pl.duration(minutes=sign * (part(_OFFSET, 2) * 60 + part(_OFFSET, 3)), time_unit="us").alias(
+            "offset"
         ),
-        time_unit="us",
+        (clock.str.ends_with("Z") | clock.str.contains(_OFFSET)).alias("has_offset"),
     )
-    # An hour that summer time skips is no time; of one that comes twice PostgreSQL takes the later too.
-    at_home = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
-    return (
-        pl.when(clock.str.ends_with("Z"))
-        .then(local.dt.replace_time_zone("UTC"))
-        .when(clock.str.contains(_OFFSET))
-        .then((local - offset).dt.replace_time_zone("UTC"))
-        .otherwise(at_home.dt.convert_time_zone("UTC"))
-    )
+    return frame.select(
+        pl.when("has_offset")
+        .then((pl.col("local") - pl.col("offset")).dt.replace_time_zone("UTC"))
+        .otherwise(to_utc(frame["local"], zone))
+    ).to_series()
