@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,9 @@ from creditops.cli.output import as_json, console, table
 from creditops.errors import UsageError
 
 limits_app = typer.Typer(help="Limits: what waits for a decision, approve, reject.", no_args_is_help=True)
-policy_app = typer.Typer(help="Credit policy: its versions.", no_args_is_help=True)
+policy_app = typer.Typer(
+    help="Credit policy: its versions, and what another would have decided.", no_args_is_help=True
+)
 ValidTo = Annotated[str | None, typer.Option(help="Last day the limit holds; default no end.")]
 
 
@@ -121,6 +124,32 @@ def policy_show(version: str, book: Book = "demo") -> None:
             return
     raise UsageError(
         f"book {book} has no policy version {version!r}", hint=f"see `creditops policy list --book {book}`"
+    )
+
+
+@policy_app.command("try")
+def policy_try(
+    file: Annotated[Path, typer.Argument(help="YAML of the version to try.", exists=True, dir_okay=False)],
+    since: Annotated[str, typer.Option("--from", help="First day of application.")],
+    until: Annotated[str, typer.Option("--to", help="Day after the last one.")],
+    book: Book = "demo",
+    json_: AsJson = False,
+) -> None:
+    """What a version would have decided on history, beside the versions in force; nothing is written."""
+    from dataclasses import asdict
+
+    from creditops.policy.replay import try_version
+    from creditops.policy.version import read_policy
+
+    trial = try_version(check_book(book), read_policy(file), parse_day(since), parse_day(until))
+    if json_:
+        as_json(asdict(trial))
+        return
+    shown = asdict(trial)
+    declined_by = shown.pop("declined_by")
+    table([{"figure": name, "value": value} for name, value in shown.items()], ("figure", "value"))
+    table(
+        [{"standard": name, "declines": many} for name, many in declined_by.items()], ("standard", "declines")
     )
 
 

@@ -74,8 +74,8 @@ def raise_red(connection: psycopg.Connection, customers: list[str]) -> None:
         connection.execute(
             "insert into actions.warning_states (as_of_date, restated, warning_id, book, customer_id,"
             " rule_id, rule_version, severity, raised_on, last_seen_on, status, evidence, text_zh, text_en,"
-            " recommended_response) values (%(day)s, false, %(id)s, %(book)s, %(customer)s, 'r', 1, 'red',"
-            " %(day)s, %(day)s, 'raised', '{}', '预警', 'warning', 'watch')",
+            " recommended_response, runs_off) values (%(day)s, false, %(id)s, %(book)s, %(customer)s,"
+            " 'r', 1, 'red', %(day)s, %(day)s, 'raised', '{}', '预警', 'warning', 'watch', 0)",
             {"day": AS_OF, "id": f"W-{customer}", "book": BOOK, "customer": customer},
         )
 
@@ -274,8 +274,11 @@ class TestWorklist:
 class TestHandOvers:
     def test_finance_sees_every_due_of_thirteen_weeks(self) -> None:
         (expected,) = rows(
-            "select sum(open_amount) as due from marts.fct_open_due_item"
-            " where due_date > %s and due_date <= %s",
+            "select sum(item.open_amount) as due from marts.fct_open_due_item as item"
+            " inner join marts.fct_facility_month as month using (facility_id)"
+            " where month.month_end = %s and month.status in ('active', 'restructured')"
+            " and item.due_date > %s and item.due_date <= %s",
+            AS_OF,
             AS_OF,
             date(2026, 9, 29),
         )

@@ -1,0 +1,18 @@
+-- Replay of credit decisions against policy (DOMAIN 8), for each evaluated day.
+create table if not exists actions.policy_replay (
+    book text not null,
+    as_of_date date not null,
+    application_id text not null,
+    policy_version text not null,
+    stated_version text,
+    decision text not null check (decision in ('approved', 'declined')),
+    replayed_decision text not null check (replayed_decision in ('approved', 'declined')),
+    replayed_before text check (replayed_before in ('approved', 'declined')),
+    verdict text not null check (verdict in ('agree', 'override_up', 'override_down', 'breach')),
+    rules_failed text [] not null,
+    applied_on date not null,
+    inputs jsonb not null,
+    primary key (book, as_of_date, application_id)
+);
+comment on table actions.policy_replay is
+'Every decided application with the verdict of the version in force when it was made, and of the one before.';
