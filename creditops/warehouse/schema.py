@@ -64,6 +64,7 @@ _PACKAGE_DDL = (
     ("creditops.warehouse", "ops.sql"),
     ("models_ml", "schema.sql"),
     ("creditops.warnings", "schema.sql"),
+    ("creditops.policy", "schema.sql"),
     ("creditops.limits", "schema.sql"),
     ("creditops.collection", "schema.sql"),
 )
@@ -121,7 +122,9 @@ def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None
                 sql.SQL(", ").join(map(sql.Identifier, contract.key)),
             )
         )
+        _ensure_arrival_index(connection, contract)
         return
+    _ensure_arrival_index(connection, contract)
     if "_deleted" not in existing:
         connection.execute(
             sql.SQL("alter table raw.{} add column _deleted boolean not null default false").format(
@@ -142,6 +145,16 @@ def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None
                 f"raw.{contract.table}.{name} is {existing[name]} but its contract says {type_}",
                 hint="a column is never re-typed within a version: add a new column instead",
             )
+
+
+def _ensure_arrival_index(connection: psycopg.Connection, contract: Contract) -> None:
+    """A few pages that find the rows of the newest batches, for builds of what changed."""
+    connection.execute(
+        sql.SQL(
+            "create index if not exists {} on raw.{} using brin (_batch_id, loaded_at)"
+            " with (pages_per_range = 16)"
+        ).format(sql.Identifier(f"{contract.table}_arrival"), sql.Identifier(contract.table))
+    )
 
 
 def _canonical_type(connection: psycopg.Connection, type_: str) -> str:
