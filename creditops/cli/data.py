@@ -56,6 +56,10 @@ def simulate(
     months: Annotated[int, typer.Option(help="Months of history.", min=18)] = 36,
     seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 7,
     as_of: AsOf = "2026-06-30",
+    event: Annotated[
+        list[str] | None,
+        typer.Option("--event", help="Events to inject as KIND=N, e.g. sales_crash=20; may be repeated."),
+    ] = None,
     fault: Annotated[
         list[str] | None, typer.Option("--fault", help="Fault to inject; may be given several times.")
     ] = None,
@@ -64,6 +68,7 @@ def simulate(
 ) -> None:
     """Write a portfolio in source-file form, with its hidden truth below OUT/truth."""
     from creditops.simulate import simulate as run
+    from creditops.simulate.events import parse_counts
     from creditops.simulate.faults import clear_faults, find_faults, inject_faults
 
     if list_faults:
@@ -72,6 +77,7 @@ def simulate(
     if out is None:
         raise UsageError("no folder to write into", hint="add --out FOLDER")
     find_faults(fault or ())
+    counts = parse_counts(event or ())
     clear_faults(out)
     with console.status("simulating") as status:
         summary = run(
@@ -81,6 +87,7 @@ def simulate(
             months=months,
             seed=seed,
             as_of=parse_day(as_of),
+            events=counts,
             progress=lambda name, rows: status.update(f"simulating: {name} {rows:,} rows"),
         )
         faults = inject_faults(out, fault, seed=seed) if fault else []

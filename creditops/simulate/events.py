@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from creditops.errors import UsageError
 from creditops.simulate.arrays import Bools, Floats, Ints
 from creditops.simulate.calendar import MonthGrid
 from creditops.simulate.parameters import CORPORATE, RETAIL, SHOCK_MONTHS
@@ -21,7 +23,51 @@ NEVER = 10_000
 MONTHS_TO_DEFAULT = 3
 """Months from a leader's last payment to its default, four rolls counted from the first."""
 _SOUND = -1.5
+_REDRAWS = 12
 _CRASH_SHOCK, _ELSEWHERE_SHOCK, _FRAUD_SHOCK, _LEADER_SHOCK, _MEMBER_SHOCK = 2.6, 2.3, 6.0, 10.0, 2.6
+
+
+@dataclass(frozen=True)
+class EventCounts:
+    """How many events of each kind are wanted; None for the usual share of the book.
+
+    ``partner_fraud`` counts borrowers, because one partner commits it; the others count events. There
+    are never more than customers (or groups) whom an event can strike.
+    """
+
+    sales_crash: int | None = None
+    partner_fraud: int | None = None
+    group_contagion: int | None = None
+    bureau_default_elsewhere: int | None = None
+
+    def of_block(self, first: int, last: int, customers: int) -> EventCounts:
+        """The part that falls on customers ``first`` to ``last`` (exclusive) of ``customers``."""
+        wanted = {name: count for name, count in vars(self).items() if count is not None}
+        return EventCounts(
+            **{name: count * last // customers - count * first // customers for name, count in wanted.items()}
+        )
+
+
+DEFAULT_COUNTS = EventCounts()
+
+
+def parse_counts(wanted: Iterable[str]) -> EventCounts:
+    """Counts from texts like ``sales_crash=20``.
+
+    Raises
+    ------
+    UsageError: an unknown kind, or no whole number from 0 on.
+    """
+    kinds = tuple(vars(DEFAULT_COUNTS))
+    counts: dict[str, int] = {}
+    for text in wanted:
+        kind, _, number = text.partition("=")
+        if kind not in kinds or not number.isdecimal():
+            raise UsageError(
+                f"{text!r} is no number of events", hint=f"write KIND=N with a kind of {', '.join(kinds)}"
+            )
+        counts[kind] = int(number)
+    return EventCounts(**counts)
 
 
 @dataclass(frozen=True)
@@ -67,40 +113,63 @@ def event_months(grid: MonthGrid) -> tuple[int, int]:
     return first, max(first + 1, grid.count - max(4, grid.window // 5))
 
 
-def draw_fraud(seed: int, grid: MonthGrid, population: Population) -> PartnerFraud:
-    """One partner brings a cohort of loans, three months long, that were never meant to be paid."""
+def draw_fraud(
+    seed: int,
+    grid: MonthGrid,
+    population: Population,
+    counts: EventCounts = DEFAULT_COUNTS,
+    like: PartnerFraud | None = None,
+) -> PartnerFraud:
+    """One partner brings a cohort of loans, three months long, that were never meant to be paid.
+
+    ``like`` is the fraud of the book's first block: the same partner goes on from the same month.
+    """
     rng = stream(seed, "partner fraud")
     eligible = np.flatnonzero(population.has_loan & ~population.has_card)
-    cohort = rng.choice(eligible, min(eligible.size, max(2, round(population.size * 0.008))), replace=False)
+    usual = max(2, round(population.size * 0.008))
+    size = usual if counts.partner_fraud is None else counts.partner_fraud
+    cohort = rng.choice(eligible, min(eligible.size, size), replace=False)
     cohort.sort()
     first, last = event_months(grid)
     month = int(rng.integers(first, last))
+    partner = int(rng.integers(0, len(PARTNERS)))
+    if like is not None:
+        month, partner = int(like.months.min(initial=month)), like.partner
     return PartnerFraud(
-        partner=int(rng.integers(0, len(PARTNERS))),
+        partner=partner,
         customers=cohort,
         months=np.minimum(month + rng.integers(0, 3, cohort.size), grid.count - 1),
     )
 
 
 def draw_events(
-    seed: int, grid: MonthGrid, population: Population, plan: FacilityPlan, fraud: PartnerFraud
+    seed: int,
+    grid: MonthGrid,
+    population: Population,
+    plan: FacilityPlan,
+    fraud: PartnerFraud,
+    counts: EventCounts = DEFAULT_COUNTS,
 ) -> Events:
     """Place the events on customers who have an open facility when their event starts."""
     rng = stream(seed, "events")
     n = population.size
     month = rng.integers(*event_months(grid), n)
     exposed = _exposed(plan, month, n)
+    if counts.group_contagion is not None:
+        month, exposed = _months_for_groups(rng, grid, population, plan, month, exposed)
     shock_from = np.full(n, NEVER)
     shock_size = np.zeros(n)
-    groups, leaders, leader_month = _contagion(rng, population, exposed, month)
+    groups, leaders, leader_month = _contagion(rng, population, exposed, month, counts.group_contagion)
     for group, leader, start in zip(groups, leaders, leader_month, strict=True):
         members = np.flatnonzero(population.group == group)
         shock_from[members], shock_size[members] = start + MONTHS_TO_DEFAULT, _MEMBER_SHOCK
         shock_from[leader], shock_size[leader] = start, _LEADER_SHOCK
     free = exposed & (shock_from == NEVER)
     free[fraud.customers] = False
-    crashed = _some(rng, free & (population.segment == CORPORATE) & (population.group < 0), 0.07, n)
-    elsewhere = _some(rng, free & (population.segment == RETAIL), 0.012, n)
+    crashed = _some(
+        rng, free & (population.segment == CORPORATE) & (population.group < 0), 0.07, counts.sales_crash
+    )
+    elsewhere = _some(rng, free & (population.segment == RETAIL), 0.012, counts.bureau_default_elsewhere)
     for chosen, size in ((crashed, _CRASH_SHOCK), (elsewhere, _ELSEWHERE_SHOCK)):
         # The outside sees a crash or a default elsewhere before the first payment here is missed.
         shock_from[chosen], shock_size[chosen] = month[chosen] + 1, size
@@ -127,13 +196,30 @@ def _exposed(plan: FacilityPlan, month: Ints, customers: int) -> Bools:
     return exposed
 
 
+def _months_for_groups(
+    rng: np.random.Generator,
+    grid: MonthGrid,
+    population: Population,
+    plan: FacilityPlan,
+    month: Ints,
+    exposed: Bools,
+) -> tuple[Ints, Bools]:
+    """Draw again for groups of which nobody owes in the month drawn, until most have a leader."""
+    for _ in range(_REDRAWS):
+        led = np.unique(population.group[exposed & (population.group >= 0)])
+        idle = (population.group >= 0) & ~np.isin(population.group, led)
+        month = np.where(idle, rng.integers(*event_months(grid), month.size), month)
+        exposed = _exposed(plan, month, month.size)
+    return month, exposed
+
+
 def _contagion(
-    rng: np.random.Generator, population: Population, exposed: Bools, month: Ints
+    rng: np.random.Generator, population: Population, exposed: Bools, month: Ints, wanted: int | None
 ) -> tuple[Ints, Ints, Ints]:
     """Groups struck, the leader of each, and the month the leader stops paying."""
     groups = np.unique(population.group[population.group >= 0])
     with_leader = [g for g in groups if exposed[population.group == g].any()]
-    count = min(len(with_leader), max(1, round(0.14 * groups.size)))
+    count = min(len(with_leader), max(1, round(0.14 * groups.size)) if wanted is None else wanted)
     struck = np.sort(rng.choice(np.array(with_leader, dtype=np.int64), count, replace=False))
     leaders = np.array(
         [int(np.flatnonzero((population.group == g) & exposed)[0]) for g in struck], dtype=np.int64
@@ -141,10 +227,11 @@ def _contagion(
     return struck, leaders, month[leaders] if leaders.size else np.zeros(0, dtype=np.int64)
 
 
-def _some(rng: np.random.Generator, eligible: Bools, share: float, n: int) -> Bools:
-    """A share of the eligible, at least one where there is one."""
+def _some(rng: np.random.Generator, eligible: Bools, share: float, wanted: int | None) -> Bools:
+    """As many of the eligible as wanted, else a share of them, at least one where there is one."""
     positions = np.flatnonzero(eligible)
-    count = min(positions.size, max(1, round(positions.size * share)))
-    chosen = np.zeros(n, dtype=bool)
+    usual = max(1, round(positions.size * share))
+    count = min(positions.size, usual if wanted is None else wanted)
+    chosen = np.zeros(eligible.size, dtype=bool)
     chosen[rng.choice(positions, count, replace=False)] = True
     return chosen

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,28 +15,37 @@ import polars as pl
 from creditops.errors import UsageError
 from creditops.simulate import applications, bureau, economy, products
 from creditops.simulate.behaviour import Paths, live
+from creditops.simulate.book_files import BookFiles, Progress
 from creditops.simulate.calendar import MonthGrid
 from creditops.simulate.cards import card_balances, card_limits, snapshots
 from creditops.simulate.collection import collection_tables
 from creditops.simulate.customers import customers_table, groups_table, registration_days
 from creditops.simulate.default_probability import true_probabilities
 from creditops.simulate.due_items import KINDS, DueItems, card_items, join, loan_items, with_settlement
-from creditops.simulate.events import Events, draw_events, draw_fraud
+from creditops.simulate.event_truth import injected_events
+from creditops.simulate.events import (
+    DEFAULT_COUNTS,
+    EventCounts,
+    Events,
+    PartnerFraud,
+    draw_events,
+    draw_fraud,
+)
 from creditops.simulate.facility_states import FacilityStates, end_facilities, facility_rows
 from creditops.simulate.origination import FacilityPlan, plan_facilities
 from creditops.simulate.payments import Payments, pay
 from creditops.simulate.population import Population, populate
 from creditops.simulate.revenue import draw_revenue
 from creditops.simulate.sme_invoices import sme_invoices_table
-from creditops.simulate.source_files import SOURCES, TRUTH, write_file
 from creditops.simulate.statements import statements_table
 from creditops.simulate.trade import dispute, invoices
 from creditops.simulate.tradelines import draw_tradelines
-from creditops.simulate.truth import FacilityTruth, customer_pd, facility_truth, injected_events, owing_days
+from creditops.simulate.truth import FacilityTruth, customer_pd, facility_truth, owing_days
 
-Progress = Callable[[str, int], None]
-"""Called with a file's name (``truth/...`` for hidden ones) and its rows once it is written."""
+Write = Callable[[str, pl.DataFrame], None]
 DEFAULT_AS_OF = date(2026, 6, 30)
+BLOCK_CUSTOMERS = 16_000
+"""Customers drawn at once: about 0.7 GiB."""
 _DAY_SECONDS = 86_400
 
 
@@ -84,9 +95,14 @@ def simulate(
     months: int = 36,
     seed: int = 7,
     as_of: date | None = None,
+    events: EventCounts = DEFAULT_COUNTS,
     progress: Progress | None = None,
+    block_customers: int = BLOCK_CUSTOMERS,
 ) -> Summary:
     """Write a simulated book to ``out`` as canonical source files, the truth to ``out/truth``.
+
+    A large book is drawn and written in blocks of customers that share economy, products, partners
+    and the fraudulent partner, so that memory is bounded by the block.
 
     Parameters
     ----------
@@ -95,6 +111,8 @@ def simulate(
         months before it, with their whole repayment history.
     seed: the same seed gives the same bytes.
     as_of: a month end, by default ``DEFAULT_AS_OF``.
+    events: how many events to inject, by default a share of the book.
+    block_customers: customers drawn at once, at least 24.
 
     Raises
     ------
@@ -103,10 +121,47 @@ def simulate(
     if not 12 <= months <= 120:
         raise UsageError(f"months must be from 12 to 120, not {months}")
     grid = MonthGrid.ending(as_of or DEFAULT_AS_OF, months)
-    drawn = _draw(seed, grid, customers)
+    surroundings = economy.draw_economy(seed, grid)
+    files = BookFiles(Path(out), progress)
+    blocks = max(1, -(-customers // block_customers))
+    edges = [customers * number // blocks for number in range(blocks + 1)]
+    fraud: PartnerFraud | None = None
+    founded: list[int] = []
+    for number, (first, last) in enumerate(pairwise(edges)):
+        block_seed = seed if number == 0 else zlib.crc32(f"block {number} of {seed}".encode())
+        counts = events.of_block(first, last, customers)
+        drawn = _draw(block_seed, grid, surroundings, last - first, counts, fraud)
+        fraud = fraud or drawn.events.fraud
+        founded.append(_write_block(files.write, drawn))
+        files.next_block()
+    _write_surroundings(files.write, seed, grid, surroundings, min(founded))
+    return Summary(
+        book=book, as_of=grid.as_of, seed=seed, directory=Path(out), rows=files.rows, paths=files.paths
+    )
+
+
+def _draw(
+    seed: int,
+    grid: MonthGrid,
+    surroundings: economy.Economy,
+    customers: int,
+    counts: EventCounts,
+    like: PartnerFraud | None,
+) -> _Book:
+    population = populate(seed, customers)
+    fraud = draw_fraud(seed, grid, population, counts, like)
+    plan = plan_facilities(seed, grid, population, fraud)
+    events = draw_events(seed, grid, population, plan, fraud, counts)
+    paths = live(seed, grid, surroundings, population, plan, events)
+    plan = replace(plan, early_end=np.where(paths.repaid_early, plan.early_end, -1))
+    return _Book(seed, grid, surroundings, population, events, paths, plan.take(paths.opened))
+
+
+def _write_block(write: Write, drawn: _Book) -> int:
+    """Let a block of customers live and write its files; returns the first day of registration."""
     repayment = _repay(drawn)
     truth = facility_truth(
-        grid,
+        drawn.grid,
         drawn.facilities,
         repayment.states,
         repayment.items,
@@ -114,35 +169,12 @@ def simulate(
         repayment.disputes,
         repayment.balances,
     )
-    out = Path(out)
-    (out / "truth").mkdir(parents=True, exist_ok=True)
-    rows: dict[str, int] = {}
-    paths: dict[str, Path] = {}
-
-    def write(name: str, frame: pl.DataFrame) -> None:
-        columns = SOURCES[name] if name in SOURCES else TRUTH[name.removeprefix("truth/")]
-        paths[name] = out / f"{name}.csv"
-        rows[name] = write_file(paths[name], frame, columns)
-        if progress is not None:
-            progress(name, rows[name])
-
-    _write_reference(write, drawn, repayment)
+    founded = _write_reference(write, drawn, repayment)
     _write_repayment(write, drawn, repayment, truth)
     _write_financial(write, drawn)
     _write_bureau(write, drawn, repayment)
     _write_truth(write, drawn, truth)
-    return Summary(book=book, as_of=grid.as_of, seed=seed, directory=out, rows=rows, paths=paths)
-
-
-def _draw(seed: int, grid: MonthGrid, customers: int) -> _Book:
-    population = populate(seed, customers)
-    surroundings = economy.draw_economy(seed, grid)
-    fraud = draw_fraud(seed, grid, population)
-    plan = plan_facilities(seed, grid, population, fraud)
-    events = draw_events(seed, grid, population, plan, fraud)
-    paths = live(seed, grid, surroundings, population, plan, events)
-    plan = replace(plan, early_end=np.where(paths.repaid_early, plan.early_end, -1))
-    return _Book(seed, grid, surroundings, population, events, paths, plan.take(paths.opened))
+    return founded
 
 
 def _repay(book: _Book) -> _Repayment:
@@ -164,7 +196,7 @@ def _repay(book: _Book) -> _Repayment:
     return _Repayment(items, payments, disputes, states, limits, raised, balances)
 
 
-def _write_reference(write: Callable[[str, pl.DataFrame], None], book: _Book, repayment: _Repayment) -> None:
+def _write_reference(write: Write, book: _Book, repayment: _Repayment) -> int:
     seed, grid, facilities = book.seed, book.grid, book.facilities
     seconds, applied_on = applications.applied_seconds(seed, facilities)
     first_applied = np.full(book.population.size, grid.last_day)
@@ -173,21 +205,26 @@ def _write_reference(write: Callable[[str, pl.DataFrame], None], book: _Book, re
     founded = int(registered_on.min())
     write("customers", customers_table(seed, grid, book.population, registered_on))
     write("groups", groups_table(seed, book.population, registered_on))
-    write("products", products.products_table(founded))
-    write("partners", products.partners_table(founded))
     applied = applications.applications_table(seed, grid, book.population, facilities, seconds, registered_on)
     write("applications", applied)
     booked = applied.filter(pl.col("facility") >= 0).select("facility", "application").unique()
     frame = facility_rows(grid, facilities, repayment.states, repayment.limits, repayment.raised)
     write("facilities", frame.join(booked, on="facility", how="left", maintain_order="left"))
-    write("macro_series", economy.macro_series(seed, grid, book.economy))
-    write("industry_series", economy.industry_series(grid, book.economy))
+    return founded
+
+
+def _write_surroundings(
+    write: Write, seed: int, grid: MonthGrid, surroundings: economy.Economy, founded: int
+) -> None:
+    """What all blocks share."""
+    write("products", products.products_table(founded))
+    write("partners", products.partners_table(founded))
+    write("macro_series", economy.macro_series(seed, grid, surroundings))
+    write("industry_series", economy.industry_series(grid, surroundings))
     write("competitor_products", products.competitor_products(seed, grid))
 
 
-def _write_repayment(
-    write: Callable[[str, pl.DataFrame], None], book: _Book, repayment: _Repayment, truth: FacilityTruth
-) -> None:
+def _write_repayment(write: Write, book: _Book, repayment: _Repayment, truth: FacilityTruth) -> None:
     seed, grid, facilities = book.seed, book.grid, book.facilities
     items, payments, states = repayment.items, repayment.payments, repayment.states
     write(
@@ -249,7 +286,7 @@ def _write_repayment(
     write("promises", promises.with_row_index("promise").cast({"promise": pl.Int64}))
 
 
-def _write_financial(write: Callable[[str, pl.DataFrame], None], book: _Book) -> None:
+def _write_financial(write: Write, book: _Book) -> None:
     seed, grid = book.seed, book.grid
     revenue = draw_revenue(seed, grid, book.economy, book.population, book.paths, book.events)
     first = np.full(book.population.size, grid.count)
@@ -261,7 +298,7 @@ def _write_financial(write: Callable[[str, pl.DataFrame], None], book: _Book) ->
     write("sme_invoices", sme_invoices_table(seed, grid, revenue, crash_from, written_off))
 
 
-def _write_bureau(write: Callable[[str, pl.DataFrame], None], book: _Book, repayment: _Repayment) -> None:
+def _write_bureau(write: Write, book: _Book, repayment: _Repayment) -> None:
     seed, grid, population, paths = book.seed, book.grid, book.population, book.paths
     lines = draw_tradelines(seed, grid, population, paths, book.events)
     first, last = owing_days(book.facilities, repayment.states, population.size)
@@ -272,12 +309,13 @@ def _write_bureau(write: Callable[[str, pl.DataFrame], None], book: _Book, repay
     write("bureau_public_records", bureau.public_records_table(seed, grid, population, paths, reports))
 
 
-def _write_truth(write: Callable[[str, pl.DataFrame], None], book: _Book, truth: FacilityTruth) -> None:
+def _write_truth(write: Write, book: _Book, truth: FacilityTruth) -> None:
     grid, population = book.grid, book.population
     probabilities = true_probabilities(grid, book.economy, population.segment, book.paths)
     write("truth/customer_pd", customer_pd(grid, probabilities, truth.months))
     write("truth/facility_month", truth.months)
     write("truth/default_dates", truth.episodes)
     write("truth/cure_dates", truth.episodes.filter(pl.col("cured_on") >= 0))
-    events = injected_events(grid, population, book.facilities, book.events, truth.episodes)
+    events, struck = injected_events(grid, population, book.facilities, book.events, truth.episodes)
     write("truth/injected_events", events)
+    write("truth/event_customers", struck)

@@ -6,6 +6,7 @@ here they become what the source contracts ask for. -1 stands for null in option
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -239,26 +240,52 @@ TRUTH: dict[str, Columns] = {
         ("group_id", "id group", "group"),
         ("event_date", "date", "event_on"),
         ("customers_hit", "int", ""),
+        ("default_date", "date", "default_on"),
+    ),
+    "event_customers": (
+        ("event_id", "id event", "event"),
+        _CUSTOMER,
+        ("role", "text", ""),
+        ("default_date", "date", "default_on"),
     ),
 }
 """Files under ``truth/``: what only the simulator knows."""
 
 
-def write_file(path: Path, frame: pl.DataFrame, columns: Columns) -> int:
-    """Write ``frame`` as canonical CSV (UTF-8, header, empty for null); returns the rows written."""
-    frame.select(*(_column(name, form, origin or name) for name, form, origin in columns)).write_csv(
-        path, datetime_format="%Y-%m-%dT%H:%M:%SZ", date_format="%Y-%m-%d", float_precision=2
-    )
+def identifiers(columns: Columns) -> list[tuple[str, str]]:
+    """Kind and frame's column of every identifier among ``columns``."""
+    return [(form[3:], origin or name) for name, form, origin in columns if form.startswith("id ")]
+
+
+def append_file(
+    path: Path, frame: pl.DataFrame, columns: Columns, *, first: bool, base: Mapping[str, int]
+) -> int:
+    """Write ``frame`` as canonical CSV (UTF-8, empty for null); returns the rows written.
+
+    Parameters
+    ----------
+    first: begin the file with its header; otherwise the rows go behind those that are there.
+    base: per kind of identifier, what to add to the frame's positions.
+    """
+    made = frame.select(*(_column(name, form, origin or name, base) for name, form, origin in columns))
+    with path.open("wb" if first else "ab") as file:
+        made.write_csv(
+            file,
+            include_header=first,
+            datetime_format="%Y-%m-%dT%H:%M:%SZ",
+            date_format="%Y-%m-%d",
+            float_precision=2,
+        )
     return frame.height
 
 
-def _column(name: str, form: str, origin: str) -> pl.Expr:
+def _column(name: str, form: str, origin: str, base: Mapping[str, int]) -> pl.Expr:
     kind, _, argument = form.partition(" ")
     value = pl.col(origin)
     match kind:
         case "id":
             prefix, digits = _IDENTIFIERS[argument]
-            number = (value + 1).cast(pl.String).str.zfill(digits)
+            number = (value + (1 + base.get(argument, 0))).cast(pl.String).str.zfill(digits)
             made: pl.Expr = pl.when(value >= 0).then(pl.concat_str(pl.lit(prefix), number))
         case "money":
             made = value.cast(pl.Float64) / 100

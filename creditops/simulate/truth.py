@@ -11,11 +11,9 @@ from creditops.simulate.arrays import Bools, Floats, Ints
 from creditops.simulate.calendar import MonthGrid
 from creditops.simulate.default_truth import default_episodes, facility_months
 from creditops.simulate.due_items import DueItems
-from creditops.simulate.events import MONTHS_TO_DEFAULT, NEVER, Events
 from creditops.simulate.facility_states import FacilityStates
 from creditops.simulate.origination import FacilityPlan
 from creditops.simulate.payments import Payments
-from creditops.simulate.population import Population
 from creditops.simulate.products import INVOICE
 from creditops.simulate.settlement_truth import (
     NOTHING_OPEN,
@@ -98,38 +96,6 @@ def customer_pd(grid: MonthGrid, probabilities: pl.DataFrame, months: pl.DataFra
     performing = states.filter(pl.col("open") & ~pl.col("in_default"))
     known = probabilities.with_columns(month_end).join(performing, on=["customer", "month_end"], how="semi")
     return known.sort("customer", "month_end")
-
-
-def injected_events(
-    grid: MonthGrid, population: Population, facilities: FacilityPlan, events: Events, episodes: pl.DataFrame
-) -> pl.DataFrame:
-    """One row for each event; a contagion is dated by the default of the group's leader."""
-    rows: list[tuple[str, int, int, int, int, int]] = []
-    for kind, start in (
-        ("sales_crash", events.crash_from),
-        ("bureau_default_elsewhere", events.elsewhere_from),
-    ):
-        struck = np.flatnonzero(start < NEVER)
-        days = grid.start(start[struck])
-        rows += [(kind, c, -1, -1, d, 1) for c, d in zip(struck.tolist(), days.tolist(), strict=True)]
-    cohort = np.isin(events.fraud.customers, facilities.customer)
-    if cohort.any():
-        day = int(grid.start(events.fraud.months.min()))
-        rows.append(("partner_fraud", -1, events.fraud.partner, -1, day, int(cohort.sum())))
-    defaults: list[tuple[int, int]] = episodes.select("customer", "default_on").rows()
-    for group, leader in zip(events.contagious_groups.tolist(), events.leaders.tolist(), strict=True):
-        stops = int(grid.start(events.shock_from[leader]))
-        planned = int(grid.start(events.shock_from[leader] + MONTHS_TO_DEFAULT))
-        day = min((day for owner, day in defaults if owner == leader and day >= stops), default=planned)
-        members = int((population.group == group).sum()) - 1
-        rows.append(("group_contagion", leader, -1, group, day, members))
-    schema = ("kind", "customer", "partner", "group", "event_on", "customers_hit")
-    return (
-        pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.Int64) | {"kind": pl.String}, orient="row")
-        .sort("event_on", "kind", "customer")
-        .with_row_index("event")
-        .with_columns(pl.col("event").cast(pl.Int64))
-    )
 
 
 def owing_days(facilities: FacilityPlan, states: FacilityStates, customers: int) -> tuple[Ints, Ints]:

@@ -14,9 +14,16 @@ from creditops.simulate import Summary, simulate
 from creditops.sources.contract import load_contracts
 from tests.unit.simulate.simulated_book import SimulatedBook
 
-NOT_SIMULATED = {"characteristics", "outcomes"}
+NOT_SIMULATED = {"characteristics", "outcomes", "bureau_tradeline_months"}
 SOURCES = sorted(set(load_contracts()) - NOT_SIMULATED)
-TRUTH = {"customer_pd", "facility_month", "default_dates", "cure_dates", "injected_events"}
+TRUTH = {
+    "customer_pd",
+    "facility_month",
+    "default_dates",
+    "cure_dates",
+    "injected_events",
+    "event_customers",
+}
 
 
 def digests(summary: Summary) -> dict[str, str]:
