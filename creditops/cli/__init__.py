@@ -20,6 +20,7 @@ from creditops.cli import (
     explain,
     limits,
     models,
+    places,
     publications,
     runs,
     services,
@@ -54,7 +55,7 @@ def _root(
         os.environ["CREDITOPS_DEBUG"] = "1"
 
 
-for module in (services, data, runs, publications, limits, demo):
+for module in (services, data, places, runs, publications, limits, demo):
     module.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(sources.app, name="sources")

@@ -62,6 +62,24 @@ def read_document(path: Path, schema: Path) -> dict[str, Any]:
     UsageError: the file cannot be read, is not YAML, or breaks the schema; the message names the
         file and the place in it (``columns[amount].type``), the hint says what to write instead.
     """
+    text, document = read_mapping(path)
+    problem = best_match(_validator(schema).iter_errors(document))
+    if problem is not None:
+        steps = list(problem.absolute_path)
+        raise UsageError(
+            f"{path}: {line_of(text, steps)}{place(document, steps)}: {_sentence(problem)}",
+            hint=_remedy(problem),
+        )
+    return document
+
+
+def read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a YAML file and the mapping that it holds, read strictly.
+
+    Raises
+    ------
+    UsageError: the file cannot be read or is no YAML mapping; the message names file and line.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -75,14 +93,7 @@ def read_document(path: Path, schema: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {where}: {problem}", hint="mend the YAML at that place") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path}: the file is not a YAML mapping", hint="start with `key: value` lines")
-    problem = best_match(_validator(schema).iter_errors(document))
-    if problem is not None:
-        steps = list(problem.absolute_path)
-        raise UsageError(
-            f"{path}: {line_of(text, steps)}{place(document, steps)}: {_sentence(problem)}",
-            hint=_remedy(problem),
-        )
-    return document
+    return text, document
 
 
 def place(document: Any, path: Sequence[str | int]) -> str:

@@ -156,3 +156,22 @@ create table if not exists ops.failure (
     hint text,
     at timestamptz not null default clock_timestamp()
 );
+
+-- What has been fetched from places, so that nothing is fetched twice.
+create table if not exists ops.fetch_ledger (
+    fetch_id bigint generated always as identity primary key,
+    book text not null,
+    place text not null,
+    item text not null,
+    fingerprint text not null,
+    source text not null,
+    delivery_date date not null,
+    file text not null,
+    rows bigint,
+    bytes bigint not null,
+    watermark text,
+    seconds numeric(12, 4) not null,
+    fetched_at timestamptz not null default clock_timestamp(),
+    run_id text not null
+);
+create index if not exists fetch_ledger_item on ops.fetch_ledger (book, place, item, fingerprint);

@@ -1,0 +1,150 @@
+"""Bureau reports come page by page from a real HTTP server, within its rate, over its failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from creditops.errors import DataRefusedError, ServiceUnreachableError, UsageError
+from creditops.ingest.landing import landed_files
+from creditops.places.fetch import fetch
+from creditops.places.fetched import Fetched
+from tests.places.conftest import HttpServer
+
+DAY = date(2026, 6, 30)
+Declare = Callable[..., None]
+ROWS = [
+    {
+        "source": "bureau_reports",
+        "columns": {"report_id": "id", "customer_id": "subject.customer", "bureau_score": "score"},
+    },
+    {
+        "source": "bureau_tradelines",
+        "each": "accounts",
+        "columns": {"report_id": "^.id", "tradeline_id": "no", "balance": "balance"},
+    },
+]
+CURSOR = {"kind": "cursor", "parameter": "cursor", "next": "meta.next"}
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUREAU_TOKEN", "Bearer secret-token")
+
+
+def declare_bureau(
+    declare: Declare, server: HttpServer, *, place: dict[str, Any] | None = None, **request: Any
+) -> None:
+    declare(
+        "bureau",
+        **{
+            "kind": "http",
+            "base_url": server.url,
+            "headers_env": {"Authorization": "BUREAU_TOKEN"},
+            "requests_per_second": 200,
+            "backoff_seconds": 0.01,
+            "requests": [
+                {
+                    "path": "/v1/reports",
+                    "params": {"day": "{day}", "book": "{book}"},
+                    "items": "data.items",
+                    "paging": CURSOR,
+                    "rows": ROWS,
+                    **request,
+                }
+            ],
+            **(place or {}),
+        },
+    )
+
+
+def fetch_day() -> list[Fetched]:
+    return list(fetch("demo", "bureau", DAY))
+
+
+def landed(source: str) -> list[dict[str, Any]]:
+    (file,) = landed_files("demo", DAY, {source})
+    return [json.loads(line) for line in file.path.read_text().splitlines()]
+
+
+PAGING = [
+    ("/v1/reports", CURSOR),
+    ("/v1/reports", {"kind": "page", "parameter": "page", "size": 10, "size_parameter": "size"}),
+    ("/v1/linked", {"kind": "link"}),
+]
+
+
+@pytest.mark.parametrize(("path", "paging"), PAGING, ids=["cursor", "page", "link"])
+def test_every_page_is_fetched_and_rows_are_told_apart(
+    declare: Declare, http_server: HttpServer, home: Path, path: str, paging: dict[str, Any]
+) -> None:
+    declare_bureau(declare, http_server, path=path, paging=paging)
+    fetched = {each.source: each.rows for each in fetch_day()}
+    assert fetched == {"bureau_reports": 25, "bureau_tradelines": sum(n % 3 for n in range(25))}
+    assert landed("bureau_reports")[24] == {"report_id": "R24", "customer_id": "C24", "bureau_score": 624}
+    assert landed("bureau_tradelines")[0] == {
+        "report_id": "R1",
+        "tradeline_id": "A1.0",
+        "balance": "1234567890.1",
+    }
+    assert http_server.api.seen[0][1]["day"] == "2026-06-30"
+    asked = len(http_server.api.seen)
+    assert fetch_day() == []
+    assert len(http_server.api.seen) == asked
+    assert not list((home / "fetching").rglob("*.json"))
+
+
+def test_failures_are_tried_again_and_the_api_is_waited_for(
+    declare: Declare, http_server: HttpServer
+) -> None:
+    declare_bureau(declare, http_server)
+    http_server.api.failing = [(503, {}), (429, {"Retry-After": "0.2"}), (500, {})]
+    assert sum(each.rows or 0 for each in fetch_day()) > 25
+    times = [at for *_, at in http_server.api.seen]
+    assert times[2] - times[1] >= 0.2
+
+
+def test_the_rate_is_never_passed(declare: Declare, http_server: HttpServer) -> None:
+    declare_bureau(declare, http_server, place={"requests_per_second": 20})
+    fetch_day()
+    times = [at for *_, at in http_server.api.seen]
+    assert len(times) == 3
+    assert times[-1] - times[0] >= 2 / 20 - 0.02
+    assert all(later > earlier for earlier, later in pairwise(times))
+
+
+def test_a_fetch_that_was_cut_off_goes_on_after_the_last_whole_page(
+    declare: Declare, http_server: HttpServer
+) -> None:
+    declare_bureau(declare, http_server, place={"attempts": 2})
+    http_server.api.dead_from = 20
+    with pytest.raises(ServiceUnreachableError, match="answers 503 after 2 attempts"):
+        fetch_day()
+    assert landed_files("demo", DAY, {"bureau_reports", "bureau_tradelines"}) == []
+    http_server.api.dead_from = None
+    http_server.api.seen.clear()
+    assert {each.source: each.rows for each in fetch_day()}["bureau_reports"] == 25
+    assert [query["cursor"] for _, query, *_ in http_server.api.seen] == ["20"]
+    assert [row["report_id"] for row in landed("bureau_reports")] == [f"R{n}" for n in range(25)]
+
+
+def test_a_wrong_token_and_a_wrong_form_are_told(
+    declare: Declare, http_server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_bureau(declare, http_server, items="data.rows")
+    with pytest.raises(DataRefusedError, match=r"data\.rows is no list"):
+        fetch_day()
+    monkeypatch.setenv("BUREAU_TOKEN", "Bearer other")
+    declare_bureau(declare, http_server)
+    with pytest.raises(UsageError, match="answers 401") as refused:
+        fetch_day()
+    assert "other" not in str(refused.value)
+    declare_bureau(declare, http_server, place={"base_url": "http://127.0.0.1:1", "attempts": 2})
+    with pytest.raises(ServiceUnreachableError, match="ConnectError"):
+        fetch_day()
