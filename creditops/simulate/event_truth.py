@@ -37,7 +37,7 @@ def injected_events(
             add(kind, customer, -1, -1, day, [(customer, "struck")])
     cohort = events.fraud.customers[np.isin(events.fraud.customers, facilities.customer)].tolist()
     if cohort:
-        day = int(grid.start(events.fraud.months.min()))
+        day = int(grid.start(np.array([events.fraud.start]))[0])
         add("partner_fraud", -1, events.fraud.partner, -1, day, [(who, "borrower") for who in cohort])
     defaults: list[tuple[int, int]] = episodes.select("customer", "default_on").rows()
     for group, leader in zip(events.contagious_groups.tolist(), events.leaders.tolist(), strict=True):

@@ -72,9 +72,10 @@ def parse_counts(wanted: Iterable[str]) -> EventCounts:
 
 @dataclass(frozen=True)
 class PartnerFraud:
-    """Customers a partner brings in bad faith, and the month in which each opens its loan."""
+    """Customers a partner brings in bad faith from ``start`` on, and the month each opens its loan."""
 
     partner: int
+    start: int
     customers: Ints
     months: Ints
 
@@ -134,9 +135,10 @@ def draw_fraud(
     month = int(rng.integers(first, last))
     partner = int(rng.integers(0, len(PARTNERS)))
     if like is not None:
-        month, partner = int(like.months.min(initial=month)), like.partner
+        month, partner = like.start, like.partner
     return PartnerFraud(
         partner=partner,
+        start=month,
         customers=cohort,
         months=np.minimum(month + rng.integers(0, 3, cohort.size), grid.count - 1),
     )

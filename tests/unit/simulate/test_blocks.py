@@ -55,7 +55,8 @@ def test_events_are_spread_over_blocks_and_one_partner_commits_the_fraud(book: S
     events = book["truth/injected_events"]
     assert events["event_id"].n_unique() == events.height
     counts = dict(events.group_by("kind").len().iter_rows())
-    assert (counts["sales_crash"], counts["group_contagion"]) == (5, 3)
+    assert counts["sales_crash"] == 5
+    assert 1 <= counts["group_contagion"] <= 3  # a small block may hold no group that owes
     fraud = events.filter(pl.col("kind") == "partner_fraud")
     assert fraud["partner_id"].n_unique() == fraud["event_date"].n_unique() == 1
     assert fraud["customers_hit"].sum() == 7
