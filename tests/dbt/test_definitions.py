@@ -11,7 +11,7 @@ import yaml
 
 from creditops.build import PROJECT, build, check_definitions
 
-MODEL_FILES = sorted(PROJECT.glob("models/*/*/_*.yml"))
+MODEL_FILES = sorted(PROJECT.glob("models/*/*/*.yml"))
 
 
 def test_worked_examples_hold(warehouse: str) -> None:
@@ -37,7 +37,7 @@ def test_models_and_columns_are_described_in_english_and_chinese(path: Path) -> 
 
 def test_every_model_is_described() -> None:
     described = {
-        model["name"] for path in PROJECT.glob("models/**/_*.yml") for model in described_models(path)
+        model["name"] for path in PROJECT.glob("models/*/**/*.yml") for model in described_models(path)
     }
 
     assert described == {path.stem for path in PROJECT.glob("models/**/*.sql")}

@@ -49,6 +49,7 @@ lines as (
         states.known_from,
         states.pulled_on,
         tradelines.guarantee,
+        tradelines.kind in ({{ secured_kinds() }}) as is_secured,
         tradelines.opened_on,
         tradelines.limit_amount,
         tradelines.balance,
@@ -84,6 +85,7 @@ credit as (
         known_from,
         count(case when is_open and not guarantee then 1 end) as active_tradelines,
         sum(case when is_open and not guarantee then balance end) as bureau_exposure,
+        sum(case when is_open and not guarantee and is_secured then balance end) as secured_exposure,
         sum(case when is_open and not guarantee and limit_amount > 0 then balance end) as limited_balance,
         sum(case when is_open and not guarantee and limit_amount > 0 then limit_amount end) as limit_amount,
         max(case when not guarantee then worst_3m end) as bureau_worst_3m,
@@ -93,7 +95,8 @@ credit as (
         sum(case when not guarantee and state_now >= 4 then balance end) as balance_past_90,
         min(case when not guarantee then opened_on end) as oldest_opened_on,
         count(case when not guarantee and opened_on > {{ months_after('pulled_on', -6) }} then 1 end) as new_accounts_6m,
-        count(case when guarantee and is_open then 1 end) as guarantees
+        count(case when guarantee and is_open then 1 end) as guarantees,
+        sum(case when guarantee and is_open then balance end) as guaranteed_amount
     from lines
     group by report_id, known_from
 ),
@@ -122,14 +125,19 @@ worst_months as (
     group by lines.report_id, lines.known_from
 ),
 
-hard_inquiries as (
+asked as (
     select
         states.report_id,
-        states.known_from,
-        count(case when inquiries.inquired_on > {{ months_after('states.pulled_on', -1) }} then 1 end) as inquiries_1m,
-        count(case when inquiries.inquired_on > {{ months_after('states.pulled_on', -3) }} then 1 end) as inquiries_3m,
-        count(case when inquiries.inquired_on > {{ months_after('states.pulled_on', -6) }} then 1 end) as inquiries_6m,
-        count(case when inquiries.inquired_on > {{ months_after('states.pulled_on', -12) }} then 1 end) as inquiries_12m
+        states.known_from{% for reason, prefix in inquiry_reasons().items() %}{% for months in [1, 3, 6, 12] %},
+        count(
+            case
+                when
+                    inquiries.reason = '{{ reason }}'
+                    and inquiries.inquired_on > {{ months_after('states.pulled_on', -months) }}
+                    then 1
+            end
+        ) as {{ prefix }}inquiries_{{ months }}m{% endfor %}{% endfor %}
+
     from states
     inner join inquiries
         on
@@ -137,7 +145,6 @@ hard_inquiries as (
             and states.known_from >= inquiries.known_from
             and (inquiries.known_until is null or states.known_from < inquiries.known_until)
             and states.pulled_on >= inquiries.inquired_on
-    where inquiries.reason = 'credit_application'
     group by states.report_id, states.known_from
 ),
 
@@ -145,7 +152,10 @@ records as (
     select
         states.report_id,
         states.known_from,
-        count(*) as public_records
+        count(*) as public_records,
+        count(case when public_records.kind = 'enforcement' then 1 end) as enforcement_records,
+        count(case when public_records.kind = 'tax' then 1 end) as tax_records,
+        max(public_records.recorded_on) as last_recorded_on
     from states
     inner join public_records
         on
@@ -167,19 +177,25 @@ select
     states.bureau_score,
     cast(coalesce(credit.active_tradelines, 0) as integer) as active_tradelines,
     cast(coalesce(credit.bureau_exposure, 0) as numeric(18, 2)) as bureau_exposure,
+    cast(coalesce(credit.secured_exposure, 0) as numeric(18, 2)) as secured_exposure,
     cast(credit.limited_balance / nullif(credit.limit_amount, 0) as double precision) as bureau_utilisation,
     credit.bureau_worst_3m,
     credit.bureau_worst_12m,
     credit.bureau_worst_24m,
     worst_months.months_since_worst,
-    cast(coalesce(hard_inquiries.inquiries_1m, 0) as integer) as inquiries_1m,
-    cast(coalesce(hard_inquiries.inquiries_3m, 0) as integer) as inquiries_3m,
-    cast(coalesce(hard_inquiries.inquiries_6m, 0) as integer) as inquiries_6m,
-    cast(coalesce(hard_inquiries.inquiries_12m, 0) as integer) as inquiries_12m,
+    {% for prefix in inquiry_reasons().values() %}
+    {% for months in [1, 3, 6, 12] %}
+    cast(coalesce(asked.{{ prefix }}inquiries_{{ months }}m, 0) as integer) as {{ prefix }}inquiries_{{ months }}m,
+    {% endfor %}
+    {% endfor %}
     {{ month_index('states.pulled_on') }} - {{ month_index('credit.oldest_opened_on') }} as oldest_tradeline_months,
     cast(coalesce(credit.new_accounts_6m, 0) as integer) as new_accounts_6m,
     cast(coalesce(credit.guarantees, 0) as integer) as guarantees,
+    cast(coalesce(credit.guaranteed_amount, 0) as numeric(18, 2)) as guaranteed_amount,
     cast(coalesce(records.public_records, 0) as integer) as public_records,
+    cast(coalesce(records.enforcement_records, 0) as integer) as enforcement_records,
+    cast(coalesce(records.tax_records, 0) as integer) as tax_records,
+    {{ month_index('states.pulled_on') }} - {{ month_index('records.last_recorded_on') }} as months_since_public_record,
     cast(coalesce(credit.overdue_elsewhere, 0) as numeric(18, 2)) as overdue_elsewhere,
     cast(credit.balance_past_90 / nullif(credit.bureau_exposure, 0) as double precision) as share_past_90
 from states
@@ -191,10 +207,10 @@ left join worst_months
     on
         states.report_id = worst_months.report_id
         and states.known_from = worst_months.known_from
-left join hard_inquiries
+left join asked
     on
-        states.report_id = hard_inquiries.report_id
-        and states.known_from = hard_inquiries.known_from
+        states.report_id = asked.report_id
+        and states.known_from = asked.known_from
 left join records
     on
         states.report_id = records.report_id

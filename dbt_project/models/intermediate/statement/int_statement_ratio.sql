@@ -28,9 +28,9 @@ ratios as (
         {{ altman_z() }} as z_score,
         {{ altman_z1() }} as z1_score,
         {{ altman_z2() }} as z2_score,
-        abs(total_assets - total_liabilities - equity) > 0.005 * abs(total_assets) as is_unbalanced,
-        abs(cfo + cfi + cff - net_change_in_cash) > 0.005 * (abs(cfo) + abs(cfi) + abs(cff)) + 0.02
-            as is_cash_unreconciled
+        total_assets - total_liabilities - equity as balance_difference,
+        cfo + cfi + cff - net_change_in_cash as cash_difference,
+        abs(cfo) + abs(cfi) + abs(cff) as cash_flow_volume
     from statements
 )
 
@@ -56,6 +56,11 @@ select
     {% for name in ratio_columns() %}
     {% if name == 'cash_conversion_cycle' %}receivable_days + inventory_days - payable_days as {% endif %}{{ name }},
     {% endfor %}
-    coalesce(is_unbalanced, false) as is_unbalanced,
-    coalesce(is_cash_unreconciled, false) as is_cash_unreconciled
+    cast(balance_difference as numeric(18, 2)) as balance_difference,
+    cast(cash_difference as numeric(18, 2)) as cash_difference,
+    cast(cash_flow_volume as numeric(18, 2)) as cash_flow_volume,
+    coalesce(abs(balance_difference) > {{ var('statement_tolerance') }} * abs(total_assets), false) as is_unbalanced,
+    coalesce(
+        abs(cash_difference) > {{ var('statement_tolerance') }} * cash_flow_volume + 0.02, false
+    ) as is_cash_unreconciled
 from ratios

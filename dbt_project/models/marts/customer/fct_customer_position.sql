@@ -1,0 +1,146 @@
+with customers as (
+    select *
+    from {{ ref('dim_customer') }}
+    where book = {{ book() }}
+),
+
+facilities as (
+    select *
+    from {{ ref('dim_facility') }}
+    where book = {{ book() }}
+),
+
+delinquency as (
+    select *
+    from {{ ref('int_facility_delinquency') }}
+    where book = {{ book() }}
+),
+
+facility_months as (
+    select *
+    from {{ ref('fct_facility_month') }}
+    where
+        book = {{ book() }}
+        and month_end > {{ months_after(as_of(), -12) }}
+),
+
+due_items as (
+    select *
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and due_date >= {{ as_of() }}
+        and amount_due > 0
+        and settled_on is null
+),
+
+statements as (
+    select
+        *,
+        row_number() over (partition by customer_id order by period_end desc) as newest
+    from {{ ref('fct_statement') }}
+    where book = {{ book() }}
+),
+
+reports as (
+    select
+        *,
+        row_number() over (partition by customer_id order by pulled_on desc, report_id desc) as newest
+    from {{ ref('int_bureau_report') }}
+    where
+        book = {{ book() }}
+        and known_until is null
+        and {{ days_between('pulled_on', as_of()) }} <= {{ var('bureau_report_max_age_days') }}
+),
+
+open_facilities as (
+    select
+        facilities.customer_id,
+        count(*) as open_facilities,
+        sum(delinquency.balance) as exposure,
+        sum(delinquency.overdue_amount) as overdue_amount,
+        max(delinquency.dpd) as dpd,
+        sum(facilities.credit_limit) as limit_total,
+        sum(case when facilities.credit_limit > 0 then delinquency.balance end) as limited_balance,
+        sum(
+            cast(facilities.lgd as numeric) * (
+                delinquency.balance
+                + cast(facilities.ccf as numeric) * greatest(coalesce(facilities.credit_limit, 0) - delinquency.balance, 0)
+            )
+        ) as loss_given_default
+    from facilities
+    inner join delinquency on facilities.facility_id = delinquency.facility_id
+    where facilities.status in ('active', 'restructured')
+    group by facilities.customer_id
+),
+
+year_to_date as (
+    select
+        customer_id,
+        max(dpd) as worst_dpd,
+        max(case when month_end = last_month_end then class_rank end) as class_rank
+    from (
+        select
+            customer_id,
+            month_end,
+            dpd,
+            {{ class_rank('class5') }} as class_rank,
+            max(month_end) over (partition by customer_id) as last_month_end
+        from facility_months
+    ) as months
+    group by customer_id
+),
+
+due_days as (
+    select
+        due_items.customer_id,
+        due_items.due_date,
+        sum(due_items.amount_due - due_items.paid_amount) as amount,
+        row_number() over (partition by due_items.customer_id order by due_items.due_date) as day_no
+    from due_items
+    inner join facilities
+        on
+            due_items.facility_id = facilities.facility_id
+            and facilities.status in ('active', 'restructured')
+    group by due_items.customer_id, due_items.due_date
+)
+
+select
+    {{ book() }} as book,
+    customers.customer_id,
+    customers.customer_type,
+    customers.industry,
+    customers.region,
+    customers.group_id,
+    cast(coalesce(open_facilities.open_facilities, 0) as integer) as open_facilities,
+    cast(coalesce(open_facilities.exposure, 0) as numeric(18, 2)) as exposure,
+    cast(coalesce(open_facilities.overdue_amount, 0) as numeric(18, 2)) as overdue_amount,
+    coalesce(open_facilities.dpd, 0) as dpd,
+    {{ bucket_of('coalesce(open_facilities.dpd, 0)') }} as bucket,
+    case when year_to_date.class_rank is not null then {{ class_of_rank('year_to_date.class_rank') }} end as class5,
+    greatest(year_to_date.worst_dpd, open_facilities.dpd) as worst_dpd_12m,
+    cast(open_facilities.loss_given_default as numeric(18, 2)) as loss_given_default,
+    cast(open_facilities.limit_total as numeric(18, 2)) as limit_total,
+    cast(open_facilities.limited_balance / nullif(open_facilities.limit_total, 0) as double precision) as utilisation,
+    statements.period_end as last_statement_on,
+    statements.z2_score as z_score,
+    statements.z2_zone as z_zone,
+    reports.hit as bureau_hit,
+    case when reports.hit then reports.bureau_worst_24m end as bureau_worst_24m,
+    due_days.due_date as next_due_date,
+    cast(due_days.amount as numeric(18, 2)) as next_due_amount
+from customers
+left join open_facilities on customers.customer_id = open_facilities.customer_id
+left join year_to_date on customers.customer_id = year_to_date.customer_id
+left join statements
+    on
+        customers.customer_id = statements.customer_id
+        and statements.newest <= 1
+left join reports
+    on
+        customers.customer_id = reports.customer_id
+        and reports.newest <= 1
+left join due_days
+    on
+        customers.customer_id = due_days.customer_id
+        and due_days.day_no <= 1

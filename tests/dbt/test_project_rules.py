@@ -1,0 +1,191 @@
+"""The project keeps the rules of dbt-project-evaluator, checked on dbt's own manifest.
+
+The package itself is fetched from dbt's hub, which a closed network does not reach; its rules
+(https://dbt-labs.github.io/dbt-project-evaluator) are written out here for this project's layers.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from creditops.build import PROJECT
+from creditops.publish.tables import load_tables
+
+Node = dict[str, Any]
+PREFIXES = {
+    "staging": ("base_", "stg_"),
+    "intermediate": ("int_",),
+    "marts": ("fct_", "dim_"),
+    "features": ("feat_", "label_"),
+}
+# What a layer may read; staging reads sources, or base models of them.
+READS = {
+    "staging": {"staging"},
+    "intermediate": {"staging", "intermediate"},
+    "marts": {"staging", "intermediate", "marts"},
+    "features": {"staging", "intermediate", "marts", "features"},
+}
+KEY_TESTS = {"grain"}
+# Reads every source that can hold a day to come, so that a daily build knows whom days alone change; and the
+# two sources of series, which have one form.
+MANY_SOURCES = {"stg_coming_days", "stg_economic_series"}
+# Sources that no model reads: ready-made characteristics are read by the scorecards that declare them.
+UNREAD = {"characteristics", "groups", "competitor_products", "bureau_tradeline_months"}
+# One row an entry: several payments of a day are as many rows.
+WITHOUT_KEY = {"int_credit_entry"}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from dbt.cli.main import dbtRunner
+
+    folder = tmp_path_factory.mktemp("dbt")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOST", "USER", "PASSWORD", "DATABASE"):
+            patch.setenv(f"CREDITOPS_DBT_{name}", "none")
+        parsed = dbtRunner().invoke(
+            ["--log-level", "none", "--no-write-json", "parse", "--project-dir", str(PROJECT),
+             "--profiles-dir", str(PROJECT), "--target-path", str(folder), "--log-path", str(folder)]
+        )  # fmt: skip
+    assert parsed.success, parsed.exception
+    return parsed.result.to_dict()  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="module")
+def models(manifest: dict[str, Any]) -> dict[str, Node]:
+    return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+
+
+def layer(node: Node) -> str:
+    return str(node["fqn"][1])
+
+
+def is_stored(node: Node) -> bool:
+    """Whether it is a table; staging and what is written into other queries is not."""
+    return layer(node) != "staging" and node["config"]["materialized"] != "ephemeral"
+
+
+def parents(node: Node) -> list[str]:
+    return list(node["depends_on"]["nodes"])
+
+
+def test_models_are_named_by_their_layer(models: dict[str, Node]) -> None:
+    assert {
+        node["name"] for node in models.values() if not node["name"].startswith(PREFIXES[layer(node)])
+    } == set()
+
+
+def test_models_lie_in_a_folder_of_their_layer_and_subject(models: dict[str, Node]) -> None:
+    depths = {node["name"]: len(Path(node["path"]).parts) for node in models.values()}
+    assert {name for name, depth in depths.items() if depth != 3} == set()
+
+
+def test_only_staging_reads_sources(models: dict[str, Node]) -> None:
+    for node in models.values():
+        sources = [key for key in parents(node) if key.startswith("source.")]
+        assert layer(node) == "staging" or not sources, node["name"]
+
+
+def test_a_staging_model_reads_one_source_or_base_models(models: dict[str, Node]) -> None:
+    for node in models.values():
+        if layer(node) == "staging" and node["name"] not in MANY_SOURCES:
+            sources = [key for key in parents(node) if key.startswith("source.")]
+            bases = [key for key in parents(node) if key.rpartition(".")[2].startswith("base_")]
+            assert len(sources) + len(bases) == len(parents(node)), node["name"]
+            assert len(sources) == (0 if bases else 1), node["name"]
+
+
+def test_every_source_has_one_reader_or_is_known_to_have_none(
+    manifest: dict[str, Any], models: dict[str, Node]
+) -> None:
+    readers: dict[str, list[str]] = {source["name"]: [] for source in manifest["sources"].values()}
+    for node in models.values():
+        for key in parents(node):
+            if key.startswith("source.") and node["name"] != "stg_coming_days":
+                readers[key.rpartition(".")[2]].append(node["name"])
+    assert {name: read for name, read in readers.items() if len(read) > 1} == {}
+    assert {name for name, read in readers.items() if not read} <= UNREAD
+
+
+def test_sources_are_described(manifest: dict[str, Any]) -> None:
+    assert all(source["source_description"] for source in manifest["sources"].values())
+
+
+def test_layers_point_one_way(models: dict[str, Node]) -> None:
+    for node in models.values():
+        read = {layer(models[key]) for key in parents(node) if key in models}
+        assert read <= READS[layer(node)], node["name"]
+
+
+def test_every_model_has_a_parent_and_a_reader(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    """A mart or feature may be read from outside only: then an exposure says by what."""
+    read = {key for node in models.values() for key in parents(node)}
+    exposed = {key for exposure in manifest["exposures"].values() for key in exposure["depends_on"]["nodes"]}
+    assert {node["name"] for node in models.values() if not parents(node)} == set()
+    assert {node["name"] for key, node in models.items() if key not in read | exposed} == set()
+
+
+def test_models_do_not_reread_what_their_staging_parent_gives(models: dict[str, Node]) -> None:
+    """A model has no fan-out of more than what a reader can follow."""
+    assert {node["name"]: len(parents(node)) for node in models.values() if len(parents(node)) > 12} == {}
+
+
+def test_no_relation_is_named_without_ref_or_source(models: dict[str, Node]) -> None:
+    relation = re.compile(
+        r"\b(?:from|join)\s+(?:raw|staging|intermediate|marts|features|scoring|actions|published|publish|ops)\.\w",
+        re.IGNORECASE,
+    )
+    assert {node["name"] for node in models.values() if relation.search(node["raw_code"])} == set()
+
+
+def test_every_stored_model_has_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    tested = {
+        node["attached_node"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test" and node.get("test_metadata", {}).get("name") in KEY_TESTS
+    }
+    untested = {node["name"] for key, node in models.items() if is_stored(node) and key not in tested}
+    assert untested <= WITHOUT_KEY
+
+
+def test_every_stored_model_enforces_its_contract(models: dict[str, Node]) -> None:
+    stored = [node for node in models.values() if is_stored(node)]
+    assert {node["name"] for node in stored if not node["contract"]["enforced"]} == set()
+
+
+def test_models_and_columns_are_described_in_both_languages(models: dict[str, Node]) -> None:
+    for node in models.values():
+        for described in (node, *node["columns"].values()):
+            assert described["description"], (node["name"], described["name"])
+            assert described["config"]["meta"].get("zh"), (node["name"], described["name"])
+        if layer(node) != "staging":
+            assert all(column["data_type"] for column in node["columns"].values()), node["name"]
+
+
+def test_every_model_with_a_definition_is_named_in_the_readme_layers() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in readme for name in PREFIXES)
+
+
+def test_exposures_rest_on_marts_and_features_alone(
+    manifest: dict[str, Any], models: dict[str, Node]
+) -> None:
+    for exposure in manifest["exposures"].values():
+        layers = {layer(models[key]) for key in exposure["depends_on"]["nodes"]}
+        assert layers <= {"marts", "features"}, exposure["name"]
+
+
+def test_every_published_table_has_an_exposure_of_what_its_query_reads(
+    manifest: dict[str, Any], models: dict[str, Node]
+) -> None:
+    exposures = {exposure["name"]: exposure for exposure in manifest["exposures"].values()}
+    for table in load_tables().values():
+        read = set(re.findall(r"\{(?:marts|features)\}\.(\w+)", table.query))
+        if read:
+            assert table.name in exposures, table.name
+            names = {models[key]["name"] for key in exposures[table.name]["depends_on"]["nodes"]}
+            assert read <= names, table.name
