@@ -21,7 +21,7 @@ create table if not exists marts.fct_facility_month (
     overdue_amount numeric(18, 2), dpd int, bucket text, class5 text, is_default boolean,
     utilisation double precision, months_past_due int, repayment_state int, method text);
 create table if not exists marts.dim_customer (
-    book text, customer_id text, customer_type text, group_id text);
+    book text, customer_id text, customer_type text, group_id text, industry text);
 create table if not exists features.feat_retail_behaviour (
     book text, customer_id text, observation_date date, months_on_book int, active_facilities int,
     balance_total numeric(18, 2), limit_total numeric(18, 2), utilisation_now double precision,
@@ -44,6 +44,15 @@ create table if not exists marts.fct_default (
     book text, facility_id text, customer_id text, default_on date, cured_on date, reason text);
 create table if not exists features.label_default (
     book text, customer_id text, observation_date date, bad boolean, exclusion text, source text);
+create table if not exists marts.fct_sme_counterparty_month (
+    book text, customer_id text, direction text, counterparty_id text, month_end date, invoices int,
+    void_invoices int, red_invoices int, amount numeric(18, 2));
+create table if not exists marts.fct_trade_month (
+    book text, customer_id text, month_end date, invoices_due_3m int, disputed_3m int,
+    amount_due_3m numeric(18, 2), dbt_days_3m double precision);
+create table if not exists marts.fct_economic_series (
+    book text, kind text, series_id text, industry text, period date, value double precision,
+    published_on date);
 create table if not exists marts.fct_promise (
     book text, promise_id text, facility_id text, customer_id text, promised_on date, due_on date,
     amount numeric(18, 2), paid_by_due numeric(18, 2), outcome text);
@@ -100,6 +109,29 @@ class Portfolio:
         row = {"customer_id": customer, "facility_id": f"{customer}-1", "due_on": due_on,
                "amount": amount, "paid_by_due": paid, "promise_id": f"{customer}-{due_on}"}  # fmt: skip
         self._insert("marts.fct_promise", row)
+
+    def sales(
+        self, customer: str, months_before: int, amount: float, *, buyer: str = "b1", invoices: int = 4,
+        void: int = 0,
+    ) -> None:  # fmt: skip
+        row = {"direction": "sale", "counterparty_id": buyer, "invoices": invoices, "void_invoices": void,
+               "red_invoices": 0, "amount": amount, "customer_id": customer,
+               "month_end": month_end(JUNE, months_before=months_before)}  # fmt: skip
+        self._insert("marts.fct_sme_counterparty_month", row)
+
+    def trade(self, customer: str, months_before: int = 0, **values: Any) -> None:
+        row = {"invoices_due_3m": 10, "disputed_3m": 0, "amount_due_3m": 1000, "dbt_days_3m": 5, **values}
+        row |= {"customer_id": customer, "month_end": month_end(JUNE, months_before=months_before)}
+        self._insert("marts.fct_trade_month", row)
+
+    def series(
+        self, series_id: str, months_before: int, value: float, *, industry: str | None = None
+    ) -> None:
+        """A value of a month, published on its last day."""
+        period = month_end(JUNE, months_before=months_before)
+        row = {"kind": "industry" if industry else "macro", "series_id": series_id, "industry": industry,
+               "period": period, "value": value, "published_on": period}  # fmt: skip
+        self._insert("marts.fct_economic_series", row)
 
     def label(
         self, customer: str, months_before: int = 0, *, exclusion: str | None = None, bad: bool = False,

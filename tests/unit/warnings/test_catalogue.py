@@ -124,9 +124,56 @@ def hit_and_miss(p: Portfolio) -> None:
     p.facility("group_member_in_default.miss")
 
 
+def hit_and_miss_of_business(p: Portfolio) -> None:
+    """The same for the rules on invoices, trade credit, industries and partners."""
+    for months in range(12):
+        recent = months < 3
+        p.sales("sme_sales_down.hit", months, 70 if recent else 100)
+        p.sales("sme_sales_down.miss", months, 71 if recent else 100)
+        if months < 5:
+            p.sales("sme_sales_down.miss_new", months, 10 if recent else 100)
+        p.sales("sme_void_rate.hit", months, 100, invoices=10, void=2 if recent else 0)
+        p.sales("sme_void_rate.miss", months, 100, invoices=10, void=1)
+        for name, amount in (("hit", 103), ("miss", 100)):
+            p.sales(f"sme_buyer_concentration.{name}", months, amount)
+            p.sales(f"sme_buyer_concentration.{name}", months, 100, buyer="b2")
+        for name, buyer in (("hit", "group_member_in_default.miss_itself"), ("miss", "buyer_sound")):
+            p.sales(f"buyer_in_default.{name}", months, 12, buyer=buyer)
+            p.sales(f"buyer_in_default.{name}", months, 44)
+            p.sales(f"buyer_in_default.{name}", months, 44, buyer="b2")
+    p.facility("buyer_sound")
+    for name, days in (("hit", 20), ("miss", 19)):
+        p.trade(f"trade_dbt_up.{name}", 3)
+        p.trade(f"trade_dbt_up.{name}", dbt_days_3m=days)
+    p.trade("trade_dbt_up.miss_few", 3, invoices_due_3m=1)
+    p.trade("trade_dbt_up.miss_few", dbt_days_3m=90)
+    p.trade("trade_disputes.hit", disputed_3m=2)
+    p.trade("trade_disputes.miss", disputed_3m=1)
+    for industry, value in (("falling", 90), ("steady", 90.1)):
+        p.series(f"index_{industry}", 7, 100, industry=industry)
+        p.series(f"index_{industry}", 1, value, industry=industry)
+    p.customer("industry_down.hit", customer_type="corporate", industry="falling")
+    p.customer("industry_down.miss", customer_type="corporate", industry="steady")
+    p.series("pmi_manufacturing", 1, 48)
+    p.series("gdp_yoy", 1, 0.04)
+    for name, debt in (("hit", 0.71), ("miss", 0.7)):
+        p.customer(f"macro_downturn.{name}", customer_type="corporate")
+        p.statement(f"macro_downturn.{name}", debt_to_assets=debt, interest_cover=2.0)
+    for number in range(30):
+        partner, unpaid = ("p1", number < 3) if number < 10 else ("p2", False)
+        name = {0: "partner_fpd_high.hit", 10: "partner_fpd_high.miss"}.get(number, f"partner.{number}")
+        for months in range(3):
+            dpd = 72 - 30 * months if unpaid else 0
+            p.facility(
+                name, months, mob=3 - months, partner_id=partner, opened_on=date(2026, 3, 20), dpd=dpd,
+                product_type="instalment_loan",
+            )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def warned(module_portfolio: Portfolio) -> list[EarlyWarning]:
     hit_and_miss(module_portfolio)
+    hit_and_miss_of_business(module_portfolio)
     summary = evaluate(BOOK, JUNE)
     assert summary.skipped == {}
     warnings = list_warnings(BOOK, limit=1000)

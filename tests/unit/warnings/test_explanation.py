@@ -16,13 +16,14 @@ from creditops.warnings.explanation import explain, recompute
 from creditops.warnings.rule import load_rules
 from creditops.warnings.subject import load_subjects
 from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio, after
-from tests.unit.warnings.test_catalogue import hit_and_miss
+from tests.unit.warnings.test_catalogue import hit_and_miss, hit_and_miss_of_business
 
 
 @pytest.fixture(scope="module")
 def catalogue(module_portfolio: Portfolio) -> Portfolio:
     """A hit of every rule, and severities that rose after a warning was raised."""
     hit_and_miss(module_portfolio)
+    hit_and_miss_of_business(module_portfolio)
     evaluate(BOOK, JUNE)
     with connect("builder") as connection:
         connection.execute(
