@@ -22,18 +22,22 @@ from psycopg import sql
 from creditops.books import check_book, end_of_day, zone
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.settings import PROJECT_ROOT, get_settings
+from creditops.warehouse import build_scope
 from creditops.warehouse.connection import address, connect, credentials
 from creditops.warehouse.run_log import record
 
 LAYERS = ("staging", "intermediate", "marts", "features")
 PROJECT = PROJECT_ROOT / "dbt_project"
 
-# Staging models are written into the queries that read them; there is nothing to build.
+# Most staging models are written into the queries that read them; the others come with ``intermediate``.
 _BUILT_LAYERS = ("intermediate", "marts", "features")
 _PREFIX = re.compile(r"([a-z][a-z0-9_]{0,30}_)?")
 _READERS = ("modeller", "publisher")
 _SESSION = "-c timezone=UTC -c jit=off -c work_mem=256MB -c enable_nestloop=off"
 _SAMPLE_ROWS = 3
+_ALL_OF_IT = build_scope.Plan("book", "schemas of its own", {})
+# Where the models of a layer are; rows of raw that later models read often are stored with the first layer.
+_PATHS = {"intermediate": ("path:models/staging", "path:models/intermediate")}
 _QUIET = ("--log-level", "none", "--log-level-file", "info", "--no-write-json")
 
 Progress = Callable[[str], None]
@@ -41,12 +45,19 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What building one model did. ``rows`` are those written for the book."""
+    """What building one model did.
+
+    Attributes
+    ----------
+    rows: rows written for the book.
+    ended_at: when it was done, in seconds of the epoch.
+    """
 
     layer: str
     name: str
     rows: int | None
     seconds: float
+    ended_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,7 @@ def build(
     labels_known_at: datetime | None = None,
     schema_prefix: str = "",
     full_refresh: bool = False,
+    checks: bool = True,
     progress: Progress | None = None,
 ) -> BuildResult:
     """Build layers of the warehouse for one book, as of a day, as known at a time.
@@ -88,6 +100,7 @@ def build(
     schema_prefix: builds into schemas of its own (``<prefix>marts``, ...) and leaves the live
         ones alone; see :func:`drop_build`.
     full_refresh: rebuild what an incremental build would keep.
+    checks: whether the data tests of each layer run; a build without them is for measuring.
     progress: told each model as it is done.
 
     Raises
@@ -102,14 +115,19 @@ def build(
     known = known_at or end_of_day(book, as_of)
     variables = _variables(book, as_of, known, labels_known_at, schema_prefix)
     state = get_settings().home / "dbt" / (schema_prefix or "live")
+    request = build_scope.Request(book, as_of, known, PROJECT)
     result = BuildResult()
     with connect("builder", autocommit=True) as connection, _environment():
         _lock(connection, book, schema_prefix)
-        runner = _Runner(state, variables, full_refresh, progress)
-        for layer in layers:
-            if layer in _BUILT_LAYERS:
-                outcome = runner.build(layer)
-                _collect(outcome, layer, result, book, as_of, connection)
+        runner = _Runner(state, variables, checks, progress)
+        for layer in (each for each in layers if each in _BUILT_LAYERS):
+            plan = _ALL_OF_IT
+            if not schema_prefix:
+                plan = build_scope.plan(connection, request, layer, full_refresh=full_refresh)
+            outcome = runner.build(layer, plan.scope)
+            _collect(outcome, layer, result, book, as_of, connection)
+            if not schema_prefix:
+                build_scope.done(connection, request, layer, plan)
         if schema_prefix:
             _grant(connection, schema_prefix)
     return result
@@ -127,7 +145,7 @@ def check_definitions() -> int:
     day = date(1970, 1, 1)
     state = get_settings().home / "dbt" / "live"
     with _environment():
-        runner = _Runner(state, _variables("none", day, end_of_day("none", day)), False, None)
+        runner = _Runner(state, _variables("none", day, end_of_day("none", day)), True, None)
         outcome = runner.test_definitions()
     if outcome.result is None:
         raise CreditOpsError(f"dbt could not test the definitions: {outcome.exception}")
@@ -159,7 +177,7 @@ class _Runner:
     """dbt in this process; parses the project once for all layers."""
 
     def __init__(
-        self, state: Path, variables: Mapping[str, str], full_refresh: bool, progress: Progress | None
+        self, state: Path, variables: Mapping[str, str], checks: bool, progress: Progress | None
     ) -> None:
         from dbt.cli.main import dbtRunner  # takes two seconds to import
 
@@ -168,21 +186,24 @@ class _Runner:
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
             *("--target-path", str(state / "target"), "--log-path", str(state / "log")),
         ]
-        self._variables = ["--vars", json.dumps(variables)]
+        self._variables = dict(variables)
+        self._checks = checks
+        self._manifest: Any = None
         # Only the schemas depend on a variable when the project is read. To read it with nothing else
         # set lets dbt reuse what it read for another day.
         self._fixed = ["--vars", json.dumps({"schema_prefix": variables["schema_prefix"]})]
-        self._full_refresh = ["--full-refresh"] if full_refresh else []
 
-    def build(self, layer: str) -> Any:
+    def build(self, layer: str, scope: build_scope.Scope) -> Any:
         """Result of ``dbt build`` for one layer, without the unit tests of definitions."""
         self._parse()
+        untested = () if self._checks else ("--exclude-resource-type", "test")
+        variables = {**self._variables, "scope": scope, "layer": layer}
         return self._runner.invoke(
             [
                 *(*_QUIET, "--no-populate-cache"),
-                *("build", "--select", f"path:models/{layer}"),
-                *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"),
-                *(*self._common, *self._variables, *self._full_refresh),
+                *("build", "--select", *_PATHS.get(layer, (f"path:models/{layer}",))),
+                *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test", *untested),
+                *(*self._common, "--vars", json.dumps(variables)),
             ]
         )
 
@@ -190,15 +211,20 @@ class _Runner:
         """Result of ``dbt test`` for the unit tests."""
         self._parse()
         return self._runner.invoke(
-            [*_QUIET, "test", "--select", "test_type:unit", *self._common, *self._variables]
+            [
+                *(*_QUIET, "test", "--select", "test_type:unit"),
+                *(*self._common, "--vars", json.dumps(self._variables)),
+            ]
         )
 
     def _parse(self) -> None:
-        if self._runner.manifest is None:
+        if self._manifest is None:
             parsed = self._runner.invoke([*_QUIET, "parse", *self._common, *self._fixed])
             if not parsed.success:
                 raise CreditOpsError(f"the dbt project cannot be read: {parsed.exception}")
-            self._runner.manifest = parsed.result
+            self._manifest = parsed.result
+        # A run leaves compiled queries behind, which hold its variables.
+        self._runner.manifest = self._manifest.deepcopy()
 
 
 def _variables(
@@ -229,7 +255,7 @@ def _collect(
         status, node = str(each.status), each.node
         if str(node.resource_type) == "model" and status == "success":
             rows = each.adapter_response.get("rows_affected")
-            result.models.append(ModelResult(layer, node.name, rows, each.execution_time))
+            result.models.append(ModelResult(layer, node.name, rows, each.execution_time, _ended_at(each)))
             record(f"dbt.{layer}.{node.name}", rows, each.execution_time, book=book, as_of=as_of)
         elif status == "error":
             errors.append(f"{node.name}: {each.message}")
@@ -247,6 +273,11 @@ def _collect(
             f"dbt could not build layer {layer} of book {book}: " + "; ".join(errors),
             hint=f"see {get_settings().home / 'dbt'}",
         )
+
+
+def _ended_at(result: Any) -> float:
+    ends = [each.completed_at.timestamp() for each in result.timing if each.completed_at]
+    return max(ends, default=0.0)
 
 
 def _examples(connection: psycopg.Connection, node: Any) -> str:

@@ -5,7 +5,7 @@
 {%- endmacro %}
 
 {% macro default__month_end(day) -%}
-    cast(date_trunc('month', cast({{ day }} as timestamp)) + interval '1 month - 1 day' as date)
+    cast(date_trunc('month', cast({{ day }} as timestamp)) + interval '1 month' - interval '1 day' as date)
 {%- endmacro %}
 
 {# Months since year 0: consecutive months differ by one. #}
@@ -56,7 +56,7 @@
 {% macro default__month_ends(first_day) -%}
     (
         select
-            cast(month_start + interval '1 month - 1 day' as date) as month_end,
+            cast(month_start + interval '1 month' - interval '1 day' as date) as month_end,
             {{ month_index('month_start') }} as month_index
         from generate_series(
             date_trunc('month', cast({{ first_day }} as timestamp)),

@@ -15,3 +15,104 @@
 {% macro labels_known_at() -%}
     cast('{{ var("labels_known_at") }}' as timestamp with time zone)
 {%- endmacro %}
+
+{#
+What of the book a run builds. With scope `book` everything; with scope `changed` the facilities that
+`creditops.warehouse.build_scope` found changed since the last build, and what depends on them. The lists are
+read once and looked up in indexes, so a build takes as long as the changes, not as long as the history.
+#}
+
+{#
+Condition: the row belongs to a changed facility; `column` holds facility_id or facility_key. With `daily`
+also to one whose row changes because days pass.
+#}
+{% macro in_scope(column, daily=false) -%}
+    {%- if var('scope') == 'changed' -%}
+        {{ column }} = any(array(
+            select {{ column.split('.')[-1] }} from {{ scope_table('changed_facility') }}
+            where book = {{ book() }} and layer = '{{ var("layer") }}{{ "_due" if daily }}'
+        ))
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{# Condition: the row belongs to a customer of a changed facility. #}
+{% macro in_customer_scope(column) -%}
+    {%- if var('scope') == 'changed' -%}
+        {{ column }} = any(array(
+            select customer_id from {{ scope_table('changed_facility') }}
+            where book = {{ book() }} and layer = '{{ var("layer") }}'
+        ))
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{# Condition: a row with this key arrived in `source` since the last build. #}
+{% macro in_row_scope(column, source) -%}
+    {%- if var('scope') == 'changed' -%}
+        {{ column }} = any(array(
+            select row_key from {{ scope_table('changed_row') }} where book = {{ book() }} and source = '{{ source }}'
+        ))
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+Condition: the panel changed at the month end in `column`, or at the one before, so that a move between the two
+did; with `and_before` also the month ends from which such moves start.
+#}
+{% macro in_month_scope(column, and_before=false) -%}
+    {%- if var('scope') == 'changed' -%}
+        {{ column }} = any(array(
+            select month_end from {{ scope_table('changed_panel') }} where book = {{ book() }}
+            union
+            select {{ month_end('month_end + 1') }} from {{ scope_table('changed_panel') }} where book = {{ book() }}
+            {%- if and_before %}
+            union
+            select cast(date_trunc('month', month_end) as date) - 1
+            from {{ scope_table('changed_panel') }} where book = {{ book() }}
+            {%- endif %}
+        ))
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro scope_table(name) -%}
+    {{ var('schema_prefix') }}staging.{{ name }}
+{%- endmacro %}
+
+{# Condition on stored rows: what a run of scope `changed` replaces. #}
+{% macro stale_rows(follows, key, daily) -%}
+    {%- if follows == 'row' -%}
+        {{ in_scope('facility_key') }} and {{ in_row_scope(key[1], key[0]) }}
+    {%- elif follows == 'facility' -%}
+        {{ in_scope(key or 'facility_key', daily) }}
+    {%- elif follows == 'customer' -%}
+        {{ in_customer_scope('customer_id') }}
+    {%- else -%}
+        {{ in_month_scope('month') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Notes the rows of the panel that differ from what they were: (facility_id, month_end). #}
+{% macro note_changed_panel(partition, fresh, columns, stale) -%}
+    insert into {{ scope_table('changed_panel') }} (book, facility_id, month_end)
+    select distinct {{ book() }}, facility_id, month_end
+    from (
+        (
+            select {{ columns }} from {{ partition }} where {{ stale }}
+            except
+            select {{ columns }} from {{ fresh }}
+        )
+        union all
+        (
+            select {{ columns }} from {{ fresh }}
+            except
+            select {{ columns }} from {{ partition }} where {{ stale }}
+        )
+    ) as differences
+{%- endmacro %}

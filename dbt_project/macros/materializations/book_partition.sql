@@ -1,67 +1,74 @@
 {#
-How every model is stored on PostgreSQL: one partition per book, replaced as a whole within one
-transaction. It takes the place of dbt's own `incremental` materialization, because that copies the
-rows through a temporary table and, with --full-refresh, drops the rows of all books. Here a run never
-touches a row of another book, and readers of other books are not held up.
+How every model is stored on PostgreSQL: one partition per book. It takes the place of dbt's own
+`incremental` materialization, because that drops the rows of all books with --full-refresh. Here a run
+never touches a row of another book, and readers of other books are not held up.
+
+A run of scope `book` replaces the partition as a whole within one transaction. A run of scope `changed`
+replaces, of the models that say by which column they follow changes, the rows of what changed:
+
+    follows='facility'   by facility_key: the rows of the changed facilities; with daily=true also of those
+                         whose row changes because days pass
+    follows='customer'   by customer_id: the rows of the customers of the changed facilities
+    follows='row'        by facility_key and the key of the raw source: the versions of changed rows
+    follows='month'      by month: the months in which the panel changed
+
+Their queries select just these rows (macros/run_scope.sql). `indexed` are columns with an index of their own.
 
 Columns follow the model: new ones are added, vanished or re-typed ones dropped and, where they still
 exist, added anew (null in books not built since).
 #}
 {% materialization incremental, adapter='postgres' %}
     {%- set target_relation = this.incorporate(type='table') -%}
-    {%- set shape = api.Relation.create(identifier=this.identifier ~ '__shape') -%}
+    {%- set fresh = api.Relation.create(identifier=this.identifier ~ '__fresh').include(schema=false) -%}
     {%- set partition = this.incorporate(path={'identifier': book_partition_name(this.identifier)}) -%}
+    {%- set is_changed_only = var('scope') == 'changed' and config.get('follows') -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {%- if config.get('contract').enforced -%}
+    {%- if config.get('contract').enforced and not is_changed_only -%}
         {{ get_assert_columns_equivalent(sql) }}
     {%- endif -%}
 
-    {%- set prepared -%}
-        create temporary table {{ shape.include(schema=false) }} on commit drop as
-        select * from (
-            {{ sql }}
-        ) as model
-        with no data
-    {%- endset -%}
-    {%- do run_query(prepared) -%}
-
-    {%- set parent = run_query(
-        "select to_regclass('" ~ target_relation.include(database=false) ~ "') is not null,"
-        " to_regclass('" ~ partition.include(database=false) ~ "') is not null"
-    ) -%}
-    {%- if not parent.rows[0][0] -%}
-        {%- do run_query(
-            "create table if not exists " ~ target_relation ~ " (like " ~ shape.include(schema=false)
-            ~ ") partition by list (book)"
-        ) -%}
-        {%- do create_indexes(target_relation) -%}
+    {%- if is_changed_only -%}
+        {%- call statement('main') -%}
+            create temporary table {{ fresh }} on commit drop as
+            select * from (
+                {{ sql }}
+            ) as model
+        {%- endcall -%}
     {%- else -%}
-        {%- do follow_columns(target_relation, shape) -%}
-    {%- endif -%}
-    {%- if not parent.rows[0][1] -%}
         {%- do run_query(
-            "create table if not exists " ~ partition ~ " partition of " ~ target_relation
-            ~ " for values in (" ~ book() ~ ")"
+            "create temporary table " ~ fresh ~ " on commit drop as select * from (" ~ sql ~ ") as model with no data"
         ) -%}
     {%- endif -%}
+    {%- do ensure_partition(target_relation, partition, fresh) -%}
+    {%- set columns = column_list(fresh) -%}
 
-    {%- set columns = run_query(
-        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
-        " where attrelid = 'pg_temp." ~ shape.identifier ~ "'::regclass and attnum > 0"
-    ).rows[0][0] -%}
-    {%- do run_query("truncate table " ~ partition) -%}
-
-    {%- call statement('main') -%}
-        insert into {{ partition }} ({{ columns }})
-        select {{ columns }}
-        from (
-            {{ sql }}
-        ) as model
-    {%- endcall -%}
-    {%- do run_query("analyze " ~ partition) -%}
+    {%- if is_changed_only -%}
+        {%- set stale = stale_rows(config.get('follows'), config.get('key'), config.get('daily')) -%}
+        {%- if config.get('tells_changes') -%}
+            {%- do run_query(note_changed_panel(partition, fresh, columns, stale)) -%}
+        {%- endif -%}
+        {%- do run_query("delete from " ~ partition ~ " where " ~ stale) -%}
+        {%- do run_query(
+            "insert into " ~ partition ~ " (" ~ columns ~ ") select " ~ columns ~ " from " ~ fresh
+        ) -%}
+    {%- else -%}
+        {%- do run_query("truncate table " ~ partition) -%}
+        {%- do drop_partition_indexes(partition) -%}
+        {%- call statement('main') -%}
+            insert into {{ partition }} ({{ columns }})
+            select {{ columns }}
+            from (
+                {{ sql }}
+            ) as model
+        {%- endcall -%}
+        {%- for column in config.get('indexed', []) -%}
+            {%- do run_query("create index on " ~ partition ~ " (" ~ column ~ ")") -%}
+        {%- endfor -%}
+        {%- do run_query("analyze " ~ partition) -%}
+    {%- endif -%}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
@@ -70,19 +77,58 @@ exist, added anew (null in books not built since).
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
+{# The parent table with the columns of `fresh`, and the partition of the run's book. #}
+{% macro ensure_partition(relation, partition, fresh) %}
+    {%- set present = run_query(
+        "select to_regclass('" ~ relation.include(database=false) ~ "') is not null,"
+        " to_regclass('" ~ partition.include(database=false) ~ "') is not null"
+    ) -%}
+    {%- if not present.rows[0][0] -%}
+        {%- do run_query(
+            "create table if not exists " ~ relation ~ " (like " ~ fresh ~ ") partition by list (book)"
+        ) -%}
+    {%- else -%}
+        {%- do follow_columns(relation, fresh) -%}
+    {%- endif -%}
+    {%- if not present.rows[0][1] -%}
+        {%- do run_query(
+            "create table if not exists " ~ partition ~ " partition of " ~ relation
+            ~ " for values in (" ~ book() ~ ")"
+        ) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{% macro column_list(fresh) %}
+    {{- return(run_query(
+        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
+        " where attrelid = 'pg_temp." ~ fresh.identifier ~ "'::regclass and attnum > 0"
+    ).rows[0][0]) -}}
+{% endmacro %}
+
+{# Filling a table and then indexing it is faster than the other way round. #}
+{% macro drop_partition_indexes(partition) %}
+    {%- set indexes = run_query(
+        "select indexrelid::regclass::text from pg_index where indrelid = '"
+        ~ partition.include(database=false) ~ "'::regclass"
+    ) -%}
+    {%- for index in indexes.rows -%}
+        {%- do run_query("drop index " ~ index[0]) -%}
+    {%- endfor -%}
+{% endmacro %}
+
 {# Name of the partition of the run's book, at most 63 characters. #}
 {% macro book_partition_name(table) -%}
     {%- set name = table ~ '__' ~ var('book') -%}
     {{ return(name if name | length <= 63 else name[:30] ~ '__' ~ local_md5(name)) }}
 {%- endmacro %}
 
-{# Brings the columns of `relation` to those of `shape`. #}
-{% macro follow_columns(relation, shape) %}
+{# Brings the columns of `relation` to those of `fresh`. #}
+{% macro follow_columns(relation, fresh) %}
     {%- set changes = run_query("
         with wanted as (
             select attname, format_type(atttypid, atttypmod) as type
             from pg_attribute
-            where attrelid = 'pg_temp." ~ shape.identifier ~ "'::regclass and attnum > 0
+            where attrelid = 'pg_temp." ~ fresh.identifier ~ "'::regclass and attnum > 0
         ), present as (
             select attname, format_type(atttypid, atttypmod) as type
             from pg_attribute

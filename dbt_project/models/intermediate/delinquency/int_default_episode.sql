@@ -1,19 +1,27 @@
+{{ config(follows='facility', indexed=['facility_key']) }}
+
 with facilities as (
     select *
     from {{ ref('int_facility') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 due_items as (
     select *
     from {{ ref('int_due_item_settlement') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 facility_entries as (
     select *
     from {{ ref('int_credit_entry') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 disputes as (
@@ -32,7 +40,9 @@ snapshots as (
         *,
         coalesce(dpd, {{ dpd_of_months('months_past_due') }}) as reported_dpd
     from {{ ref('stg_facility_snapshots') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_id') }}
 ),
 
 versions as (

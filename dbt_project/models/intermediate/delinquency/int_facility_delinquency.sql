@@ -1,19 +1,27 @@
+{{ config(follows='facility', daily=true, indexed=['facility_key']) }}
+
 with facilities as (
     select *
     from {{ ref('int_facility') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
 ),
 
 due_items as (
     select *
     from {{ ref('int_due_item_settlement') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
 ),
 
 credit_entries as (
     select *
     from {{ ref('int_credit_entry') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
 ),
 
 snapshots as (
@@ -25,7 +33,9 @@ snapshots as (
         coalesce(dpd, {{ dpd_of_months('months_past_due') }}, 0) as dpd,
         row_number() over (partition by facility_key order by month_end desc) as newest
     from {{ ref('stg_facility_snapshots') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_id', daily=true) }}
 ),
 
 open_items as (

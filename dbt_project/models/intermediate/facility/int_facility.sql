@@ -1,10 +1,14 @@
+{{ config(follows='facility', indexed=['facility_key', 'customer_id']) }}
+
 with scoped_facilities as (
     select
         facility_key as scope_key,
         {{ as_of() }} as last_day,
         *
     from {{ ref('stg_facilities') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_id') }}
 ),
 
 products as (

@@ -6,7 +6,9 @@ with scoped_facilities as (
         {{ as_of() }} as last_day,
         *
     from {{ ref('stg_facilities') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_id') }}
 ),
 
 {{ facility_state_ctes() }}

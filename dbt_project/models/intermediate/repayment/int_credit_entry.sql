@@ -1,19 +1,27 @@
+{{ config(follows='facility', indexed=['facility_key']) }}
+
 with facilities as (
     select *
     from {{ ref('int_facility') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 payments as (
     select *
     from {{ ref('stg_payments') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_key') }}
 ),
 
 due_items as (
     select *
     from {{ ref('stg_due_items') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_key') }}
 ),
 
 trade_payments as (

@@ -1,13 +1,19 @@
+{{ config(follows='facility', indexed=['facility_key']) }}
+
 with facilities as (
     select *
     from {{ ref('int_facility') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 due_items as (
     select *
     from {{ ref('stg_due_items') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_key') }}
 ),
 
 credit_entries as (
@@ -18,7 +24,9 @@ credit_entries as (
         applied_cents,
         pool_cents
     from {{ ref('int_credit_entry') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 scoped_due_items as (

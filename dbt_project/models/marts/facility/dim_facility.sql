@@ -1,13 +1,19 @@
+{{ config(follows='facility', daily=true, key='facility_id', indexed=['facility_id']) }}
+
 with facilities as (
     select *
     from {{ ref('int_facility') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
 ),
 
 delinquency as (
     select *
     from {{ ref('int_facility_delinquency') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
 )
 
 select

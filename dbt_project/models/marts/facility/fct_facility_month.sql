@@ -1,13 +1,24 @@
+{{ config(
+    follows='facility',
+    key='facility_id',
+    indexed=['facility_id', 'month_end'],
+    tells_changes=true,
+) }}
+
 with facilities as (
     select *
     from {{ ref('int_facility') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 episodes as (
     select *
     from {{ ref('int_default_episode') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 scopes as (
@@ -34,7 +45,9 @@ due_ladder as (
         principal_cents,
         due_through_cents
     from {{ ref('int_due_item_settlement') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 credit_entries as (
@@ -46,7 +59,9 @@ credit_entries as (
         applied_cents,
         pool_cents
     from {{ ref('int_credit_entry') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 disputes as (
@@ -60,6 +75,7 @@ disputes as (
         on
             disputes.due_item_id = due_items.due_item_id
             and due_items.book = {{ book() }}
+            and {{ in_scope('due_items.facility_key') }}
     where disputes.is_latest
 ),
 
@@ -74,7 +90,9 @@ snapshots as (
         months_past_due,
         status
     from {{ ref('stg_facility_snapshots') }}
-    where is_latest
+    where
+        is_latest
+        and {{ in_scope('facility_id') }}
 ),
 
 facility_versions as (

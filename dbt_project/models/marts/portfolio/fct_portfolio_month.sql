@@ -1,9 +1,22 @@
+{{ config(follows='month', indexed=['month']) }}
+
 with facility_months as (
     select
         *,
-        lag(is_default, 1, false) over (partition by facility_id order by month_end) as was_default
+        {{ month_index('month_end') }} as month_no
     from {{ ref('fct_facility_month') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_month_scope('month_end', and_before=true) }}
+),
+
+-- Default a month before; a facility that was not in the panel then was not in default.
+moves as (
+    select
+        *,
+        coalesce(lag(month_no) over facility = month_no - 1 and lag(is_default) over facility, false) as was_default
+    from facility_months
+    window facility as (partition by facility_id order by month_end)
 ),
 
 customers as (
@@ -14,24 +27,25 @@ customers as (
 
 summed as (
     select
-        facility_months.month_end as month,
-        facility_months.product_id,
+        moves.month_end as month,
+        moves.product_id,
         coalesce(customers.customer_type, 'unknown') as segment,
-        count(case when facility_months.status in ('active', 'restructured') then 1 end) as facilities,
-        sum(facility_months.balance) as balance,
-        sum(case when facility_months.dpd > 0 then facility_months.balance else 0 end) as overdue_balance,
+        count(case when moves.status in ('active', 'restructured') then 1 end) as facilities,
+        sum(moves.balance) as balance,
+        sum(case when moves.dpd > 0 then moves.balance else 0 end) as overdue_balance,
         sum(
             case
-                when facility_months.class5 in ('substandard', 'doubtful', 'loss') then facility_months.balance
+                when moves.class5 in ('substandard', 'doubtful', 'loss') then moves.balance
                 else 0
             end
         ) as npl_balance,
-        count(case when facility_months.is_default and not facility_months.was_default then 1 end) as new_defaults,
-        count(case when facility_months.was_default and not facility_months.is_default then 1 end) as cures,
-        count(case when facility_months.status = 'written_off' then 1 end) as write_offs
-    from facility_months
-    left join customers on facility_months.customer_id = customers.customer_id
-    group by facility_months.month_end, facility_months.product_id, coalesce(customers.customer_type, 'unknown')
+        count(case when moves.is_default and not moves.was_default then 1 end) as new_defaults,
+        count(case when moves.was_default and not moves.is_default then 1 end) as cures,
+        count(case when moves.status = 'written_off' then 1 end) as write_offs
+    from moves
+    left join customers on moves.customer_id = customers.customer_id
+    where {{ in_month_scope('moves.month_end') }}
+    group by moves.month_end, moves.product_id, coalesce(customers.customer_type, 'unknown')
 )
 
 select

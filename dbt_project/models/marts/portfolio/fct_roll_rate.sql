@@ -1,3 +1,5 @@
+{{ config(follows='month', indexed=['month']) }}
+
 with moves as (
     select
         product_id,
@@ -11,7 +13,9 @@ with moves as (
         lag(balance) over facility as from_balance,
         lag({{ month_index('month_end') }}) over facility as from_month_no
     from {{ ref('fct_facility_month') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_month_scope('month_end', and_before=true) }}
     window facility as (partition by facility_id order by month_end)
 ),
 
@@ -27,6 +31,7 @@ cells as (
     where
         from_month_no = month_no - 1
         and from_status not in ('closed', 'written_off')
+        and {{ in_month_scope('month_end') }}
     group by
         month_end,
         product_id,

@@ -4,33 +4,30 @@ with facilities as (
     where book = {{ book() }}
 ),
 
-facility_months as (
+first_marks as (
     select *
-    from {{ ref('fct_facility_month') }}
+    from {{ ref('fct_facility_mark') }}
     where book = {{ book() }}
 ),
 
--- The first month on book in which a facility was over 30 or over 90 days past due, or lost.
-first_marks as (
-    select
-        facility_id,
-        min(case when dpd > 30 or status = 'written_off' then mob end) as mob_30,
-        min(case when dpd > 90 or status = 'written_off' then mob end) as mob_90
-    from facility_months
-    group by facility_id
-),
-
+-- Facilities alike in origin and in when they were first marked count as one.
 originated as (
     select
-        facilities.facility_id,
         facilities.product_id,
         {{ month_end('facilities.opened_on') }} as origination_month,
         {{ month_index('facilities.opened_on') }} as month_no,
-        coalesce(facilities.principal, facilities.credit_limit, 0) as original_amount,
         first_marks.mob_30,
-        first_marks.mob_90
+        first_marks.mob_90,
+        count(*) as facilities,
+        sum(coalesce(facilities.principal, facilities.credit_limit, 0)) as original_amount
     from facilities
     left join first_marks on facilities.facility_id = first_marks.facility_id
+    group by
+        facilities.product_id,
+        {{ month_end('facilities.opened_on') }},
+        {{ month_index('facilities.opened_on') }},
+        first_marks.mob_30,
+        first_marks.mob_90
 ),
 
 months as (
@@ -44,10 +41,12 @@ summed as (
         originated.origination_month,
         originated.product_id,
         months.month_index - originated.month_no as mob,
-        count(*) as facilities,
+        cast(sum(originated.facilities) as bigint) as facilities,
         sum(originated.original_amount) as original_amount,
-        count(case when originated.mob_30 <= months.month_index - originated.month_no then 1 end) as ever_30,
-        count(case when originated.mob_90 <= months.month_index - originated.month_no then 1 end) as ever_90,
+        sum(case when originated.mob_30 <= months.month_index - originated.month_no then originated.facilities else 0 end)
+            as ever_30,
+        sum(case when originated.mob_90 <= months.month_index - originated.month_no then originated.facilities else 0 end)
+            as ever_90,
         sum(
             case
                 when originated.mob_90 <= months.month_index - originated.month_no then originated.original_amount
@@ -69,7 +68,7 @@ select
     mob,
     facilities,
     cast(original_amount as numeric(18, 2)) as original_amount,
-    ever_30 / cast(facilities as double precision) as ever_30_rate,
-    ever_90 / cast(facilities as double precision) as ever_90_rate,
+    cast(ever_30 / facilities as double precision) as ever_30_rate,
+    cast(ever_90 / facilities as double precision) as ever_90_rate,
     cast(ever_90_amount / nullif(original_amount, 0) as double precision) as ever_90_amount_rate
 from summed

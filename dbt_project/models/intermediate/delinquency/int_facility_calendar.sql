@@ -1,0 +1,124 @@
+{{ config(follows='facility', daily=true, indexed=['facility_key', 'changes_on']) }}
+
+with delinquency as (
+    select *
+    from {{ ref('int_facility_delinquency') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
+),
+
+facilities as (
+    select *
+    from {{ ref('int_facility') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
+),
+
+due_items as (
+    select
+        *,
+        {{ days_after('due_date', 1) }} as past_due_on,
+        {{ days_after('due_date', 91) }} as default_on
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
+),
+
+episodes as (
+    select *
+    from {{ ref('int_default_episode') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
+),
+
+coming_days as (
+    select *
+    from {{ ref('stg_coming_days') }}
+    where {{ in_scope('facility_id', daily=true) }}
+),
+
+-- An item settles by the calendar alone where credit waits for its day: a red-letter item or one paid ahead.
+item_days as (
+    select
+        facility_key,
+        min(case when due_date > {{ as_of() }} and (settled_on is null and paid_amount = amount_due or amount_cents <= {{ var('settlement_tolerance_cents') }})
+            then due_date end) as settles_on,
+        min(case when settled_on is null and default_on > {{ as_of() }} then default_on end) as default_on,
+        min(case when settled_on is null and past_due_on > {{ as_of() }} then past_due_on end) as past_due_on,
+        min(case when due_date > {{ as_of() }} then due_date end) as due_on,
+        min(case when issued_on > {{ as_of() }} then issued_on end) as issued_on
+    from due_items
+    group by facility_key
+),
+
+arrivals as (
+    select
+        facility_key,
+        min(comes_on) as comes_on
+    from coming_days
+    group by facility_key
+),
+
+uncured as (
+    select distinct facility_key
+    from episodes
+    where cured_on is null
+),
+
+disputed as (
+    select distinct due_items.facility_key
+    from {{ ref('stg_disputes') }} as disputes
+    inner join due_items on disputes.due_item_id = due_items.due_item_id
+    where disputes.is_latest
+),
+
+-- A cure period runs, or what is disputed or paid by name hides how long it does.
+curing as (
+    select
+        facilities.facility_key,
+        {{ days_after(as_of(), 1) }} as looked_at_on
+    from facilities
+    inner join uncured on facilities.facility_key = uncured.facility_key
+    inner join delinquency on facilities.facility_key = delinquency.facility_key
+    left join disputed on facilities.facility_key = disputed.facility_key
+    where
+        facilities.ended_on is null
+        and (delinquency.dpd = 0 or facilities.basis = 'trade' or disputed.facility_key is not null)
+),
+
+reviewed as (
+    select
+        delinquency.facility_id,
+        delinquency.facility_key,
+        delinquency.customer_id,
+        delinquency.dpd,
+        delinquency.first_due_date,
+        item_days.past_due_on,
+        item_days.due_on,
+        item_days.issued_on,
+        least(item_days.settles_on, item_days.default_on, arrivals.comes_on, curing.looked_at_on) as reviewed_on
+    from delinquency
+    left join item_days on delinquency.facility_key = item_days.facility_key
+    left join arrivals on delinquency.facility_key = arrivals.facility_key
+    left join curing on delinquency.facility_key = curing.facility_key
+)
+
+select
+    {{ book() }} as book,
+    facility_id,
+    facility_key,
+    customer_id,
+    reviewed_on,
+    least(
+        reviewed_on,
+        past_due_on,
+        due_on,
+        issued_on,
+        case when {{ days_after('first_due_date', 31) }} > {{ as_of() }} then {{ days_after('first_due_date', 31) }} end,
+        case when dpd > 0 then {{ days_after(as_of(), 1) }} end
+    ) as changes_on
+from reviewed

@@ -1,0 +1,29 @@
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    contract={'enforced': true},
+    follows='row',
+    key=['due_items', 'due_item_id'],
+    indexed=['facility_key'],
+) }}
+
+with versions as (
+    {{ known_versions(source('raw', 'due_items'), ['due_item_id']) }}
+)
+
+select
+    {{ book() }} as book,
+    due_item_id,
+    facility_id,
+    {{ surrogate_key('facility_id') }} as facility_key,
+    kind,
+    issued_on,
+    due_date,
+    {{ to_cents('amount_due') }} as amount_cents,
+    {{ to_cents('principal') }} as principal_cents,
+    known_from,
+    known_until,
+    cast(version_no as integer) as version_no,
+    is_latest
+from versions
+where {{ in_row_scope('due_item_id', 'due_items') }}

@@ -1,0 +1,28 @@
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    contract={'enforced': true},
+    follows='row',
+    key=['payments', 'payment_id'],
+    indexed=['facility_key'],
+) }}
+
+with versions as (
+    {{ known_versions(source('raw', 'payments'), ['payment_id']) }}
+)
+
+select
+    {{ book() }} as book,
+    payment_id,
+    facility_id,
+    {{ surrogate_key('facility_id') }} as facility_key,
+    due_item_id,
+    reverses_payment_id,
+    value_date,
+    {{ to_cents('amount') }} as amount_cents,
+    known_from,
+    known_until,
+    cast(version_no as integer) as version_no,
+    is_latest
+from versions
+where {{ in_row_scope('payment_id', 'payments') }}
