@@ -7,6 +7,7 @@ are heavy stay inside the step that needs them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,8 @@ Outcome = Mapping[str, Any]
 Step = Callable[[Partition], Outcome]
 DOMAINS: tuple[Domain, ...] = ("repayment", "financial", "bureau", "reference")
 LAYERS = ("intermediate", "marts", "features")  # staging is written into the queries that read it
+
+_log = logging.getLogger(__name__)
 
 
 class NothingToDo(Exception):
@@ -47,29 +50,44 @@ def run_step(name: str, key: str | None) -> Outcome:
 
 
 def ingest(partition: Partition, domain: Domain) -> Outcome:
-    """Load what was landed for one domain and day; nothing landed is an outcome, not an error."""
+    """Load what was landed for one domain and day; nothing landed is an outcome, not an error.
+
+    The outcome has the sums and a line per file; sources that are overdue are named.
+    """
+    from creditops.ingest.freshness import check_freshness
     from creditops.ingest.loader import load_delivery
 
+    counted = ("rows_read", "rows_loaded", "rows_unchanged", "rows_quarantined")
     with logged(f"ingest.{domain}", book=partition.book, as_of=partition.as_of, role="loader") as step:
         results = load_delivery(partition.book, partition.as_of, domain)
         step.rows = sum(result.rows_loaded for result in results)
+        ages = check_freshness(partition.book, partition.as_of, domain)
+    lines = [
+        {name: getattr(each, name) for name in ("file", "source", "status", *counted)} for each in results
+    ]
+    for line in lines:
+        _log.info("%s: %s", line["file"], ", ".join(f"{name} {line[name]}" for name in ("status", *counted)))
     return {
         "files": len(results),
-        "rows_read": sum(result.rows_read for result in results),
-        "rows_loaded": sum(result.rows_loaded for result in results),
-        "rows_unchanged": sum(result.rows_unchanged for result in results),
-        "rows_quarantined": sum(result.rows_quarantined for result in results),
+        **{name: sum(getattr(result, name) for result in results) for name in counted},
+        "loads": lines,
+        "stale": [age.sentence() for age in ages if age.stale],
     }
 
 
 def gate_raw(partition: Partition) -> Outcome:
     """Great Expectations on the batches of the day."""
+    from creditops.quality.gate import data_docs_page
     from creditops.quality.gate import gate_raw as run_gate
 
     with logged("gate.raw", book=partition.book, as_of=partition.as_of) as step:
         results = run_gate(partition.book, partition.as_of)
         step.rows = len(results)
-    return {"checks": len(results), "warnings": sum(not each.passed for each in results)}
+    return {
+        "checks": len(results),
+        "warnings": sum(not each.passed for each in results),
+        "data_docs": data_docs_page(partition.book, "raw", partition.as_of),
+    }
 
 
 def build_layer(partition: Partition, layer: str) -> Outcome:

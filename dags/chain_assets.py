@@ -30,7 +30,7 @@ def step_task(name: str, outlets: list[Asset] | None = None, **options: Any) -> 
     """A task that runs the chain's step ``name`` for the run's partition.
 
     Refused data fails at once, without a retry; a service that does not answer is retried;
-    nothing to do is a skip.
+    nothing to do is a skip. What the step counted is the task's XCom and the extra of its assets' events.
     """
 
     @task(task_id=name, outlets=outlets or [], **options)
@@ -40,14 +40,18 @@ def step_task(name: str, outlets: list[Asset] | None = None, **options: Any) -> 
         from creditops import chain
         from creditops.errors import DataRefusedError, UsageError
 
-        dag_run = get_current_context()["dag_run"]
+        context = get_current_context()
+        dag_run = context["dag_run"]
         os.environ["CREDITOPS_RUN_ID"] = f"{dag_run.dag_id}/{dag_run.run_id}"
         os.environ["CREDITOPS_ACTOR"] = dag_run.triggering_user_name or "airflow"
         try:
-            return dict(chain.run_step(name, dag_run.partition_key))
+            outcome = dict(chain.run_step(name, dag_run.partition_key))
         except chain.NothingToDo as reason:
             raise AirflowSkipException(str(reason)) from None
         except (DataRefusedError, UsageError) as error:
             raise AirflowFailException(str(error)) from None
+        for outlet in outlets or []:
+            context["outlet_events"][outlet].extra = outcome  # row counts, for whoever reads the event
+        return outcome
 
     return run()

@@ -46,7 +46,7 @@ def down() -> None:
 
 
 def status(json_: AsJson = False) -> None:
-    """Services, the last run of each DAG, current publications, open quarantine."""
+    """Services, the last run of each DAG, current publications, open quarantine, overdue sources."""
     found = state()
     if json_:
         as_json(found)
@@ -55,6 +55,8 @@ def status(json_: AsJson = False) -> None:
     table(found["runs"], ("dag", "partition_key", "state", "started_at", "seconds"), title="last runs")
     table(found["publications"], ("book", "publication_id", "as_of_date", "published_at"), title="published")
     table(found["quarantine"], ("book", "source", "open_rows"), title="open quarantine")
+    overdue = ("book", "source", "last_delivery", "age_days", "limit_days")
+    table(found["stale"], overdue, title="overdue sources")
 
 
 def doctor(json_: AsJson = False) -> None:
@@ -82,6 +84,7 @@ def state() -> dict[str, Any]:
         "runs": [],
         "publications": [],
         "quarantine": [],
+        "stale": [],
     }
     try:
         found |= _warehouse_state()
@@ -116,6 +119,11 @@ def _warehouse_state() -> dict[str, Any]:
             " sum(rows_unchanged) as rows_unchanged, sum(rows_quarantined) as rows_quarantined"
             " from ops.load_ledger where status = 'loaded' group by book, source order by book, source"
         ).fetchall()
+        stale = cursor.execute(
+            "select book, source, last_delivery, age_days, limit_days from ops.freshness as f where stale"
+            " and as_of_date = (select max(as_of_date) from ops.freshness where book = f.book"
+            " and source = f.source) order by book, source"
+        ).fetchall()
         gates = cursor.execute(
             "select book, as_of_date, gate, count(*) as checks, count(*) filter (where passed) as passed,"
             " count(*) filter (where not passed and severity = 'warning') as warnings"
@@ -126,6 +134,7 @@ def _warehouse_state() -> dict[str, Any]:
         "quarantine": quarantine,
         "sources": [{k: int(v) if k.startswith("rows") else v for k, v in row.items()} for row in sources],
         "gates": gates,
+        "stale": stale,
     }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from creditops.errors import DataRefusedError
+from creditops.quality import data_docs
 from creditops.quality.suites import (
     ExpectationSpec,
     Gate,
@@ -29,6 +30,7 @@ from creditops.sources.contract import load_contracts
 from creditops.warehouse.connection import connect, url
 
 _EXAMPLES = 5
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _run(
     role: str,
 ) -> list[CheckResult]:
     covered = [target for target in targets if target.table in suites]
-    results = list(_validate(covered, suites, role)) if covered else []
+    results = list(_validate(covered, suites, role, (book, gate, as_of))) if covered else []
     with connect(role) as connection:
         connection.execute(
             "delete from ops.gate_result where book = %s and as_of_date = %s and gate = %s",
@@ -147,7 +149,8 @@ def _run(
     if failed:
         raise DataRefusedError(
             f"the {gate} gate of {book} {as_of} failed: " + "; ".join(each.sentence() for each in failed),
-            hint="the last publication stays; mend the data and run the day again (see ops.gate_result)",
+            hint="the last publication stays; mend the data and run the day again; every check with its rows:"
+            f" {data_docs_page(book, gate, as_of) or 'ops.gate_result'}",
         )
     return results
 
@@ -157,7 +160,15 @@ def as_json(results: Iterable[CheckResult]) -> list[dict[str, Any]]:
     return [asdict(result) for result in results]
 
 
-def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) -> Iterable[CheckResult]:
+def data_docs_page(book: str, gate: Gate, as_of: date) -> str | None:
+    """Address of the Data Docs of a gate's last run for a day, if there are any."""
+    page = data_docs.site_folder(book, gate, as_of) / "index.html"
+    return page.as_uri() if page.is_file() else None
+
+
+def _validate(
+    targets: Sequence[Target], suites: dict[str, Suite], role: str, run: tuple[str, Gate, date]
+) -> Iterable[CheckResult]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
@@ -166,6 +177,7 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    page = data_docs.add_site(context, *run)
     source = context.data_sources.add_postgres(
         "warehouse", connection_string=url(role, driver="postgresql+psycopg2")
     )
@@ -197,6 +209,7 @@ def _validate(targets: Sequence[Target], suites: dict[str, Suite], role: str) ->
             assert result.expectation_config is not None
             spec = by_name[result.expectation_config.meta["check"]]
             yield _check_result(target, spec, result, total, role)
+    _log.info("data docs of the %s gate: %s", run[1], data_docs.build(context, page).as_uri())
 
 
 def _arguments(spec: ExpectationSpec, target: Target) -> dict[str, Any]:

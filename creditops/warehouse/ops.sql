@@ -175,3 +175,16 @@ create table if not exists ops.fetch_ledger (
     run_id text not null
 );
 create index if not exists fetch_ledger_item on ops.fetch_ledger (book, place, item, fingerprint);
+
+-- How old the newest delivery of each source of a book was on a day, against its contract.
+create table if not exists ops.freshness (
+    book text not null,
+    as_of_date date not null,
+    source text not null,
+    last_delivery date not null,
+    age_days int not null,
+    limit_days int not null,
+    stale boolean not null,
+    checked_at timestamptz not null default clock_timestamp(),
+    primary key (book, as_of_date, source)
+);

@@ -19,8 +19,8 @@ DAY = date(2026, 6, 30)
 Declare = Callable[..., None]
 QUERY = (
     "select 'P' || id as payment_id, account as facility_id, null::text as due_item_id,"
-    " paid_on as value_date, booked as booked_at, amount, 'CNY' as currency, null::text as reverses_payment_id,"
-    " 'customer' as payer,"
+    " paid_on as value_date, booked as booked_at, amount, 'CNY' as currency,"
+    " null::text as reverses_payment_id, 'customer' as payer,"
     " changed_at from core.receipts where changed_at >= :watermark order by changed_at"
 )
 

@@ -192,6 +192,6 @@ def test_a_wrong_password_an_unknown_host_key_and_a_dead_server_are_told(
     ],
 )
 def test_a_faulty_declaration_names_its_line(declare: Declare, change: dict[str, Any], problem: str) -> None:
-    declare("lender", **{"kind": "folder", "path": "/tmp", **change})
+    declare("lender", **{"kind": "folder", "path": "outbox", **change})
     with pytest.raises(UsageError, match=problem):
         load_places()
