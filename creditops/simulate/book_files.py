@@ -34,8 +34,12 @@ class BookFiles:
         (self._folder / "truth").mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
-        """Write the block's rows of a file, behind those of the blocks before."""
-        columns = SOURCES[name] if name in SOURCES else TRUTH[name.removeprefix("truth/")]
+        """Write the block's rows of a file, behind those of the blocks before.
+
+        ``<source>.<anything>`` is a second file of a source, with what became known later.
+        """
+        truth = name.removeprefix("truth/")
+        columns = TRUTH[truth] if truth != name else SOURCES[name.partition(".")[0]]
         for kind, origin in identifiers(columns):
             most = frame[origin].max() if kind not in _SHARED else None
             if most is not None:

@@ -37,8 +37,8 @@ from creditops.simulate.payments import Payments, pay
 from creditops.simulate.population import Population, populate
 from creditops.simulate.revenue import draw_revenue
 from creditops.simulate.sme_invoices import sme_invoices_table
-from creditops.simulate.statements import statements_table
-from creditops.simulate.trade import dispute, invoices
+from creditops.simulate.statements import restated, statements_table
+from creditops.simulate.trade import dispute, invoices, opened
 from creditops.simulate.tradelines import draw_tradelines
 from creditops.simulate.truth import FacilityTruth, customer_pd, facility_truth, owing_days
 
@@ -278,7 +278,9 @@ def _write_repayment(write: Write, book: _Book, repayment: _Repayment, truth: Fa
         states.written_off,
     )
     write("facility_snapshots", cards)
-    write("disputes", repayment.disputes.with_row_index("dispute").cast({"dispute": pl.Int64}))
+    disputes = repayment.disputes.with_row_index("dispute").cast({"dispute": pl.Int64})
+    write("disputes", opened(disputes))
+    write("disputes.resolved", disputes.filter(pl.col("closed_on") >= 0))
     late = truth.months.filter((pl.col("dpd") > 0) & pl.col("status").is_in(["active", "restructured"]))
     start = int(grid.start(np.array([grid.window_start]))[0])
     actions, promises = collection_tables(seed, late, start)
@@ -294,6 +296,7 @@ def _write_financial(write: Write, book: _Book) -> None:
     written_off = book.paths.written_off[revenue.customer]
     statements = statements_table(seed, grid, book.population, revenue, first[revenue.customer], written_off)
     write("statements", statements)
+    write("statements.restated", restated(seed, grid, statements))
     crash_from = book.events.crash_from[revenue.customer]
     write("sme_invoices", sme_invoices_table(seed, grid, revenue, crash_from, written_off))
 

@@ -39,6 +39,19 @@ FLOWS = (
 )
 
 
+_RESTATED = 0.06
+_WRITTEN_DOWN = (
+    "receivables",
+    "current_assets",
+    "total_assets",
+    "retained_earnings",
+    "equity",
+    "operating_profit",
+    "ebit",
+    "net_profit",
+)
+
+
 class _Company:
     """Traits of all companies, arrays of shape (corporates,)."""
 
@@ -85,6 +98,22 @@ def statements_table(
         shown = (month >= first_month - _HISTORY_MONTHS) & (month <= written_off)
         frames.append(_rows(rng, grid, company, revenue, month, months, state, year_to_date, shown))
     return pl.concat(frames).filter(pl.col("published_on") <= grid.last_day).sort("customer", "period_end")
+
+
+def restated(seed: int, grid: MonthGrid, statements: pl.DataFrame) -> pl.DataFrame:
+    """Some yearly statements published again, months later, with a write-down of receivables.
+
+    What is written off leaves receivables, profit and equity; cash and cash flows stay as they were.
+    """
+    rng = stream(seed, "restatements")
+    yearly = statements.filter(pl.col("months") == 12)
+    chosen = yearly.filter(pl.Series(rng.random(yearly.height) < _RESTATED))
+    share = pl.Series(rng.uniform(0.1, 0.5, chosen.height))
+    later = pl.Series(rng.integers(90, 300, chosen.height))
+    write_down = (chosen["receivables"] * share).round().cast(pl.Int64)
+    return chosen.with_columns(
+        *(pl.col(name) - write_down for name in _WRITTEN_DOWN), pl.col("published_on") + later
+    ).filter(pl.col("published_on") <= grid.last_day)
 
 
 def _opening(company: _Company, revenue: Revenue, month: int) -> dict[str, Ints]:

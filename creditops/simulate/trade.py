@@ -92,6 +92,13 @@ def dispute(
     return changed, red, pl.concat([withheld_rows, credit_rows]).sort("item")
 
 
+def opened(disputes: pl.DataFrame) -> pl.DataFrame:
+    """Disputes as they were when they were opened, with neither end nor outcome."""
+    return disputes.with_columns(
+        pl.lit(-1, dtype=pl.Int64).alias("closed_on"), pl.lit(None, dtype=pl.String).alias("outcome")
+    )
+
+
 def _withholding(rng: np.random.Generator, facilities: FacilityPlan, paths: Paths) -> Bools:
     """Accounts that withhold disputed invoices; customers who default do not."""
     performing = paths.past_due.max(axis=0)[facilities.customer] < DEFAULT_STATE

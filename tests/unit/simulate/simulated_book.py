@@ -33,8 +33,13 @@ class SimulatedBook:
         return self.summary.directory
 
     def __getitem__(self, name: str) -> pl.DataFrame:
+        """The file ``name``; disputes in their last state."""
         if name not in self._frames:
-            self._frames[name] = self._read(name)
+            frame = self._read(name)
+            if name == "disputes":
+                both = pl.concat([frame, self._read("disputes.resolved")])
+                frame = both.unique("dispute_id", keep="last", maintain_order=True)
+            self._frames[name] = frame
         return self._frames[name]
 
     def _read(self, name: str) -> pl.DataFrame:
@@ -43,7 +48,7 @@ class SimulatedBook:
             forms = {column: form for column, form, _ in TRUTH[name.removeprefix("truth/")]}
             types = {column: _TYPES.get(form, pl.String) for column, form in forms.items()}
             return pl.read_csv(path, schema_overrides=types, infer_schema=False)
-        contract = load_contracts()[name]
+        contract = load_contracts()[name.partition(".")[0]]
         types = {column.name: _TYPES.get(column.type, pl.String) for column in contract.columns}
         frame = pl.read_csv(path, schema_overrides=types, infer_schema=False)
         stamps = [column.name for column in contract.columns if column.type == "ts"]

@@ -16,6 +16,8 @@ from tests.unit.simulate.simulated_book import SimulatedBook
 
 NOT_SIMULATED = {"characteristics", "outcomes", "bureau_tradeline_months"}
 SOURCES = sorted(set(load_contracts()) - NOT_SIMULATED)
+LATER = ("disputes.resolved", "statements.restated")
+"""What became known later about rows that were delivered before."""
 TRUTH = {
     "customer_pd",
     "facility_month",
@@ -32,7 +34,8 @@ def digests(summary: Summary) -> dict[str, str]:
 
 def test_every_source_is_written_and_truth_is_kept_under_truth_only(book: SimulatedBook) -> None:
     files = {path.relative_to(book.directory).as_posix() for path in book.directory.rglob("*.csv")}
-    assert files == {f"{name}.csv" for name in SOURCES} | {f"truth/{name}.csv" for name in TRUTH}
+    written = {f"{name}.csv" for name in (*SOURCES, *LATER)}
+    assert files == written | {f"truth/{name}.csv" for name in TRUTH}
     hidden = {"pd_12m", "hazard", "strain", "is_default", "downturn", "dpd_undisputed"}
     for name in SOURCES:
         header = (book.directory / f"{name}.csv").read_text().splitlines()[0]
@@ -65,6 +68,14 @@ def test_a_source_file_keeps_its_contract(book: SimulatedBook, source: str) -> N
     for check in contract.checks:
         broken = frame.sql(f"select count(*) as n from self where not ({check.expression})")
         assert broken["n"][0] == 0, check.name
+
+
+def test_a_dispute_is_delivered_open_and_later_as_resolved(book: SimulatedBook) -> None:
+    opened = pl.read_csv(book.directory / "disputes.csv", infer_schema=False)
+    resolved = book["disputes.resolved"]
+    assert opened["closed_on"].null_count() == opened["outcome"].null_count() == opened.height > 0
+    assert resolved["closed_on"].null_count() == resolved["outcome"].null_count() == 0
+    assert set(resolved["dispute_id"]) < set(opened["dispute_id"])
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -60,6 +60,18 @@ def test_statements_deteriorate_before_default(book: SimulatedBook) -> None:
     assert before["margin"].median() < frame["margin"].median() - 0.02
 
 
+def test_some_yearly_statements_are_restated_months_later_and_still_add_up(book: SimulatedBook) -> None:
+    key = ["customer_id", "period_end"]
+    restated = book["statements.restated"]
+    both = restated.join(book["statements"], on=key, suffix="_first")
+    assert both.height == restated.height > 20
+    assert (both["published_on"] >= both["published_on_first"].dt.offset_by("90d")).all()
+    assert (both["equity"] < both["equity_first"]).all()
+    assert (both["cash"] == both["cash_first"]).all()
+    assert (restated["total_assets"] - restated["total_liabilities"] - restated["equity"]).abs().max() < 0.01
+    assert (restated["audited"] & (restated["months"] == 12)).all()
+
+
 def test_vat_invoices_come_from_a_third_of_corporates_and_follow_revenue(book: SimulatedBook) -> None:
     invoices = book["sme_invoices"]
     customers = invoices["customer_id"].n_unique()
