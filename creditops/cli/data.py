@@ -133,6 +133,10 @@ def ingest(
         str | None, typer.Option("--as-of", help="Delivery day; default today, or the adapter's.")
     ] = None,
     land_only: Annotated[bool, typer.Option("--land-only", help="Land the files; a run loads them.")] = False,
+    confirm_deletions: Annotated[
+        bool,
+        typer.Option("--confirm-deletions", help="Accept a full snapshot that lacks more rows than usual."),
+    ] = False,
     json_: AsJson = False,
 ) -> None:
     """Land files and load them through contracts, or through an adapter."""
@@ -159,7 +163,9 @@ def ingest(
         for each in landed:
             try:
                 result = load_file(
-                    each, progress=lambda name, rows: status.update(f"loading {name}: {rows:,} rows")
+                    each,
+                    progress=lambda name, rows: status.update(f"loading {name}: {rows:,} rows"),
+                    confirm_deletions=confirm_deletions,
                 )
                 results.append(vars(result))
             except UsageError:
@@ -170,23 +176,61 @@ def ingest(
         as_json(results)
     else:
         table([_ledger_line(row) for row in results], _LEDGER, title=f"ledger of {book}")
+        for row in results:
+            for remark in (row["message"], *row["warnings"]):
+                if remark:
+                    console.print(f"- {row['file']}: {remark}", markup=False)
     if refused is not None:
         raise refused
 
 
 def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
     """Every file and its reconciliation: read = loaded + unchanged + quarantined."""
+    of_book = " where %(book)s::text is null or book = %(book)s order by batch_id"
     rows = _select(
         "select batch_id, book, source, file, delivery_date, status, rows_read, rows_loaded, rows_unchanged,"
-        " rows_quarantined, seconds, loaded_at, message from ops.load_ledger"
-        " where %(book)s::text is null or book = %(book)s order by batch_id",
+        " rows_quarantined, rows_deleted, seconds, loaded_at, message,"
+        " array(select w.check_name || ': ' || w.rows_failed || ' rows, first line ' || w.first_line"
+        "  from ops.load_warning w where w.batch_id = l.batch_id order by w.check_name) as warnings"
+        " from ops.load_ledger l" + of_book,
         {"book": book},
         role="loader",
     )
+    open_ = _select("select * from ops.load_unreconciled" + of_book, {"book": book}, role="loader")
     if json_:
-        as_json(rows)
-    else:
-        table([_ledger_line(row) for row in rows], (*_LEDGER, "message"), title="load ledger")
+        as_json({"files": rows, "unreconciled": open_} if open_ else rows)
+        return
+    table(
+        [_ledger_line(row) for row in rows], (*_LEDGER, "deleted", "warnings", "message"), title="load ledger"
+    )
+    table(
+        open_,
+        (
+            "batch_id",
+            "file",
+            "rows_read",
+            "rows_loaded",
+            "rows_unchanged",
+            "rows_quarantined",
+            "rows_in_quarantine",
+        ),
+        title="files that do not reconcile",
+    )
+    for each in _being_written(book):
+        console.print(f"left alone, still being written: {each}", markup=False)
+
+
+def _being_written(book: str | None) -> list[str]:
+    from creditops.ingest.landing import files_being_written
+    from creditops.settings import get_settings
+
+    landing = get_settings().landing
+    folders = [each for each in landing.glob("*/*") if each.is_dir() and book in (None, each.parent.name)]
+    return [
+        landed.name
+        for folder in sorted(folders)
+        for landed in files_being_written(folder.parent.name, parse_day(folder.name))
+    ]
 
 
 def orphans(
@@ -252,11 +296,15 @@ def quarantine_replay(
     ids: Annotated[list[int] | None, typer.Argument(help="Rows; default every open row of --book.")] = None,
     book: AnyBook = None,
     actor: Actor = "operator",
+    json_: AsJson = False,
 ) -> None:
     """Try open rows again after the contract or the landed file was mended."""
     from creditops.ingest import quarantine
 
     outcome = quarantine.replay(ids or None, book=book, actor=actor)
+    if json_:
+        as_json(vars(outcome))
+        return
     console.print(f"{outcome.loaded} loaded, {outcome.still_bad} still bad")
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from creditops.adapters import Adapter, load_adapter
 from creditops.books import zone
 from creditops.errors import UsageError
-from creditops.ingest.landing import LandedFile, delivery_folder
+from creditops.ingest.landing import LandedFile, delivery_folder, marker_of
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 
@@ -63,4 +63,5 @@ def _write(frame: pl.DataFrame, book: str, source: str, stem: str, day: date) ->
     aside = folder / f".{target.name}.{uuid.uuid4().hex}"
     frame.write_csv(aside)
     aside.replace(target)
+    marker_of(target).touch()
     return LandedFile(target, book, source, day)

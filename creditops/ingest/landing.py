@@ -1,11 +1,15 @@
 """The landing zone: ``<landing>/<book>/<delivery day>/<source>[.anything].csv[.gz]``.
 
-Files are copied in whole (write aside, then rename), so that a loader never sees half a file.
+Files are copied in whole (write aside, then rename) with a marker ``<file>.done`` beside them, so that a
+loader never sees half a file. Others may write there too: their file counts as whole when its marker is
+there, or when it has not changed for ``CREDITOPS_LANDING_SETTLE_SECONDS``. Until then it is left alone.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +20,8 @@ from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest.reader import SUFFIXES
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contracts
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
     Raises
     ------
     UsageError: a path does not exist.
-    DataRefusedError: a named file stands for no source, or nothing was found.
+    DataRefusedError: a named file stands for no source, changes while it is copied, or nothing was
+        found.
     """
     found: list[Path] = []
     for path in paths:
@@ -83,7 +90,37 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
 
 
 def landed_files(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:
-    """Files of the given sources that wait in one delivery's folder, by name."""
+    """Whole files of the given sources in one delivery's folder, by name; what is not whole is logged."""
+    whole: list[LandedFile] = []
+    for landed in _files_of(book, delivery, sources):
+        if is_whole(landed.path):
+            whole.append(landed)
+        else:
+            _log.warning("%s is still being written: left alone until it is whole", landed.name)
+    return whole
+
+
+def files_being_written(book: str, delivery: date) -> list[LandedFile]:
+    """Files in one delivery's folder that are left alone for now."""
+    files = _files_of(book, delivery, set(load_contracts()))
+    return [landed for landed in files if not is_whole(landed.path)]
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file has its marker, no older than itself, or has not changed for a while."""
+    changed = path.stat().st_mtime
+    marker = marker_of(path)
+    if marker.exists() and marker.stat().st_mtime >= changed:
+        return True
+    return time.time() - changed >= get_settings().landing_settle_seconds
+
+
+def marker_of(path: Path) -> Path:
+    """The marker that says that ``path`` is whole."""
+    return path.with_name(f"{path.name}.done")
+
+
+def _files_of(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:
     folder = delivery_folder(book, delivery)
     if not folder.is_dir():
         return []
@@ -102,6 +139,14 @@ def _copy_in(path: Path, book: str, delivery: date) -> LandedFile:
     assert source is not None
     if path.resolve() != target.resolve():
         aside = folder / f".{path.name}.{uuid.uuid4().hex}"
+        before = path.stat()
         shutil.copyfile(path, aside)
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            aside.unlink()
+            raise DataRefusedError(
+                f"{path.name} is still being written", hint="land it again when it is whole"
+            )
         aside.replace(target)
+    marker_of(target).touch()
     return LandedFile(target, book, source, delivery)

@@ -7,21 +7,19 @@ PostgreSQL work side by side.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-import polars as pl
 import psycopg
 from psycopg import sql
 
 from creditops.books import zone
-from creditops.errors import DataRefusedError, ServiceUnreachableError
+from creditops.errors import DataRefusedError
 from creditops.ingest import ledger
+from creditops.ingest.aside import keep_aside
 from creditops.ingest.known_time import KnownTime, known_time
 from creditops.ingest.landing import LandedFile, landed_files
 from creditops.ingest.ledger import Counts, LoadResult
@@ -36,19 +34,18 @@ from creditops.ingest.raw_rows import (
     raw_rows,
     take_out_repeats,
 )
-from creditops.ingest.reader import LINE, open_source_file, read_batches
+from creditops.ingest.reader import open_source_file, read_batches
 from creditops.ingest.reading import Reading
+from creditops.ingest.session import loader_connection, lock_source, sha256_of
 from creditops.ingest.snapshot import bury_missing
 from creditops.ingest.validation import validate
 from creditops.sources.contract import Contract, Domain, load_contract
-from creditops.warehouse.connection import connect
 from creditops.warehouse.raw_tables import ensure_current
 from creditops.warehouse.run_log import record
 
-__all__ = ["LoadResult", "Progress", "load_delivery", "load_file", "load_lines"]
+__all__ = ["LoadResult", "Progress", "load_delivery", "load_file"]
 
 Progress = Callable[[str, int], None]
-Finish = Callable[[psycopg.Connection, list[int]], None]
 
 
 @dataclass(frozen=True)
@@ -110,12 +107,12 @@ def load_file(
         load = _Load(
             landed,
             contract,
-            executor.submit(_sha256, landed),
+            executor.submit(sha256_of, landed),
             time.perf_counter(),
             confirm_deletions,
             progress,
         )
-        with _lost_connection_explained(landed.name), connect("loader") as connection:
+        with loader_connection(landed) as connection:
             try:
                 with connection.transaction():
                     result = _load_or_find(connection, load)
@@ -133,58 +130,9 @@ def load_file(
     return result
 
 
-def load_lines(landed: LandedFile, lines: set[int], *, run_note: str, finish: Finish) -> list[int]:
-    """Load single lines of a landed file as a batch of their own; returns the lines that were good.
-
-    Their knowledge time is now: nobody knew them before. ``finish`` is called with the good lines in
-    the transaction of the load.
-    """
-    started = time.perf_counter()
-    contract = load_contract(landed.source, landed.book)
-    ensure_current(contract)
-    known = KnownTime(datetime.now(UTC), False)
-    with _lost_connection_explained(landed.name), connect("loader") as connection, connection.transaction():
-        _lock(connection, landed)
-        batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)
-        reading = Reading(contract)
-        good: list[int] = []
-        chosen = list(lines)
-
-        def frames() -> Iterator[memoryview]:
-            for batch in read_batches(open_source_file(landed.path, contract, name=landed.name)):
-                checked = validate(
-                    batch.filter(pl.col(LINE).is_in(chosen)), contract, zone=str(zone(landed.book))
-                )
-                good.extend(checked.good[LINE].to_list())
-                reading.take(checked, 0)
-                yield encoded(raw_rows(checked.good, contract, landed.book, batch_id, known), contract)
-
-        create_stage(connection, contract)
-        copy_rows(connection, sql.Identifier("stage"), raw_columns(contract), frames())
-        conflicts = {row.line for row in take_out_repeats(connection, contract)}
-        good = [line for line in good if line not in conflicts]
-        if not good:
-            connection.execute("delete from ops.load_ledger where batch_id = %s", (batch_id,))
-            return []
-        loaded = insert_changed(connection, contract, landed.book)
-        ledger.close_entry(
-            connection,
-            batch_id,
-            landed,
-            "loaded",
-            hashlib.sha256(f"{_sha256(landed)} {sorted(good)} {known.loaded_at}".encode()).hexdigest(),
-            Counts(len(good), loaded, len(good) - loaded, 0),
-            time.perf_counter() - started,
-            message=run_note,
-            breaches=reading.breaches,
-        )
-        finish(connection, good)
-    return good
-
-
 def _load_or_find(connection: psycopg.Connection, load: _Load) -> LoadResult:
     landed, contract = load.landed, load.contract
-    _lock(connection, landed)
+    lock_source(connection, landed)
     has_rows = ledger.has_raw_rows(connection, contract, landed.book)
     if has_rows:
         # Only then is it worth waiting for the hash before reading.
@@ -236,6 +184,8 @@ def _write(
     loaded = insert_changed(connection, contract, landed.book) if staged else reading.good
     keep_statistics_fresh(connection, contract, loaded)
     ledger.quarantine_rows(connection, landed, batch_id, reading.bad)
+    if reading.file is not None:
+        keep_aside(connection, batch_id, reading.file)
     unchanged = reading.rows - loaded - len(reading.bad)
     return _close(
         connection,
@@ -274,7 +224,7 @@ def _apply_later_again(connection: psycopg.Connection, load: _Load, known: Known
     """
     for later in ledger.later_deliveries(connection, load.landed, known.loaded_at):
         again = _Load(later.file, load.contract, Future(), time.perf_counter(), confirm_deletions=True)
-        if not later.file.path.is_file() or _sha256(later.file) != later.sha256:
+        if not later.file.path.is_file() or sha256_of(later.file) != later.sha256:
             continue
         again.sha256.set_result(later.sha256)
         history = load.contract.delivery.history and later.was_first
@@ -314,26 +264,3 @@ def _record_refusal(connection: psycopg.Connection, load: _Load, error: DataRefu
             connection, load.landed, load.contract, "refused", datetime.now(UTC), message=error.message
         )
         _close(connection, load, batch_id, "refused", ledger.NOTHING, message=error.message)
-
-
-def _lock(connection: psycopg.Connection, landed: LandedFile) -> None:
-    """One loader per book and source."""
-    connection.execute(
-        "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"load {landed.book} {landed.source}",)
-    )
-
-
-def _sha256(landed: LandedFile) -> str:
-    with landed.path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-@contextmanager
-def _lost_connection_explained(name: str) -> Iterator[None]:
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise ServiceUnreachableError(
-            f"{name}: PostgreSQL went away while the file was loaded: {str(error).splitlines()[0]}",
-            hint="start it again (`creditops up`) and load the file again: it is loaded whole or not at all",
-        ) from error

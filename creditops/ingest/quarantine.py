@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
 from creditops.ingest.landing import LandedFile
-from creditops.ingest.loader import load_lines
+from creditops.ingest.replayed import key_cells, load_lines
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 from creditops.warehouse.connection import connect
@@ -92,7 +92,8 @@ def replay(ids: Sequence[int] | None, *, book: str | None, actor: str) -> Replay
     chosen = [row for row in open_rows(book) if ids is None or row["quarantine_id"] in ids]
     loaded = 0
     for file, source, of_book in sorted({(row["file"], row["source"], row["book"]) for row in chosen}):
-        rows = {row["line"]: row["quarantine_id"] for row in chosen if row["file"] == file}
+        of_file = [row for row in chosen if row["file"] == file]
+        rows = {row["line"]: row["quarantine_id"] for row in of_file}
         path = get_settings().landing / file
         if not path.is_file():
             raise UsageError(
@@ -103,7 +104,9 @@ def replay(ids: Sequence[int] | None, *, book: str | None, actor: str) -> Replay
         def close(connection: psycopg.Connection, good: list[int], rows: dict[int, int] = rows) -> None:
             _close(connection, [rows[line] for line in good], "replayed", actor=actor, reason="replayed")
 
-        loaded += len(load_lines(landed, set(rows), run_note=f"replay by {actor}", finish=close))
+        contract = load_contract(source, of_book)
+        lines = {row["line"]: key_cells(row, contract) for row in of_file}
+        loaded += len(load_lines(landed, lines, run_note=f"replay by {actor}", finish=close))
     return Replay(loaded, len(chosen) - loaded)
 
 

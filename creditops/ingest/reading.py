@@ -32,6 +32,7 @@ class Reading:
     keys_of_bad: business keys of bad rows whose key can be read, as typed values.
     nameless: how many bad rows have no key that can be read.
     remark: what the ledger should say of the file.
+    file: the file, once it is read to its end.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -43,6 +44,7 @@ class Reading:
         self.keys_of_bad: list[pl.DataFrame] = []
         self.nameless = 0
         self.remark: str | None = None
+        self.file: SourceFile | None = None
         self._keys: list[np.ndarray] = []
         self._unreadable: Counter[str] = Counter()
         self._filled: Counter[str] = Counter()
@@ -63,6 +65,7 @@ class Reading:
 
     def end(self, file: SourceFile) -> None:
         """Count what the reader had to pass over."""
+        self.file = file
         self.rows += len(file.ragged)
         self.nameless += len(file.ragged)
         self.bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]

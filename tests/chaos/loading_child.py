@@ -62,9 +62,9 @@ def counting_cursor(steps: Steps) -> type[psycopg.Cursor[Any]]:
 
 def count_steps(steps: Steps) -> Callable[[], None]:
     """Let every connection of the loader count its steps; returns what ends that."""
-    from creditops.ingest import loader
+    from creditops.ingest import session
 
-    plain = loader.connect
+    plain = session.connect
 
     def connect(*arguments: Any, **options: Any) -> psycopg.Connection:
         connection = plain(*arguments, **options)
@@ -72,9 +72,9 @@ def count_steps(steps: Steps) -> Callable[[], None]:
         return connection
 
     def end() -> None:
-        loader.connect = plain
+        session.connect = plain
 
-    loader.connect = connect
+    session.connect = connect
     return end
 
 
