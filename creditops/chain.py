@@ -92,6 +92,7 @@ def gate_raw(partition: Partition) -> Outcome:
 
 def build_layer(partition: Partition, layer: str) -> Outcome:
     """One layer of the warehouse through dbt."""
+    from creditops import past_day
     from creditops.build import build
 
     with logged(f"build.{layer}", book=partition.book, as_of=partition.as_of):
@@ -101,7 +102,9 @@ def build_layer(partition: Partition, layer: str) -> Outcome:
             partition.book,
             partition.as_of,
             layers=(layer,),
+            known_at=past_day.known_at(partition),
             labels_known_at=end_of_day(partition.book, today),
+            schema_prefix=past_day.schema_prefix(partition),
         )
     return {"layer": layer, "models": len(result.models)}
 
@@ -177,27 +180,31 @@ def score(partition: Partition) -> Outcome:
 
 def warn(partition: Partition) -> Outcome:
     """Evaluate the early-warning rules and move the warnings' life cycle on."""
-    from creditops import warnings
+    from creditops import past_day, warnings
 
     with logged("warn", book=partition.book, as_of=partition.as_of, role="publisher") as step:
-        summary = warnings.evaluate(partition.book, partition.as_of)
+        summary = warnings.evaluate(partition.book, partition.as_of, schemas=past_day.schemas(partition))
         step.rows = sum(summary.open.values())
     return summary.to_dict()
 
 
 def decide(partition: Partition) -> Outcome:
-    """Recommend limits and make the collections worklist, under the policy in force."""
-    from creditops import collection, limits
+    """Recommend limits, make the collections worklist and replay decisions, under the policy in force."""
+    from creditops import collection, limits, past_day
+    from creditops.policy.replay import replay
 
     with logged("decide", book=partition.book, as_of=partition.as_of, role="publisher") as step:
-        recommended = limits.recommend(partition.book, partition.as_of)
-        listed = collection.make_worklist(partition.book, partition.as_of)
-        step.rows = recommended + listed
-    return {"limits": recommended, "worklist": listed}
+        schemas = past_day.schemas(partition)
+        recommended = limits.recommend(partition.book, partition.as_of, schemas=schemas)
+        listed = collection.make_worklist(partition.book, partition.as_of, schemas=schemas)
+        replayed = replay(partition.book, partition.as_of)
+        step.rows = recommended + listed + replayed
+    return {"limits": recommended, "worklist": listed, "decisions": replayed}
 
 
 def publish(partition: Partition) -> Outcome:
     """Assemble the candidate, gate it, and flip the pointer if it passes."""
+    from creditops import past_day
     from creditops.policy import policy_in_force
     from creditops.publish import publisher
     from creditops.quality.gate import as_json, gate_publication
@@ -208,6 +215,8 @@ def publish(partition: Partition) -> Outcome:
             partition.as_of,
             models=_models_in_force(partition.book),
             policy_version=policy_in_force(partition.book, partition.as_of).version,
+            known_at=past_day.known_at(partition),
+            schemas=past_day.schemas(partition),
         )
         step.rows = sum(candidate.rows.values())
     with logged("gate.publication", book=partition.book, as_of=partition.as_of, role="publisher") as step:
@@ -233,12 +242,14 @@ def report(partition: Partition) -> Outcome:
 
 
 def monitor(partition: Partition) -> Outcome:
-    """Stability of the champions on the day's population, after a publication or on demand."""
+    """Stability of the champions and worth of the warning rules, after a publication or on demand."""
+    from creditops.warnings.backtest import backtest_month
     from models_ml import monitoring
 
     with logged("monitor", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         step.rows = monitoring.monitor(partition.book, partition.as_of)
-    return {"rows": step.rows}
+    rules = backtest_month(partition.book, partition.as_of)
+    return {"rows": step.rows, "warning_rules_judged": rules}
 
 
 def _models_in_force(book: str) -> list[dict[str, Any]]:
