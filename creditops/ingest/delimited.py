@@ -82,6 +82,8 @@ def read_delimited(
                 following = int(lines[-1]) + 1 if len(lines) else following
                 yield lines, pl.DataFrame(pl.from_arrow(batch))
     except (pa.ArrowInvalid, OSError) as error:
+        if str(error).startswith(("Could not skip initial", "Empty CSV file")):
+            return  # nothing below the header, which has been read
         raise DataRefusedError(
             f"{name}: cannot be read to its end: {_reason(error)}",
             hint="deliver the file again, whole",

@@ -66,7 +66,7 @@ def fetch_pages(place: HttpApi, book: str, day: date | None) -> Iterator[Fetched
     known = known_fingerprints(book, place.place)
     pace = _Pace(1 / place.requests_per_second)
     with httpx.Client(
-        base_url=base, headers=headers, timeout=place.timeout_seconds, follow_redirects=True
+        base_url=base, headers=headers, timeout=place.timeout_seconds, follow_redirects=False
     ) as client:
         for number, request in enumerate(place.requests):
             item = f"{number}:{request.method} {request.path}"
@@ -111,7 +111,7 @@ def _ask(
         if paging.size_parameter and paging.size:
             params[paging.size_parameter] = paging.size
         if paging.kind == "link" and following is not None:
-            url, params = following, {}
+            url, params = _same_origin(client, following, place), {}
         elif paging.kind == "page":
             params[paging.parameter or "page"] = following or paging.first
         elif following is not None:
@@ -145,6 +145,17 @@ def _ask(
             f"{where}: the API answers {response.status_code}", hint="check path, parameters and secrets"
         )
     return response
+
+
+def _same_origin(client: httpx.Client, link: str, place: HttpApi) -> str:
+    """A link to the next page, which must not lead the secrets of the headers elsewhere."""
+    base, target = client.base_url, client.base_url.join(link)
+    if (target.scheme, target.host, target.port) != (base.scheme, base.host, base.port):
+        raise DataRefusedError(
+            f"place {place.place}: the next page is at {target.host}, not at {base.host}",
+            hint="the API must page on its own host, or `base_url` names the wrong one",
+        )
+    return str(target)
 
 
 def _pause(state: RetryCallState, first: float) -> float:

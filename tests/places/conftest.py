@@ -113,6 +113,7 @@ class BureauApi:
         self.seen: list[tuple[str, dict[str, str], dict[str, str], float]] = []
         self.failing: list[tuple[int, dict[str, str]]] = []
         self.dead_from: int | None = None
+        self.linked_host: str | None = None
 
     def report(self, number: int) -> dict[str, Any]:
         return {
@@ -145,7 +146,8 @@ class BureauApi:
         following = at + self.size if at + self.size < self.reports else None
         headers = {}
         if request.path.endswith("/linked") and following is not None:
-            headers["Link"] = f'<{request.base_url}?cursor={following}>; rel="next"'
+            base = self.linked_host or request.base_url
+            headers["Link"] = f'<{base}?cursor={following}>; rel="next"'
         body = {"data": {"items": chosen}, "meta": {"next": following}}
         text = json.dumps(body).replace("1234567890.1,", "1234567890.10,")
         return Response(text, content_type="application/json", headers=headers)(environ, start_response)

@@ -148,3 +148,11 @@ def test_a_wrong_token_and_a_wrong_form_are_told(
     declare_bureau(declare, http_server, place={"base_url": "http://127.0.0.1:1", "attempts": 2})
     with pytest.raises(ServiceUnreachableError, match="ConnectError"):
         fetch_day()
+
+
+def test_a_next_page_elsewhere_never_sees_the_token(declare: Declare, http_server: HttpServer) -> None:
+    declare_bureau(declare, http_server, path="/v1/linked", paging={"kind": "link"})
+    http_server.api.linked_host = http_server.url.replace("127.0.0.1", "localhost") + "/v1/linked"
+    with pytest.raises(DataRefusedError, match="the next page is at localhost"):
+        fetch_day()
+    assert len(http_server.api.seen) == 1
