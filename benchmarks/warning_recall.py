@@ -77,7 +77,7 @@ def load_and_build(folder: Path) -> None:
     from creditops.ingest.loader import load_delivery
 
     land(BOOK, [folder], DAY)
-    for domain in ("reference", *(each for each in DOMAINS if each != "reference")):
+    for domain in sorted(DOMAINS, key=lambda each: each != "reference"):  # what the others refer to first
         load_delivery(BOOK, DAY, domain)
     build(BOOK, DAY)
 

@@ -109,6 +109,11 @@ def backtest(
     return judged
 
 
+def backtest_month(book: str, as_of: date) -> int:
+    """Judge the rules if ``as_of`` is a month end; rules judged."""
+    return len(backtest(book, as_of)) if as_of == month_end(as_of) else 0
+
+
 def measure(
     connection: psycopg.Connection,
     rules: Sequence[Rule],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -23,8 +24,8 @@ from creditops.warnings.subject import Subject, SubjectColumn, load_subjects
 _NOT_INPUTS = ("observed_on", "thresholds", "facilities_hit")
 
 
-def explain(book: str, warning_id: str) -> dict[str, Any]:
-    """The printout of a warning.
+def explain(book: str, warning_id: str, *, session: psycopg.Connection | None = None) -> dict[str, Any]:
+    """The printout of a warning; ``session``: a connection to use instead of one of its own.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def explain(book: str, warning_id: str) -> dict[str, Any]:
     ------
     UsageError: there is no such warning.
     """
-    with connect("publisher") as connection:
+    with nullcontext(session) if session else connect("publisher") as connection:
         warning = _warning(connection, book, warning_id)
         rule = _rule(connection, warning)
         subject = load_subjects()[rule.subject]
@@ -71,7 +72,7 @@ def explain(book: str, warning_id: str) -> dict[str, Any]:
     return printout
 
 
-def recompute(printout: Mapping[str, Any]) -> dict[str, Any]:
+def recompute(printout: Mapping[str, Any], *, session: psycopg.Connection | None = None) -> dict[str, Any]:
     """Work out again, from the printout alone: holds, severity, text_zh, text_en, recommended_response."""
     rule = Rule.model_validate(printout["rule"])
     columns = {
@@ -80,7 +81,7 @@ def recompute(printout: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     shape = load_subjects()[printout["subject"]["name"]].model_copy(update={"columns": columns})
     expressions = compile_explanation(rule, shape, printout["book"])
-    with connect("publisher") as connection:
+    with nullcontext(session) if session else connect("publisher") as connection:
         latest = _evaluate(connection, expressions, columns, printout["latest"]["inputs"])
         risen = _evaluate(connection, expressions, columns, printout["at_severity"]["inputs"])
     return {
