@@ -86,7 +86,7 @@ def _screen(
     most, kept = spec.selection.max_characteristics, features
     while len(kept) > most:
         curves = boost(development, bad, kept, spec.boosting, seed=seed, rare=least, screening=True)
-        kept, out = _most_important(kept, curves, most if len(kept) <= 2 * most else 2 * most)
+        kept, out = _most_important(kept, curves, most if len(kept) <= 3 * most else 2 * most)
         for feature, importance in out:
             dropped[feature.name] = f"importance {importance:.4f}, not among the {len(kept)} most important"
     return kept, dropped

@@ -1,10 +1,12 @@
 """Compiles a points table to one SQL statement that scores inside the warehouse.
 
-One CASE per characteristic gives its points. Everything after is integer work: the score is their
-sum, PD an array lookup by score, the grade a CASE on score thresholds, and a reason is a loss in
-hundredths of a point packed with the characteristic's position, so that ``greatest`` picks the
-next one without a sort. Levels are fenced with ``offset 0`` so that the planner computes each
-expression once; the statement stays parallel-safe.
+One CASE per characteristic, a binary search over its ranges, gives its packed loss: points lost
+against the development mean in hundredths, times 64, plus the characteristic's place counted from
+the end. Everything after is integer work on those: the score follows from their sum, PD is an array
+lookup by score, the grade a CASE on score thresholds, and ``greatest`` picks the next reason without
+a sort, over groups so that a rank looks again only into the group that lost its greatest. Levels
+are fenced with ``offset 0`` so that the planner computes each expression once; the statement stays
+parallel-safe.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from models_ml.evaluate import REASONS
 from models_ml.points_table import Bin, Characteristic, PointsTable
 
 _PACK = 64  # positions that fit below a packed loss
+_UNIT = 100 * _PACK  # what one point adds to a packed loss
 _DOUBLE = "double precision"
 
 
@@ -59,29 +62,22 @@ def compile(
     if len(table.characteristics) > _PACK:
         raise ValueError(f"{len(table.characteristics)} characteristics; SQL holds up to {_PACK}")
     source = _typed_source(table, relation, keys, types or {}, where)
-    statement = _points_level(table, source, keys)
-    names = [identifier(f"points_{each.name}") for each in table.characteristics]
-    total = " + ".join(names)
     passed = [identifier(key) for key in keys]
     if not decision:
-        columns = [*passed, *(names if points else []), f"{total} as score"]
-        return f"select\n    {_lines(columns)}\nfrom (\n{statement}\n) as pointed"
-    losses = [
-        f"case when {name} < {-(-round(each.mean_points * 100) // 100)} then"
-        f" ({round(each.mean_points * 100)} - 100 * {name}) * {_PACK} + {_PACK - 1 - position} end"
-        f" as loss_{position}"
-        for position, (each, name) in enumerate(zip(table.characteristics, names, strict=True))
-    ]
-    kept = [*passed, *(names if points else [])]
-    statement = _level(statement, [*kept, f"{total} as score", *losses], "pointed")
-    packed = [f"loss_{position}" for position in range(len(names))]
-    for rank in range(1, REASONS + 1):
-        candidates = packed if rank == 1 else [f"case when {p} < top_{rank - 1} then {p} end" for p in packed]
-        carried = [*kept, "score", *(f"top_{k}" for k in range(1, rank)), *(packed if rank < REASONS else [])]
-        statement = _level(
-            statement, [*carried, f"greatest({', '.join(candidates)}) as top_{rank}"], f"ranked_{rank}"
-        )
-    columns = [*passed, "score", *_decision_columns(table), *(names if points else [])]
+        return _score_only(table, source, passed, points)
+    losses = [f"loss_{position}" for position in range(len(table.characteristics))]
+    statement = _level_of_cases(table, source, passed, _packed, losses)
+    statement = _ranked(statement, passed, losses)
+    constants = [_constant(position, each) for position, each in enumerate(table.characteristics)]
+    score = f"({sum(constants)} - ({' + '.join(losses)})) / {_UNIT}"
+    kept = [*(losses if points else []), *(f"top_{rank}" for rank in range(1, REASONS + 1))]
+    statement = _level(statement, [*passed, *kept, f"{score} as score"], "ranked")
+    columns = [*passed, "score", *_decision_columns(table)]
+    if points:
+        columns += [
+            f"({constant} - {loss}) / {_UNIT} as {identifier('points_' + each.name)}"
+            for constant, loss, each in zip(constants, losses, table.characteristics, strict=True)
+        ]
     columns += _reason_columns(table, "", lambda each: each.name)
     if texts:
         columns += _reason_columns(table, "_zh", lambda each: each.text.zh)
@@ -121,38 +117,111 @@ def _typed_source(
     return f"(\n    select {', '.join(columns)}\n    from {relation}{condition}\n    offset 0\n) as typed"
 
 
-def _points_level(table: PointsTable, source: str, keys: Sequence[str]) -> str:
-    columns = [identifier(key) for key in keys]
-    columns += [
-        _case(each, lambda _, each_bin: str(each_bin.points)) + f" as {identifier('points_' + each.name)}"
-        for each in table.characteristics
+def _score_only(table: PointsTable, source: str, passed: list[str], points: bool) -> str:
+    if not points:
+        total = "\n    + ".join(_case(each, _points) for each in table.characteristics)
+        return f"select\n    {_lines([*passed, f'{total} as score'])}\nfrom {source}"
+    names = [identifier(f"points_{each.name}") for each in table.characteristics]
+    statement = _level_of_cases(table, source, passed, lambda _, each: _points, names)
+    columns = [*passed, *names, f"{' + '.join(names)} as score"]
+    return f"select\n    {_lines(columns)}\nfrom (\n{statement}\n) as pointed"
+
+
+def _level_of_cases(
+    table: PointsTable, source: str, passed: list[str],
+    result: Callable[[int, Characteristic], Callable[[int, Bin], str]], names: Sequence[str],
+) -> str:  # fmt: skip
+    cases = [
+        f"{_case(each, result(position, each))} as {name}"
+        for position, (each, name) in enumerate(zip(table.characteristics, names, strict=True))
     ]
-    return f"select\n    {_lines(columns)}\nfrom {source}\noffset 0"
+    return f"select\n    {_lines([*passed, *cases])}\nfrom {source}\noffset 0"
+
+
+def _points(_: int, each: Bin) -> str:
+    return str(each.points)
+
+
+def _packed(position: int, characteristic: Characteristic) -> Callable[[int, Bin], str]:
+    constant = _constant(position, characteristic)
+    return lambda _, each: str(constant - _UNIT * each.points)
+
+
+def _constant(position: int, characteristic: Characteristic) -> int:
+    """Packed loss of a bin with no points."""
+    return round(characteristic.mean_points * 100) * _PACK + _PACK - 1 - position
+
+
+def _ranked(statement: str, passed: list[str], losses: list[str]) -> str:
+    """Levels that add ``top_1`` to ``top_4``, the greatest packed losses; 63 and less is no loss."""
+    size = round(len(losses) ** 0.5)
+    groups = [losses[start : start + size] for start in range(0, len(losses), size)]
+    greatest = [f"greatest({', '.join(group)}) as most_{number}" for number, group in enumerate(groups)]
+    statement = _level(statement, [*passed, *losses, *greatest], "grouped")
+    most = [f"most_{number}" for number in range(len(groups))]
+    for rank in range(1, REASONS + 1):
+        tops = [f"top_{k}" for k in range(1, rank)]
+        statement = _level(
+            statement, [*passed, *losses, *tops, *(most if rank < REASONS else []),
+                        f"greatest({', '.join(most)}) as top_{rank}"], f"picked_{rank}",
+        )  # fmt: skip
+        if rank < REASONS:
+            top = f"top_{rank}"
+            again = [
+                f"case when {m} = {top} then greatest({', '.join(_below(loss, top) for loss in group)})"
+                f" else {m} end as {m}"
+                for m, group in zip(most, groups, strict=True)
+            ]
+            statement = _level(statement, [*passed, *losses, *tops, top, *again], f"left_{rank}")
+    return statement
+
+
+def _below(loss: str, top: str) -> str:
+    return f"case when {loss} < {top} then {loss} end"
 
 
 def _case(characteristic: Characteristic, result: Callable[[int, Bin], str]) -> str:
     """The CASE of one characteristic; null, NaN and unseen values end in ``else``."""
     column = identifier(characteristic.name)
     bins = list(enumerate(characteristic.bins))
-    branches = []
-    for position, each in bins:
-        if each.kind == "special":
-            codes = ", ".join(_number(code) for code in each.codes)
-            branches.append(f"when {column} in ({codes}) then {result(position, each)}")
-    for position, each in bins:
-        if each.kind == "range":
-            # The last range ends at infinity: NaN sorts above it and is left to `else`.
-            condition = f"< {_number(each.upper)}" if each.upper is not None else "<= float8 'infinity'"
-            branches.append(f"when {column} {condition} then {result(position, each)}")
-        elif each.kind == "values":
-            values = ", ".join(literal(value) for value in each.values)
-            branches.append(f"when {column} in ({values}) then {result(position, each)}")
     missing = characteristic.index_of("missing")
     end = result(missing, characteristic.bins[missing])
+    branches = [
+        f"when {column} in ({', '.join(_number(code) for code in each.codes)}) then {result(position, each)}"
+        for position, each in bins
+        if each.kind == "special"
+    ]
     if characteristic.kind == "categorical":
+        for position, each in bins:
+            if each.kind == "values":
+                values = ", ".join(literal(value) for value in each.values)
+                branches.append(f"when {column} in ({values}) then {result(position, each)}")
         other = characteristic.index_of("other")
         branches.append(f"when {column} is not null then {result(other, characteristic.bins[other])}")
-    return f"case {' '.join(branches)} else {end} end"
+        return f"case {' '.join(branches)} else {end} end"
+    ranges = [(position, each) for position, each in bins if each.kind == "range"]
+    if branches:
+        return f"case {' '.join(branches)} else {_search(column, ranges, result, end)} end"
+    return _search(column, ranges, result, end)
+
+
+def _search(
+    column: str, ranges: Sequence[tuple[int, Bin]], result: Callable[[int, Bin], str], end: str
+) -> str:
+    """Binary search for the range: a value meets log2(ranges) comparisons instead of half of them.
+
+    Null fails every comparison and NaN sorts above everything, so both arrive at the last range,
+    which ends at infinity, and fall out of it to ``end``.
+    """
+    if len(ranges) == 1:
+        ((position, each),) = ranges
+        if each.upper is not None:
+            return result(position, each)
+        return f"case when {column} <= float8 'infinity' then {result(position, each)} else {end} end"
+    middle = len(ranges) // 2
+    low = _search(column, ranges[:middle], result, end)
+    high = _search(column, ranges[middle:], result, end)
+    return f"case when {column} < {_number(ranges[middle - 1][1].upper)} then {low} else {high} end"
 
 
 def _decision_columns(table: PointsTable) -> list[str]:
@@ -175,7 +244,8 @@ def _reason_columns(table: PointsTable, suffix: str, text: Callable[[Characteris
     texts = ", ".join(literal(text(each)) for each in reversed(table.characteristics))
     first = _PACK - 1 - len(table.characteristics)
     return [
-        f"(array[{texts}])[(top_{rank} & {_PACK - 1}) - {first}] as reason_{rank}{suffix}"
+        f"(array[{texts}])[case when top_{rank} >= {_PACK} then (top_{rank} & {_PACK - 1}) - {first} end]"
+        f" as reason_{rank}{suffix}"
         for rank in range(1, REASONS + 1)
     ]
 
