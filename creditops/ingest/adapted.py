@@ -52,7 +52,7 @@ def _check_book(book: str, mapping: Adapter) -> None:
                 + (f" ({len(missing)} are missing)" if len(missing) > 1 else ""),
                 hint=f"load into {mapping.book}, or declare the columns in "
                 f"{get_settings().home / 'contracts' / 'books' / book / source}.yml, as those of "
-                f"{mapping.book} are, and run `creditops up`",
+                f"{mapping.book} are",
             )
 
 

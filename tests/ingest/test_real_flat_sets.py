@@ -9,7 +9,7 @@ import pytest
 from creditops.errors import UsageError
 from creditops.ingest.adapted import land_adapted
 from creditops.settings import get_settings
-from creditops.sources.contract import load_contract
+from creditops.sources.contract import SOURCES_FOLDER, load_contract
 from tests.ingest.real_books import ledger, load_real, select
 
 
@@ -129,6 +129,18 @@ class TestAnotherBook:
         assert told.value.hint is not None
         assert "books/other_firms/characteristics.yml" in told.value.hint
         assert not (get_settings().landing / "other_firms").exists()
+
+    def test_a_book_that_declares_the_columns_takes_the_set(self, shared_data: Path) -> None:
+        declared = get_settings().home / "contracts" / "books" / "other_credit" / "characteristics.yml"
+        declared.parent.mkdir(parents=True, exist_ok=True)
+        own = SOURCES_FOLDER / "books" / "german_credit" / "characteristics.yml"
+        declared.write_text(own.read_text(encoding="utf-8"), encoding="utf-8")
+        try:
+            load_real("german_credit", "other_credit", shared_data / "german_credit")
+            assert ledger("other_credit") == ledger("german_credit")
+            assert select("select count(*) from raw.characteristics_other_credit") == [(1000,)]
+        finally:
+            declared.unlink()
 
     def test_a_set_without_columns_of_its_own_loads_into_any_book(self, shared_data: Path) -> None:
         load_real("ibm_receivables", "other_receivables", shared_data / "ibm_accounts_receivable")
