@@ -98,7 +98,8 @@ def end(override_id: int, *, on: date, actor: str, reason: str) -> None:
         ).fetchone()
     if row is None:
         raise UsageError(
-            f"there is no override {override_id} in force on {on}", hint="see `creditops overrides list`"
+            f"there is no override {override_id} in force on {on}",
+            hint="see `creditops models overrides list`",
         )
     audit.record(
         actor, "override.end", registered_name(row[0], row[1]),
@@ -145,15 +146,16 @@ def _current_grade(connection: psycopg.Connection, request: Request) -> str:
             hint="see publish.customer_scores",
         )
     running = connection.execute(
-        f"select o.override_id from scoring.grade_override as o where o.book = %(book)s"
-        f" and o.scorecard = %(scorecard)s and o.customer_id = %(customer)s and {IN_FORCE}",
+        "select o.override_id from scoring.grade_override as o where o.book = %(book)s"
+        " and o.scorecard = %(scorecard)s and o.customer_id = %(customer)s"
+        " and o.starts_on < %(until)s and least(o.expires_on, o.ended_on) > %(from)s",
         {"book": request.book, "scorecard": request.scorecard, "customer": request.customer_id,
-         "as_of": request.starts_on},
+         "from": request.starts_on, "until": request.expires_on},
     ).fetchone()  # fmt: skip
     if running is not None:
         raise UsageError(
             f"override {running[0]} already holds for customer {request.customer_id}",
-            hint="end it first: `creditops overrides end`",
+            hint="end it first: `creditops models overrides end`",
         )
     return str(row[0])
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from models_ml.assessment import SplitFigures
 from models_ml.discrimination import roc_curve
+from models_ml.evidence import Evidence
 from models_ml.points_table import PointsTable
 from models_ml.split import DEVELOPMENT, HOLD_OUT, OUT_OF_TIME
 
@@ -36,6 +37,48 @@ def score_figure(
     _by_split(axes[1, 1], figures, score, splits)
     _calibration(axes[1, 2], figures[shown], shown)
     _save(figure, path)
+
+
+def evidence_figure(
+    path: Path, evidence: Evidence, score: np.ndarray, bad: np.ndarray, splits: np.ndarray
+) -> None:
+    """AUC and calibration over time, the cut-off trade-off, and ROC against challengers, as one PNG."""
+    figure = _figure(13, 3.8)
+    axes = figure.subplots(1, 3)
+    _over_time(axes[0], evidence)
+    share = [row["approval_rate"] for row in evidence.cut_offs]
+    for key, colour, label in (
+        ("bad_rate", _BAD, "bad rate of approved"),
+        ("goods_refused", _GOOD, "share of goods refused"),
+    ):
+        axes[1].plot(share, [row[key] for row in evidence.cut_offs], color=colour, label=label)
+    _label(axes[1], f"Cut-off ({evidence.judged})", "approval rate", "share")
+    here = splits == evidence.judged
+    curves = [("scorecard", -score[here].astype(float), _GOOD)]
+    curves += [
+        (each.name, each.risk, colour)
+        for each, colour in zip(evidence.challengers, ("#f58518", "#54a24b"), strict=False)
+    ]
+    for name, risk, colour in curves:
+        goods, bads = roc_curve(risk, bad[here])
+        axes[2].plot(goods, bads, color=colour, label=name, linewidth=1.2)
+    _label(axes[2], f"ROC against challengers ({evidence.judged})", "share of goods", "share of bads")
+    _save(figure, path)
+
+
+def _over_time(axis: Any, evidence: Evidence) -> None:
+    dates = [each for each in evidence.segments if each.dimension == "observation_date"]
+    places = np.arange(len(dates))
+    areas = np.array([each.auc for each in dates])
+    errors = np.array([[each.auc - each.auc_low, each.auc_high - each.auc] for each in dates]).T.clip(0)
+    axis.errorbar(places, areas, yerr=np.nan_to_num(errors), fmt="o-", color="#4c78a8", ms=3, label="AUC")
+    twin = axis.twinx()
+    twin.plot(places, [each.bad_rate for each in dates], color=_BAD, linewidth=0.9)
+    twin.plot(places, [each.mean_pd for each in dates], color="#777777", linewidth=0.9, linestyle="--")
+    twin.set_ylim(0, None)
+    twin.tick_params(labelsize=6)
+    axis.set_xticks(places, [each.segment for each in dates], rotation=60)
+    _label(axis, "AUC; bad rate (red) and mean PD (dashed) by date", "observation date", "AUC")
 
 
 def characteristics_figure(path: Path, table: PointsTable) -> None:

@@ -131,6 +131,14 @@ def log_scorecard(
     return Logged(run.info.run_id, str(version.version))
 
 
+@contextmanager
+def quiet_mlflow() -> Iterator[Any]:
+    """The module ``mlflow``, set to the tracking server, without its chatter."""
+    client()
+    with _quiet():
+        yield _mlflow()
+
+
 def load_table(name: str, version: str) -> PointsTable | None:
     """The points table of a registered version; ``None`` where the model is not one."""
     connection = client()

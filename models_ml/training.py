@@ -17,11 +17,13 @@ from creditops.warehouse import connect
 from models_ml import audit, tracking
 from models_ml.assessment import SplitFigures, assess, characteristic_stability, flat_metrics
 from models_ml.calibration import fit_calibration
+from models_ml.challengers import log as log_challengers
 from models_ml.champion import Comparison, compare_with_champion
 from models_ml.classic import AdditiveModel, fit_classic
 from models_ml.dataset import KEYS, TrainingSet, load_training_set
 from models_ml.evaluate import bin_index, score_frame
-from models_ml.gates import Gate, all_passed, evaluate_gates, find_leaks
+from models_ml.evidence import gather
+from models_ml.gates import Gate, all_passed, evaluate_gates
 from models_ml.master_scale import master_scale
 from models_ml.parity import Parity, check_parity
 from models_ml.points_table import Baseline, PointsTable
@@ -99,18 +101,14 @@ def train_declared(
     with connect("modeller") as connection:
         expect_large_joins(connection)
         parity = prove_parity(connection, fitted, data)
-    leaks = find_leaks(
-        data.frame[fitted.splits == DEVELOPMENT],
-        data.bad[fitted.splits == DEVELOPMENT],
-        list(spec.features.values()),
-        fitted.model.candidates,
-        spec.gates.max_univariate_auc,
-    )
-    gates = evaluate_gates(spec, fitted.table, fitted.figures, leaks, parity)
+        evidence = gather(connection, name, book, spec, data, fitted, seed=seed)
+    gates = evaluate_gates(
+        spec, fitted.table, fitted.figures, evidence.leaks, parity,
+        contrary=evidence.contrary, groups=evidence.groups,
+    )  # fmt: skip
     champion = compare_with_champion(name, fitted.table, data, fitted.splits)
-    metrics = flat_metrics(
-        fitted.figures, characteristic_stability(fitted.table, data.frame, fitted.splits), fitted.table
-    )
+    stability = characteristic_stability(fitted.table, data.frame, fitted.splits)
+    metrics = flat_metrics(fitted.figures, stability, fitted.table) | evidence.metrics()
     params = _params(book, spec, as_of, seed, data)
     with tempfile.TemporaryDirectory() as folder:
         write_pack(
@@ -120,6 +118,7 @@ def train_declared(
                 gates=gates, counts=data.counts, params=params,
                 champion=champion.as_dict() if champion else None, observation_dates=len(data.dates),
                 score=fitted.scored["score"].to_numpy(), bad=data.bad, splits=fitted.splits,
+                evidence=evidence, stability=stability,
             ),
         )  # fmt: skip
         logged = tracking.log_scorecard(
@@ -131,6 +130,7 @@ def train_declared(
             tags={"book": book, "scorecard": spec.name, "trained_by": who},
             artifacts=Path(folder),
         )
+    log_challengers(evidence.challengers, logged.run_id, data.frame.head(5))
     _mark_challenger(name, logged, spec, who, gates, params, metrics, champion)
     return TrainingOutcome(book, spec.name, name, logged.version, logged.run_id, metrics, gates)
 

@@ -16,10 +16,13 @@ import yaml
 from models_ml.assessment import SplitFigures
 from models_ml.binning import evidence_rows
 from models_ml.classic import AdditiveModel
+from models_ml.evidence import Evidence
 from models_ml.gates import Gate
-from models_ml.plots import characteristics_figure, score_figure
+from models_ml.pack_tables import as_rows, hosmer_lemeshow
+from models_ml.plots import characteristics_figure, evidence_figure, score_figure
 from models_ml.points_table import PointsTable
 from models_ml.spec import ScorecardSpec
+from models_ml.stability import status
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class PackContents:
     score: np.ndarray
     bad: np.ndarray
     splits: np.ndarray
+    evidence: Evidence
+    stability: dict[str, dict[str, float]]
 
 
 def write_pack(folder: Path, contents: PackContents) -> None:
@@ -50,6 +55,7 @@ def write_pack(folder: Path, contents: PackContents) -> None:
     plots.mkdir(parents=True, exist_ok=True)
     score_figure(plots / "score.png", contents.figures, contents.score, contents.bad, contents.splits)
     characteristics_figure(plots / "characteristics.png", contents.table)
+    evidence_figure(plots / "evidence.png", contents.evidence, contents.score, contents.bad, contents.splits)
     pd.DataFrame(evidence_rows(contents.model.candidates)).drop(
         columns=["points", "mean_points", "contribution", "coefficient"]
     ).to_csv(folder / "binning_tables.csv", index=False)
@@ -59,6 +65,7 @@ def write_pack(folder: Path, contents: PackContents) -> None:
     _write_json(folder / "figures.json", {name: asdict(f) for name, f in contents.figures.items()})
     _write_json(folder / "gates.json", [gate.as_dict() for gate in contents.gates])
     _write_json(folder / "dropped.json", contents.model.dropped)
+    _write_json(folder / "evidence.json", _plain(contents.evidence))
     (folder / "points_table.json").write_text(contents.table.to_json(), encoding="utf-8")
     (folder / "scorecard.yml").write_text(
         yaml.safe_dump(contents.spec.model_dump(mode="json"), allow_unicode=True, sort_keys=False),
@@ -84,9 +91,23 @@ def _page(contents: PackContents, plots: Path) -> str:
         params=contents.params,
         champion=contents.champion,
         figures_dates=contents.observation_dates,
+        evidence=contents.evidence,
+        stability=contents.stability,
+        fit_of_grades={name: hosmer_lemeshow(f.grades) for name, f in contents.figures.items()},
+        light=status,
         score_png=_encoded(plots / "score.png"),
         characteristics_png=_encoded(plots / "characteristics.png"),
+        evidence_png=_encoded(plots / "evidence.png"),
     )
+
+
+def _plain(evidence: Evidence) -> dict[str, Any]:
+    shown = dict(vars(evidence))
+    shown["challengers"] = [
+        {key: value for key, value in vars(each).items() if key not in ("risk", "model")}
+        for each in evidence.challengers
+    ]
+    return shown | {"groups": as_rows(evidence.groups), "segments": as_rows(evidence.segments)}
 
 
 def _encoded(path: Path) -> str:
