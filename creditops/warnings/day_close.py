@@ -18,9 +18,7 @@ create temporary table warning_hit (
 """
 
 _CREATE_NEXT = """
-create temporary table warning_next (
-    like actions.early_warnings, primary key (warning_id), unique (customer_id, rule_id, raised_on)
-) on commit drop
+create temporary table warning_next (like actions.early_warnings) on commit drop
 """
 
 _COLUMNS = (
@@ -194,12 +192,19 @@ update actions.early_warnings as stored
 set status = 'expired', closed_on = %(as_of)s, closed_by = 'system' where {gone}
 """
 
-_STORE = """
-insert into actions.early_warnings as stored ({columns})
-select {columns} from warning_next
-order by closed_on nulls last
-on conflict (warning_id) do update set ({changing}) = row({excluded})
-where (stored.*) is distinct from (excluded.*)
+# What closes goes first: a customer and rule may have one open warning only.
+_UPDATE = """
+update actions.early_warnings as stored
+set ({changing}) = row({next_changing})
+from warning_next as next
+where next.warning_id = stored.warning_id and (next.closed_on is not null) = {closes}
+    and (stored.*) is distinct from (next.*)
+"""
+
+_INSERT = """
+insert into actions.early_warnings ({columns})
+select {columns} from warning_next as next
+where not exists (select 1 from actions.early_warnings as stored where stored.warning_id = next.warning_id)
 """
 
 _FORGET_SNAPSHOT = """
@@ -217,7 +222,7 @@ _CHANGING = [name for name in _NAMES if name != "warning_id"]
 _PARTS = {
     "columns": _COLUMNS,
     "changing": ", ".join(_CHANGING),
-    "excluded": ", ".join(f"excluded.{name}" for name in _CHANGING),
+    "next_changing": ", ".join(f"next.{name}" for name in _CHANGING),
     "opening": _OPENING.format(kept=KEPT_DAYS),
     "gone": _GONE,
     "insert": _INSERT_EVENTS,
@@ -230,6 +235,10 @@ _PARTS = {
 }
 
 WORK_OUT = tuple(text.format_map(_PARTS) for text in (_CREATE_NEXT, _CARRY, _RAISE, _APPLY_ACTS, _ANALYZE))
-STORE = tuple(text.format_map(_PARTS) for text in (_EVENTS, _WITHDRAWN_EVENTS, _WITHDRAW, _STORE))
+STORE = (
+    *(text.format_map(_PARTS) for text in (_EVENTS, _WITHDRAWN_EVENTS, _WITHDRAW)),
+    *(_UPDATE.format_map({**_PARTS, "closes": closes}) for closes in ("true", "false")),
+    _INSERT.format_map(_PARTS),
+)
 SNAPSHOT = tuple(text.format_map(_PARTS) for text in (_FORGET_SNAPSHOT, _SNAPSHOT))
 """What to run in which case: always; unless the day is restated; always."""
