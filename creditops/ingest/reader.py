@@ -168,12 +168,17 @@ def _check_header(file: SourceFile) -> None:
     where = f"line {file.header_line}: " if file.header_line else ""
     if not any(header):
         raise DataRefusedError(f"{name}: the file is empty", hint="deliver at least the header line")
+    expected = [column.file_name for column in file.contract.columns]
+    if not set(header) & set(expected):  # a row, perhaps of personal data: not to be shown
+        raise DataRefusedError(
+            f"{name}: {where}no column of the source is named; is the header missing?",
+            hint=f"source {file.contract.source} needs the columns {', '.join(expected)}",
+        )
     repeated = sorted({each for each in header if each and header.count(each) > 1})
     if repeated:
         raise DataRefusedError(
             f"{name}: {where}column {repeated[0]!r} appears twice", hint="keep one of the columns"
         )
-    expected = [column.file_name for column in file.contract.columns]
     missing = [column for column in expected if column not in header]
     if missing:
         raise DataRefusedError(

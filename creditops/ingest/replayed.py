@@ -57,7 +57,7 @@ def load_lines(
     contract = load_contract(landed.source, landed.book)
     ensure_current(contract)
     known = KnownTime(datetime.now(UTC), False)
-    with loader_connection(landed) as connection, connection.transaction():
+    with loader_connection(landed) as connection, connection.transaction() as transaction:
         lock_source(connection, landed)
         batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)
         reading = Reading(contract)
@@ -77,8 +77,7 @@ def load_lines(
         conflicts = {row.line for row in take_out_repeats(connection, contract)}
         good = [line for line in good if line not in conflicts]
         if not good:
-            connection.execute("delete from ops.load_ledger where batch_id = %s", (batch_id,))
-            return []
+            raise psycopg.Rollback(transaction)
         loaded = insert_changed(connection, contract, landed.book)
         ledger.close_entry(
             connection,
