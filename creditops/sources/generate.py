@@ -1,10 +1,12 @@
-"""Files that are written from the contracts and kept in the repository: dbt's sources, the dictionary.
+"""Files written from the contracts and kept in the repository: dbt's sources, the dictionary, the
+sources of the ingest DAGs.
 
 A test says when one is out of date; ``creditops sources generate`` writes them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from creditops.sources.contract import SOURCES_FOLDER, Contract, contract_file, 
 
 DBT_SOURCES = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
 DICTIONARY = PROJECT_ROOT / "docs" / "data-dictionary.md"
+DAG_SOURCES = PROJECT_ROOT / "dags" / "ingest_sources.json"
 _DOMAINS = {
     "reference": "Reference / 基础资料",
     "repayment": "Repayment / 还款",
@@ -35,7 +38,7 @@ _PLATFORM_COLUMNS = {
 
 def generate() -> dict[Path, str]:
     """Each generated file with the text that it should have."""
-    return {DBT_SOURCES: dbt_sources(), DICTIONARY: dictionary()}
+    return {DBT_SOURCES: dbt_sources(), DICTIONARY: dictionary(), DAG_SOURCES: dag_sources()}
 
 
 def stale() -> list[Path]:
@@ -73,6 +76,14 @@ def dbt_sources() -> str:
     }
     text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=110)
     return f"# Written by `creditops sources generate` from creditops/sources; do not edit.\n{text}"
+
+
+def dag_sources() -> str:
+    """``dags/ingest_sources.json``: the sources of each ingest DAG, with what they are in both languages."""
+    found: dict[str, dict[str, str]] = {domain: {} for domain in _DOMAINS}
+    for contract in _own_contracts():
+        found[contract.domain][contract.source] = f"{contract.description.en} {contract.description.zh}"
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def dictionary() -> str:

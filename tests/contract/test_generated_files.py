@@ -6,7 +6,14 @@ import yaml
 
 from creditops.publish.tables import load_tables
 from creditops.sources.contract import load_contracts
-from creditops.sources.generate import DBT_SOURCES, DICTIONARY, dbt_sources, dictionary
+from creditops.sources.generate import (
+    DAG_SOURCES,
+    DBT_SOURCES,
+    DICTIONARY,
+    dag_sources,
+    dbt_sources,
+    dictionary,
+)
 
 
 def test_dbts_sources_are_current() -> None:
@@ -15,6 +22,10 @@ def test_dbts_sources_are_current() -> None:
 
 def test_the_data_dictionary_is_current() -> None:
     assert DICTIONARY.read_text(encoding="utf-8") == dictionary(), "run `creditops sources generate`"
+
+
+def test_the_sources_of_the_ingest_dags_are_current() -> None:
+    assert DAG_SOURCES.read_text(encoding="utf-8") == dag_sources(), "run `creditops sources generate`"
 
 
 def test_dbt_knows_every_raw_column() -> None:

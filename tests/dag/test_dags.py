@@ -13,6 +13,7 @@ import pytest
 
 from creditops.runner import DAG_STEPS
 from creditops.settings import PROJECT_ROOT
+from creditops.sources.contract import load_contracts
 
 DAGS = PROJECT_ROOT / "dags"
 HEAVY = ("pandas", "polars", "dbt", "great_expectations", "mlflow", "sklearn", "psycopg", "creditops")
@@ -146,6 +147,11 @@ def test_every_dag_says_what_it_does(bag: dict[str, Any]) -> None:
     for dag_id, dag in bag["dags"].items():
         for word in ("**What**", "**When**", "**On failure**"):
             assert word in (dag["doc"] or ""), f"{dag_id} does not say {word}"
+
+
+def test_each_ingest_dag_names_the_sources_that_its_contracts_put_in_it(bag: dict[str, Any]) -> None:
+    for name, contract in load_contracts().items():
+        assert f"- `{name}`: {contract.description.en}" in bag["dags"][f"ingest_{contract.domain}"]["doc"]
 
 
 def test_runs_that_write_shared_tables_are_serial(bag: dict[str, Any]) -> None:
