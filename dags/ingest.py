@@ -22,8 +22,8 @@ DOC = """
 **When** a delivery arrives, or `creditops run ingest_{domain} --book B --as-of D`.
 **From** the landing zone's folder of the book and day, through the contracts.
 **To** schema `raw`, `ops.load_ledger`, `ops.quarantine`, `ops.freshness`; emits asset
-`creditops_raw_{domain}` for the partition, also when the day brought nothing; the event's extra counts the rows
-of every file.
+`creditops_raw_{domain}` for the partition, also when the day brought nothing; the event's extra
+counts the rows of every file.
 **On failure** a file that breaks its contract is refused whole and raw is as before: read the task log or
 `creditops ledger`, mend the file, run the same day again.
 """
