@@ -6,11 +6,8 @@ state (parse cache, compiled SQL, log) lives below ``<home>/dbt``, never in the 
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -21,26 +18,32 @@ from psycopg import sql
 
 from creditops.books import check_book, end_of_day, zone
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
-from creditops.settings import PROJECT_ROOT, get_settings
+from creditops.settings import get_settings
 from creditops.warehouse import build_scope
-from creditops.warehouse.connection import address, connect, credentials
+from creditops.warehouse.connection import connect
+from creditops.warehouse.dbt import PROJECT, DbtRunner, Progress, environment
 from creditops.warehouse.run_log import record
+from creditops.warehouse.slow_steps import warn_of_slow_steps
+
+__all__ = [
+    "LAYERS",
+    "PROJECT",
+    "BuildResult",
+    "ModelResult",
+    "build",
+    "check_definitions",
+    "drop_build",
+    "write_docs",
+]
 
 LAYERS = ("staging", "intermediate", "marts", "features")
-PROJECT = PROJECT_ROOT / "dbt_project"
 
 # Most staging models are written into the queries that read them; the others come with ``intermediate``.
 _BUILT_LAYERS = ("intermediate", "marts", "features")
 _PREFIX = re.compile(r"([a-z][a-z0-9_]{0,30}_)?")
 _READERS = ("modeller", "publisher")
-_SESSION = "-c timezone=UTC -c jit=off -c work_mem=256MB -c enable_nestloop=off"
 _SAMPLE_ROWS = 3
 _ALL_OF_IT = build_scope.Plan("book", "schemas of its own", {})
-# Where the models of a layer are; rows of raw that later models read often are stored with the first layer.
-_PATHS = {"intermediate": ("path:models/staging", "path:models/intermediate")}
-_QUIET = ("--log-level", "none", "--log-level-file", "info", "--no-write-json")
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,20 @@ def build(
     state = get_settings().home / "dbt" / (schema_prefix or "live")
     request = build_scope.Request(book, as_of, known, PROJECT)
     result = BuildResult()
-    with connect("builder", autocommit=True) as connection, _environment():
+    with connect("builder", autocommit=True) as connection, environment():
         _lock(connection, book, schema_prefix)
-        runner = _Runner(state, variables, checks, progress)
+        runner = DbtRunner(state, variables, checks, progress)
         for layer in (each for each in layers if each in _BUILT_LAYERS):
             plan = _ALL_OF_IT
             if not schema_prefix:
                 plan = build_scope.plan(connection, request, layer, full_refresh=full_refresh)
             outcome = runner.build(layer, plan.scope)
-            _collect(outcome, layer, result, book, as_of, connection)
-            if not schema_prefix:
-                build_scope.done(connection, request, layer, plan)
+            try:
+                _collect(outcome, layer, result, request, plan.scope, connection)
+            finally:
+                steps = [_step(model) for model in result.models if model.layer == layer]
+                warn_of_slow_steps(connection, steps, book, plan.scope, as_of)
+            build_scope.done(connection, request, layer, plan, schema_prefix=schema_prefix)
         if schema_prefix:
             _grant(connection, schema_prefix)
     return result
@@ -144,8 +150,8 @@ def check_definitions() -> int:
     """
     day = date(1970, 1, 1)
     state = get_settings().home / "dbt" / "live"
-    with _environment():
-        runner = _Runner(state, _variables("none", day, end_of_day("none", day)), True, None)
+    with environment():
+        runner = DbtRunner(state, _variables("none", day, end_of_day("none", day)), True, None)
         outcome = runner.test_definitions()
     if outcome.result is None:
         raise CreditOpsError(f"dbt could not test the definitions: {outcome.exception}")
@@ -154,6 +160,23 @@ def check_definitions() -> int:
     if broken:
         raise CreditOpsError(f"{len(broken)} definitions are broken: " + "; ".join(broken))
     return len(results)
+
+
+def write_docs() -> Path:
+    """Write dbt's documentation of the warehouse; returns its page, which needs no server.
+
+    Raises
+    ------
+    CreditOpsError: dbt could not write it.
+    """
+    day = date(1970, 1, 1)
+    state = get_settings().home / "dbt" / "live"
+    with environment():
+        runner = DbtRunner(state, _variables("none", day, end_of_day("none", day)), True, None)
+        outcome = runner.document()
+    if not outcome.success:
+        raise CreditOpsError(f"dbt could not write the documentation: {outcome.exception}")
+    return state / "target" / "static_index.html"
 
 
 def drop_build(schema_prefix: str) -> None:
@@ -167,64 +190,13 @@ def drop_build(schema_prefix: str) -> None:
     if not schema_prefix:
         raise UsageError("the live schemas are not dropped", hint="name the prefix of a build")
     with connect("builder") as connection:
+        connection.execute(
+            "delete from ops.build_state where layer = any(%s)", ([schema_prefix + each for each in LAYERS],)
+        )
         for layer in LAYERS:
             connection.execute(
                 sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema_prefix + layer))
             )
-
-
-class _Runner:
-    """dbt in this process; parses the project once for all layers."""
-
-    def __init__(
-        self, state: Path, variables: Mapping[str, str], checks: bool, progress: Progress | None
-    ) -> None:
-        from dbt.cli.main import dbtRunner  # takes two seconds to import
-
-        self._runner: Any = dbtRunner(callbacks=[_on_model_done(progress)] if progress else None)
-        self._common = [
-            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-            *("--target-path", str(state / "target"), "--log-path", str(state / "log")),
-        ]
-        self._variables = dict(variables)
-        self._checks = checks
-        self._manifest: Any = None
-        # Only the schemas depend on a variable when the project is read. To read it with nothing else
-        # set lets dbt reuse what it read for another day.
-        self._fixed = ["--vars", json.dumps({"schema_prefix": variables["schema_prefix"]})]
-
-    def build(self, layer: str, scope: build_scope.Scope) -> Any:
-        """Result of ``dbt build`` for one layer, without the unit tests of definitions."""
-        self._parse()
-        untested = () if self._checks else ("--exclude-resource-type", "test")
-        variables = {**self._variables, "scope": scope, "layer": layer}
-        return self._runner.invoke(
-            [
-                *(*_QUIET, "--no-populate-cache"),
-                *("build", "--select", *_PATHS.get(layer, (f"path:models/{layer}",))),
-                *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test", *untested),
-                *(*self._common, "--vars", json.dumps(variables)),
-            ]
-        )
-
-    def test_definitions(self) -> Any:
-        """Result of ``dbt test`` for the unit tests."""
-        self._parse()
-        return self._runner.invoke(
-            [
-                *(*_QUIET, "test", "--select", "test_type:unit"),
-                *(*self._common, "--vars", json.dumps(self._variables)),
-            ]
-        )
-
-    def _parse(self) -> None:
-        if self._manifest is None:
-            parsed = self._runner.invoke([*_QUIET, "parse", *self._common, *self._fixed])
-            if not parsed.success:
-                raise CreditOpsError(f"the dbt project cannot be read: {parsed.exception}")
-            self._manifest = parsed.result
-        # A run leaves compiled queries behind, which hold its variables.
-        self._runner.manifest = self._manifest.deepcopy()
 
 
 def _variables(
@@ -244,9 +216,19 @@ def _variables(
     }
 
 
+def _step(model: ModelResult) -> str:
+    return f"dbt.{model.layer}.{model.name}"
+
+
 def _collect(
-    outcome: Any, layer: str, result: BuildResult, book: str, as_of: date, connection: psycopg.Connection
+    outcome: Any,
+    layer: str,
+    result: BuildResult,
+    request: build_scope.Request,
+    scope: build_scope.Scope,
+    connection: psycopg.Connection,
 ) -> None:
+    book, as_of = request.book, request.as_of
     if outcome.result is None:
         raise CreditOpsError(f"dbt could not build layer {layer}: {outcome.exception}")
     errors: list[str] = []
@@ -255,8 +237,9 @@ def _collect(
         status, node = str(each.status), each.node
         if str(node.resource_type) == "model" and status == "success":
             rows = each.adapter_response.get("rows_affected")
-            result.models.append(ModelResult(layer, node.name, rows, each.execution_time, _ended_at(each)))
-            record(f"dbt.{layer}.{node.name}", rows, each.execution_time, book=book, as_of=as_of)
+            model = ModelResult(layer, node.name, rows, each.execution_time, _ended_at(each))
+            result.models.append(model)
+            record(_step(model), rows, model.seconds, book=book, as_of=as_of, scope=scope)
         elif status == "error":
             errors.append(f"{node.name}: {each.message}")
         elif status == "fail":
@@ -291,40 +274,6 @@ def _examples(connection: psycopg.Connection, node: Any) -> str:
     return ", for example " + "; ".join(
         ", ".join(f"{name} {value}" for name, value in row.items()) for row in rows
     )
-
-
-def _on_model_done(progress: Progress) -> Callable[[Any], None]:
-    def callback(event: Any) -> None:
-        if event.info.name == "LogModelResult":
-            data = event.data
-            progress(f"{data.node_info.node_name}: {data.status} in {data.execution_time:.1f} s")
-
-    return callback
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """Where dbt finds the warehouse (``profiles.yml``) and the session settings libpq hands over."""
-    where, (user, password) = address(), credentials("builder")
-    wanted = {
-        "CREDITOPS_DBT_HOST": where.host,
-        "CREDITOPS_DBT_PORT": str(where.port),
-        "CREDITOPS_DBT_DATABASE": where.dbname,
-        "CREDITOPS_DBT_USER": user,
-        "CREDITOPS_DBT_PASSWORD": password,
-        "PGOPTIONS": _SESSION,
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _check(layers: Sequence[str], schema_prefix: str) -> None:

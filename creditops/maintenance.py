@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from creditops.build import drop_build, write_docs
+from creditops.past_day import PREFIX
 from creditops.publish.tables import load_tables
 from creditops.settings import get_settings
 from creditops.warehouse.connection import connect
@@ -17,10 +19,11 @@ _KEEPERS = (("loader", ("raw",)), ("builder", ("intermediate", "marts", "feature
 
 @dataclass(frozen=True)
 class Maintenance:
-    """What was done: publications removed with their rows, tables vacuumed."""
+    """What was done: publications removed with their rows, tables vacuumed, builds of past days dropped."""
 
     publications_removed: int
     tables_vacuumed: int
+    past_days_dropped: int = 0
 
 
 def maintain() -> Maintenance:
@@ -32,7 +35,24 @@ def maintain() -> Maintenance:
         running.rows = removed = _remove_old_publications()
     with step("maintain.vacuum", role="publisher") as running:
         running.rows = vacuumed = sum(_vacuum(role, schemas) for role, schemas in _KEEPERS)
-    return Maintenance(removed, vacuumed)
+    with step("maintain.past_days", role="publisher") as running:
+        running.rows = dropped = _drop_past_days()
+    with step("maintain.docs", role="publisher"):
+        write_docs()
+    return Maintenance(removed, vacuumed, dropped)
+
+
+def _drop_past_days() -> int:
+    """Schemas of past days serve the run they were built for, and what looks into it, for a day."""
+    with connect("builder") as connection:
+        found = connection.execute(
+            "select distinct regexp_replace(layer, '(intermediate|marts|features)$', '') from ops.build_state"
+            " where layer like %s group by 1 having max(built_at) < now() - interval '1 day'",
+            (PREFIX.replace("_", r"\_") + "%",),
+        ).fetchall()
+    for (prefix,) in found:
+        drop_build(prefix)
+    return len(found)
 
 
 def _remove_old_publications() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ _MARKS = {"success": "[green]done[/]", "failed": "[red]failed[/]", "skipped": "[
 def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(backfill)
+    app.command()(docs)
 
 
 def run(
@@ -39,21 +41,38 @@ def backfill(
     book: Book = "demo",
     local: Annotated[bool, typer.Option("--local", help="In this process, without Airflow.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also months that are published already.")] = False,
+    restated: Annotated[
+        bool, typer.Option("--restated", help="As known now, not as known then; with --local and --again.")
+    ] = False,
 ) -> None:
-    """Run the whole chain for every month end between two days, oldest first; resumable."""
+    """Run the whole chain for every month end between two days, oldest first; resumable.
+
+    A month before the newest built day is built beside the live tables and gives what was published then.
+    """
+    from creditops import past_day
     from creditops.publish.publisher import publications
     from creditops.runner import month_ends
 
     days = month_ends(parse_day(from_), parse_day(to))
     if not days:
         raise UsageError(f"no month ends between {from_} and {to}", hint="widen the range")
+    if restated and not local:
+        raise UsageError("the restated view is made in this process", hint="add --local")
     done = {row["as_of_date"] for row in publications(check_book(book)) if row["status"] == "published"}
     for day in days:
         if day in done and not again:
             console.print(f"{book} {day}: published already")
             continue
         console.print(f"[bold]{book} {day}[/]")
-        follow_run("all", Partition(book, day), local=local, quiet=False)
+        with past_day.restated() if restated else nullcontext():
+            follow_run("all", Partition(book, day), local=local, quiet=False)
+
+
+def docs() -> None:
+    """Write the documentation of the warehouse's models, columns and lineage, as one page."""
+    from creditops.build import write_docs
+
+    console.print(str(write_docs()), markup=False, soft_wrap=True)
 
 
 def follow_run(dag: str, partition: Partition, *, local: bool, quiet: bool) -> dict[str, object]:

@@ -57,6 +57,7 @@ def status(json_: AsJson = False) -> None:
     table(found["quarantine"], ("book", "source", "open_rows"), title="open quarantine")
     overdue = ("book", "source", "last_delivery", "age_days", "limit_days")
     table(found["stale"], overdue, title="overdue sources")
+    table(found["slow"], ("at", "book", "message"), title="slow models of the last two days")
 
 
 def doctor(json_: AsJson = False) -> None:
@@ -85,6 +86,7 @@ def state() -> dict[str, Any]:
         "publications": [],
         "quarantine": [],
         "stale": [],
+        "slow": [],
     }
     try:
         found |= _warehouse_state()
@@ -124,6 +126,10 @@ def _warehouse_state() -> dict[str, Any]:
             " and as_of_date = (select max(as_of_date) from ops.freshness where book = f.book"
             " and source = f.source) order by book, source"
         ).fetchall()
+        slow = cursor.execute(
+            "select at, book, as_of_date, subject, seconds, median_seconds, message"
+            " from ops.operations_warning where at > now() - interval '2 days' order by at desc"
+        ).fetchall()
         gates = cursor.execute(
             "select book, as_of_date, gate, count(*) as checks, count(*) filter (where passed) as passed,"
             " count(*) filter (where not passed and severity = 'warning') as warnings"
@@ -135,6 +141,7 @@ def _warehouse_state() -> dict[str, Any]:
         "sources": [{k: int(v) if k.startswith("rows") else v for k, v in row.items()} for row in sources],
         "gates": gates,
         "stale": stale,
+        "slow": slow,
     }
 
 

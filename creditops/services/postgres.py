@@ -211,6 +211,9 @@ def _write_settings(port: int) -> None:
         "work_mem": "64MB" if memory >= 6 * _GIB else "16MB",
         "maintenance_work_mem": "256MB" if memory >= 6 * _GIB else "64MB",
         "max_wal_size": "4GB",
+        # Nothing follows this server's log, so tables that are filled as a whole need not be written to it.
+        "wal_level": "minimal",
+        "max_wal_senders": 0,
         "checkpoint_timeout": "15min",
         "random_page_cost": 1.1,
         "jit": "off",

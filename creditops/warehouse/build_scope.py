@@ -43,10 +43,6 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
 _LISTS = ("changed_facility", "changed_row", "changed_panel")
 _LAYERS = ("intermediate", "marts", "features")
 _DDL = """
-create table if not exists staging.build_state (
-    book text not null, layer text not null, as_of date not null, known_at timestamptz not null,
-    definition text not null, batches jsonb not null, ledger int8multirange not null,
-    primary key (book, layer));
 create table if not exists staging.changed_facility (
     book text not null, layer text not null, facility_id text not null, facility_key bigint not null,
     customer_id text not null, primary key (book, layer, facility_id, customer_id));
@@ -155,17 +151,19 @@ def plan(connection: psycopg.Connection, request: Request, layer: str, *, full_r
     return Plan("book" if reason else "changed", reason or _CHANGES, {})
 
 
-def done(connection: psycopg.Connection, request: Request, layer: str, plan_: Plan) -> None:
-    """Note that a layer was built, and strike its list."""
+def done(
+    connection: psycopg.Connection, request: Request, layer: str, plan_: Plan, *, schema_prefix: str = ""
+) -> None:
+    """Note that a layer was built, and strike its list; a build with a prefix has none."""
     with connection.transaction():
         connection.execute(
-            "insert into staging.build_state (book, layer, as_of, known_at, definition, batches, ledger)"
+            "insert into ops.build_state (book, layer, as_of, known_at, definition, batches, ledger)"
             " values (%s, %s, %s, %s, %s, %s, %s) on conflict (book, layer) do update set"
             " as_of = excluded.as_of, known_at = excluded.known_at, definition = excluded.definition,"
-            " batches = excluded.batches, ledger = excluded.ledger",
+            " batches = excluded.batches, ledger = excluded.ledger, built_at = clock_timestamp()",
             (
                 request.book,
-                layer,
+                schema_prefix + layer,
                 request.as_of,
                 request.known_at,
                 definition(request.project),
@@ -173,6 +171,8 @@ def done(connection: psycopg.Connection, request: Request, layer: str, plan_: Pl
                 plan_.ledger,
             ),
         )
+        if schema_prefix:
+            return
         connection.execute(
             "delete from staging.changed_facility where book = %s and layer = any(%s)",
             (request.book, [layer, f"{layer}_due"]),
@@ -186,7 +186,9 @@ def done(connection: psycopg.Connection, request: Request, layer: str, plan_: Pl
 def forget(connection: psycopg.Connection, book: str) -> None:
     """Have the next build of a book compute everything; for acts that change raw rows in place."""
     connection.execute(_DDL)
-    connection.execute("delete from staging.build_state where book = %s", (book,))
+    connection.execute(
+        "delete from ops.build_state where book = %s and layer = any(%s)", (book, list(_LAYERS))
+    )
     for name in _LISTS:
         connection.execute(
             sql.SQL("delete from staging.{} where book = %s").format(sql.Identifier(name)), (book,)
@@ -261,7 +263,7 @@ class _State:
 
 def _state(connection: psycopg.Connection, book: str, layer: str) -> _State | None:
     row = connection.execute(
-        "select as_of, known_at, definition, batches, ledger::text from staging.build_state"
+        "select as_of, known_at, definition, batches, ledger::text from ops.build_state"
         " where book = %s and layer = %s",
         (book, layer),
     ).fetchone()

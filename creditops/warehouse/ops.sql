@@ -188,3 +188,31 @@ create table if not exists ops.freshness (
     checked_at timestamptz not null default clock_timestamp(),
     primary key (book, as_of_date, source)
 );
+
+-- What each layer of a book was built from last (creditops.warehouse.build_scope); a layer of a past day
+-- carries the prefix of its schemas.
+create table if not exists ops.build_state (
+    book text not null,
+    layer text not null,
+    as_of date not null,
+    known_at timestamptz not null,
+    definition text not null,
+    batches jsonb not null,
+    ledger int8multirange not null,
+    built_at timestamptz not null default clock_timestamp(),
+    primary key (book, layer)
+);
+
+alter table ops.run_log add column if not exists scope text;
+
+create table if not exists ops.operations_warning (
+    at timestamptz not null default clock_timestamp(),
+    kind text not null check (kind in ('slow_model')),
+    subject text not null,
+    book text,
+    as_of_date date,
+    seconds numeric(12, 4),
+    median_seconds double precision,
+    message text not null
+);
+create index if not exists operations_warning_at on ops.operations_warning (at);

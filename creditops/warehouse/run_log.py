@@ -36,6 +36,7 @@ def record(
     book: str | None = None,
     as_of: date | None = None,
     role: str = "builder",
+    scope: str | None = None,
 ) -> None:
     """Append one line to ``ops.run_log``.
 
@@ -45,12 +46,13 @@ def record(
     rows: rows written, or ``None`` where a count has no meaning.
     seconds: wall seconds of the step's own work.
     role: warehouse role of the caller.
+    scope: whether it worked on all of the book or on what changed, where that makes a difference.
     """
     with connect(role) as connection:
         connection.execute(
-            "insert into ops.run_log (run_id, step, rows, seconds, book, as_of_date)"
-            " values (%s, %s, %s, %s, %s, %s)",
-            (current_run_id(), step, rows, round(seconds, 4), book, as_of),
+            "insert into ops.run_log (run_id, step, rows, seconds, book, as_of_date, scope)"
+            " values (%s, %s, %s, %s, %s, %s, %s)",
+            (current_run_id(), step, rows, round(seconds, 4), book, as_of, scope),
         )
 
 

@@ -30,32 +30,27 @@ key that is gone) ends the version before it and is none itself.
 {%- endmacro %}
 
 {#
-CTEs that find what was learnt late: facility and month end, where a version of a row that is
-effective by the month end was learnt after it. `<name>_late`: facility_key, first_month_end,
-known_from; the facility of every version of the row counts.
+CTE `<name>_late`: facility_key, first_month_end, learnt_at, cause; one row where a version of a row of
+`relation` that is effective by the month end was learnt, or superseded, after it. Of a row that moved to another
+facility each of both sees its own part. `thing` is what the cause calls the row.
 #}
-{% macro late_rows_cte(name, relation, key, effective) %}
-{{ name }}_changed as (
-    select
-        {{ key }} as row_key,
-        facility_key,
-        known_from,
-        min({{ effective }}) over (partition by {{ key }}) as effective_on
-    from {{ relation }}
-    where
-        version_no > 1
-        or known_until is not null
-        or known_from >= {{ end_of_day(month_end(effective)) }}
-),
-
+{% macro late_rows_cte(name, relation, effective, thing) -%}
 {{ name }}_late as (
     select
-        touched.facility_key,
-        {{ month_end('late.effective_on') }} as first_month_end,
-        late.known_from
-    from {{ name }}_changed as late
-    inner join {{ name }}_changed as touched on late.row_key = touched.row_key
-    where late.known_from >= {{ end_of_day(month_end('late.effective_on')) }}
+        facility_key,
+        {{ month_end(effective) }} as first_month_end,
+        known_from as learnt_at,
+        case when version_no = 1 then 'late_{{ thing }}' else 'corrected_{{ thing }}' end as cause
+    from {{ relation }}
+    where known_from >= {{ end_of_day(month_end(effective)) }}
+    union all
+    select
+        facility_key,
+        {{ month_end(effective) }} as first_month_end,
+        known_until as learnt_at,
+        'corrected_{{ thing }}' as cause
+    from {{ relation }}
+    where known_until >= {{ end_of_day(month_end(effective)) }}
 )
 {%- endmacro %}
 

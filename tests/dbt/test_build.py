@@ -7,8 +7,11 @@ from decimal import Decimal
 
 import pytest
 
+from creditops import chain, past_day
+from creditops.books import Partition
 from creditops.build import PROJECT, build, drop_build
 from creditops.errors import DataRefusedError, UsageError
+from creditops.publish.publisher import LIVE_SCHEMAS
 from creditops.settings import get_settings
 from creditops.warehouse import connect
 from tests.dbt.raw_rows import customer, facility, put, put_product
@@ -125,6 +128,24 @@ def test_a_prefix_builds_beside_the_live_schemas() -> None:
         connection.execute("select * from asof_april_features.feat_retail_behaviour")
     drop_build("asof_april_")
     assert not rows("select 1 from pg_namespace where nspname like 'asof%%'")
+
+
+def test_a_run_for_a_past_day_leaves_the_live_marts_alone() -> None:
+    deliver("past")
+    today, april = Partition("past", AS_OF), Partition("past", date(2025, 4, 30))
+    for layer in ("intermediate", "marts", "features"):
+        chain.build_layer(today, layer)
+    before = {table: checksum(table, "past") for table in TABLES}
+
+    for layer in ("intermediate", "marts", "features"):
+        chain.build_layer(april, layer)
+
+    assert {table: checksum(table, "past") for table in TABLES} == before
+    assert past_day.schemas(today) == LIVE_SCHEMAS
+    marts = past_day.schemas(april)["marts"]
+    assert checksum(f"{marts}.fct_facility_month", "past")[0] == 1
+    drop_build(past_day.schema_prefix(april))
+    assert past_day.schemas(april) == LIVE_SCHEMAS
 
 
 def test_new_and_changed_columns_are_followed() -> None:

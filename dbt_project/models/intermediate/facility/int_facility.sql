@@ -16,7 +16,9 @@ products as (
 ),
 
 customers as (
-    select * from {{ ref('stg_customers') }}
+    select *
+    from {{ ref('stg_customers') }}
+    where {{ in_customer_scope('customer_id') }}
 ),
 
 {{ facility_state_ctes() }}

@@ -1,9 +1,13 @@
+{{ config(follows='facility', key='facility_id', indexed=['facility_id']) }}
+
 with observations as (
     select
         *,
         row_number() over (order by facility_key, observation_date) as scope_key
     from {{ ref('int_restated_observation') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 scoped_facilities as (
@@ -14,7 +18,8 @@ scoped_facilities as (
     from {{ ref('stg_facilities') }} as versions
     inner join observations on versions.facility_key = observations.facility_key
     where
-        versions.effective_date <= observations.observation_date
+        {{ in_scope('versions.facility_id') }}
+        and versions.effective_date <= observations.observation_date
         and {{ known_at_end_of('versions', 'observations.observation_date') }}
 ),
 
@@ -45,13 +50,16 @@ scoped_due_items as (
     from {{ ref('stg_due_items') }} as versions
     inner join scopes on versions.facility_key = scopes.facility_key
     where
-        {{ known_at_end_of('versions', 'scopes.last_day') }}
-        or (
-            versions.issued_on is null
-            and versions.version_no = 1
-            and versions.due_date > scopes.last_day
-            and versions.known_from >= {{ end_of_day('scopes.last_day') }}
-            and versions.known_from < {{ end_of_day(month_end('versions.due_date')) }}
+        {{ in_scope('versions.facility_key') }}
+        and (
+            {{ known_at_end_of('versions', 'scopes.last_day') }}
+            or (
+                versions.issued_on is null
+                and versions.version_no = 1
+                and versions.due_date > scopes.last_day
+                and versions.known_from >= {{ end_of_day('scopes.last_day') }}
+                and versions.known_from < {{ end_of_day(month_end('versions.due_date')) }}
+            )
         )
 ),
 
@@ -65,7 +73,8 @@ payments as (
     from {{ ref('stg_payments') }} as versions
     inner join scopes on versions.facility_key = scopes.facility_key
     where
-        versions.value_date <= scopes.last_day
+        {{ in_scope('versions.facility_key') }}
+        and versions.value_date <= scopes.last_day
         and {{ known_at_end_of('versions', 'scopes.last_day') }}
 ),
 
@@ -108,7 +117,8 @@ snapshots as (
     from {{ ref('stg_facility_snapshots') }} as versions
     inner join scopes on versions.facility_key = scopes.facility_key
     where
-        versions.month_end <= scopes.last_day
+        {{ in_scope('versions.facility_id') }}
+        and versions.month_end <= scopes.last_day
         and {{ known_at_end_of('versions', 'scopes.last_day') }}
 ),
 
