@@ -2,8 +2,8 @@
 
 Each book comes in through its adapter, is built, and its rules are evaluated month end by month end up
 to the last day, as they would have been. Then: warnings open on the last day by severity and rule, and,
-where the set holds an outcome, the share of customers with an open warning who default over the share
-of all customers with an outcome (the base rate).
+where the set holds an outcome, the share of warned customers who default over the share of all customers
+with an outcome (the base rate): of those with a warning open on the last day, and of those ever warned.
 
 The data are read from ``shared/data`` beside the project; a book that is not there is left out.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -80,7 +80,7 @@ def warn(book: RealBook) -> dict[str, Any]:
 
 
 def lifts(book: str, day: date) -> dict[str, Any]:
-    """Customers with an open warning on ``day`` by rule and severity, and lift over the base rate."""
+    """Warned customers by rule and severity, and their lift over the base rate."""
     from creditops.warehouse.connection import connect
 
     with connect("publisher") as connection:
@@ -89,35 +89,39 @@ def lifts(book: str, day: date) -> dict[str, Any]:
             " where book = %s and as_of_date = %s and status in ('raised', 'acknowledged', 'in_response')",
             (book, day),
         ).fetchall()
-        raised: dict[str, int] = dict(
-            connection.execute(
-                "select severity, count(*) from actions.early_warnings where book = %s group by severity",
-                (book,),
-            ).fetchall()
-        )
+        raised = connection.execute(
+            "select customer_id, rule_id, severity from actions.early_warnings where book = %s", (book,)
+        ).fetchall()
         outcomes: dict[str, bool] = dict(
             connection.execute(
                 "select customer_id, bad from features.label_default where book = %s and source = 'outcomes'",
                 (book,),
             ).fetchall()
         )
-    groups: dict[str, set[str]] = defaultdict(set)
-    for customer, rule_id, severity in warned:
-        for name in (rule_id, f"any {severity}", "any"):
-            groups[name].add(customer)
     base = sum(outcomes.values()) / len(outcomes) if outcomes else None
-    by_group = {}
+    return {
+        "raised_in_all": dict(sorted(Counter(severity for _, _, severity in raised).items())),
+        "base_rate": round(base, 4) if base is not None else None,
+        "open_on_last_day": _by_rule_and_severity(warned, outcomes, base),
+        "raised_at_any_time": _by_rule_and_severity(raised, outcomes, base),
+    }
+
+
+def _by_rule_and_severity(
+    warnings: list[tuple[Any, ...]], outcomes: dict[str, bool], base: float | None
+) -> dict[str, dict[str, float | int | None]]:
+    groups: dict[str, set[str]] = defaultdict(set)
+    for customer, rule_id, severity in warnings:
+        for name in (rule_id, f"{rule_id} {severity}", f"any {severity}", "any"):
+            groups[name].add(customer)
+    found: dict[str, dict[str, float | int | None]] = {}
     for name, customers in sorted(groups.items()):
         known = [outcomes[each] for each in customers if each in outcomes]
         rate = sum(known) / len(known) if known else None
-        by_group[name] = {
+        found[name] = {
             "customers": len(customers),
             "with_outcome": len(known),
             "default_rate": round(rate, 4) if rate is not None else None,
             "lift": round(rate / base, 2) if rate is not None and base else None,
         }
-    return {
-        "raised_in_all": raised,
-        "base_rate": round(base, 4) if base is not None else None,
-        "by_rule_and_severity": by_group,
-    }
+    return found

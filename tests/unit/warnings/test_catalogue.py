@@ -141,6 +141,10 @@ def hit_and_miss_of_business(p: Portfolio) -> None:
             p.sales(f"buyer_in_default.{name}", months, 12, buyer=buyer)
             p.sales(f"buyer_in_default.{name}", months, 44)
             p.sales(f"buyer_in_default.{name}", months, 44, buyer="b2")
+    for months in range(3, 9):
+        p.sales("sme_invoicing_stopped.hit", months, 100)
+        p.sales("sme_invoicing_stopped.miss", months - 1, 100)
+    p.sales("sme_invoicing_stopped.miss_once", 8, 100)
     p.facility("buyer_sound")
     for name, days in (("hit", 20), ("miss", 19)):
         p.trade(f"trade_dbt_up.{name}", 3)
