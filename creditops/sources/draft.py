@@ -81,8 +81,10 @@ def _domain(name: str) -> Domain:
     return next(domain for domain, words in _DOMAIN_WORDS.items() if re.search(words, name))
 
 
-def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> list[int] | None:
-    """The fewest columns that tell all rows apart: identifiers first, then days, then codes."""
+def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> tuple[list[int], bool]:
+    """The fewest columns that tell all rows apart, identifiers first, then days, then codes; else those
+    that tell most rows apart. And whether they tell all.
+    """
     rank = {"id": 0, "date": 1, "ts": 1, "code": 2, "text": 3, "int": 3, "bigint": 3}
     able = [
         at
@@ -90,13 +92,15 @@ def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> list[in
         if guess.required and guess.type in rank and guess.pii != "birth_date"
     ]
     able.sort(key=lambda at: (rank[guesses[at].type], at))
-    rows = cells.n_unique()
     distinct = cells.unique()
+    best: tuple[int, list[int]] = (0, [0])
     for width in (1, 2, 3):
         for columns in itertools.combinations(able[:12], width):
-            if distinct.select(cells.columns[at] for at in columns).n_unique() == rows:
-                return sorted(columns)
-    return None
+            told = distinct.select(cells.columns[at] for at in columns).n_unique()
+            if told == len(distinct):
+                return sorted(columns), True
+            best = max(best, (told, sorted(columns)), key=lambda found: found[0])
+    return best[1], False
 
 
 def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
@@ -119,11 +123,9 @@ def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
         form["thousands"] = marks.pop()
     if words:
         form["null_values"] = list(words)
-    key = _key(cells, names, guesses)
-    if key is None:
-        key = [0]
+    key, tells_all = _key(cells, names, guesses)
+    if not tells_all:
         notes.append(("key", "no columns tell all rows apart: choose the key; repeats go to quarantine"))
-        guesses[0].required = True
     days = [
         name
         for name, guess in zip(names, guesses, strict=True)

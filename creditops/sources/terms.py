@@ -80,15 +80,18 @@ _CHINESE = {
 CHINESE_NAMES = {term: name for name, terms in _CHINESE.items() for term in terms.split()}
 
 _HINTS: tuple[tuple[Hint, str], ...] = (
-    ("rate", r"rate|ratio|share|percent|pct|yield|率|比例|占比"),
+    ("rate", r"\b(rate|ratio|share|percent|percentage|pct|yield)\b|率|比例|占比"),
+    (
+        "count",
+        r"\b(count|cnt|days|months|times|terms|qty|quantity|age|dpd|number of)\b|天数|次数|期数|数量|年龄",
+    ),
     (
         "money",
-        r"amount|amt|balance|principal|interest|fee|price|limit|income|revenue|cost|paid$|total|tax|"
+        r"\b(amount|amt|balance|principal|interest|fee|price|limit|income|revenue|cost|paid|total|tax)\b|"
         r"金额|余额|本金|利息|费|额|价|收入|成本|款$",
     ),
-    ("date", r"date|_on$|day$|month$|period|日期|日$|月份|时间"),
-    ("id", r"(^|_| )(id|no|nr|number|key|ref|reference)$|^id$|编号|号码|号$|代码$"),
-    ("count", r"count|days|months|times|terms|qty|quantity|age|dpd|天数|次数|期数|数量|年龄"),
+    ("date", r"\b(date|day|month|period)\b|\bon$|日期|日$|月份|时间"),
+    ("id", r"\bid\b|\b(no|nr|number|key|ref|reference)$|编号|号码|号$|代码$"),
 )
 
 _PII: tuple[tuple[PiiClass, str], ...] = (
@@ -132,8 +135,8 @@ def column_name(header: str, position: int) -> str:
 
 def hint_of_name(name: str) -> Hint | None:
     """What kind of value a header promises."""
-    lower = name.lower()
-    return next((hint for hint, pattern in _HINTS if re.search(pattern, lower)), None)
+    words = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)).lower().strip()
+    return next((hint for hint, pattern in _HINTS if re.search(pattern, words)), None)
 
 
 def pii_of_name(name: str) -> PiiClass | None:
