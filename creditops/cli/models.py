@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from creditops.cli import model_export, overrides
 from creditops.cli.options import Actor, AnyBook, AsJson, Book, Reason
 from creditops.cli.output import as_json, console, table
 
 app = typer.Typer(
     help="Scorecards: list, show, compare, approve, reject, roll back, retire, history.", no_args_is_help=True
 )
+app.add_typer(overrides.app, name="overrides")
+app.command("export")(model_export.export)
 Day = Annotated[str | None, typer.Option("--at", help="A day, YYYY-MM-DD.")]
 Page = Annotated[Path | None, typer.Option("--html", help="Write the comparison as an HTML page.")]
 

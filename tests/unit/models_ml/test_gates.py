@@ -10,7 +10,15 @@ import pandas as pd
 from models_ml.assessment import SplitFigures, assess
 from models_ml.binning import characteristic, with_evidence
 from models_ml.evaluate import score_frame
-from models_ml.gates import Gate, all_passed, evaluate_gates, find_leaks, wrong_signs
+from models_ml.fairness import GroupFigures, by_group
+from models_ml.gates import (
+    Gate,
+    all_passed,
+    evaluate_gates,
+    find_contrary,
+    find_leaks,
+    wrong_signs,
+)
 from models_ml.parity import Parity
 from models_ml.points_table import PointsTable, Text
 from models_ml.spec import Feature, scorecard
@@ -95,3 +103,60 @@ def test_a_planted_future_value_is_found_as_a_leak() -> None:
     assert set(leaks) == {"planted", "filled_afterwards", "letter"}
     card, figures = _case()
     assert _failed(evaluate_gates(_SPEC, card, figures, leaks, Parity(1, 0))) == {"no_leakage"}
+
+
+def _book(rows: int = 4000) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(2)
+    used = rng.normal(size=rows)
+    bad = (rng.uniform(size=rows) < 1 / (1 + np.exp(2 - 1.2 * used))).astype(int)
+    return pd.DataFrame({"used": used, "noise": rng.normal(size=rows)}), bad
+
+
+def _feature(name: str, direction: str = "higher_is_riskier", **more: object) -> Feature:
+    return Feature.model_validate(
+        {"name": name, "direction": direction, "label": Text(zh=name, en=name), **more}
+    )
+
+
+def test_a_source_that_flips_a_sign_is_refused() -> None:
+    frame, bad = _book()
+    features = [_feature("used"), _feature("noise")]
+    assert find_contrary(frame, bad, features, 0.05) == {}
+    contrary = find_contrary(frame.assign(used=-frame["used"]), bad, features, 0.05)
+    assert list(contrary) == ["used"]
+    card, figures = _case()
+    gates = evaluate_gates(_SPEC, card, figures, {}, Parity(100, 0), contrary=contrary)
+    assert _failed(gates) == {"sign"}
+    assert "used (AUC 0.2" in next(gate.message for gate in gates if gate.name == "sign")
+
+
+def test_no_direction_and_special_values_flip_nothing() -> None:
+    frame, bad = _book()
+    coded = frame.assign(used=np.where(bad == 1, -9.0, frame["used"]))
+    assert find_contrary(coded, bad, [_feature("used", special_values={-9.0: "unknown"})], 0.05) == {}
+    assert find_contrary(-frame, bad, [_feature("used", "none")], 0.05) == {}
+
+
+def _groups(share: float, rows: int = 3000) -> list[GroupFigures]:
+    """Figures of groups ``a`` and ``b`` where ``share`` of ``b``'s rows score above the cut-off."""
+    rng = np.random.default_rng(4)
+    names = np.where(np.arange(rows) % 2 == 0, "a", "b")
+    above = rng.uniform(size=rows) < np.where(names == "a", 0.9, share)
+    scored = pd.DataFrame({"score": np.where(above, 620, 500), "pd": np.where(above, 0.02, 0.2)})
+    bad = (rng.uniform(size=rows) < 0.1).astype(int)
+    return by_group(_SPEC, pd.DataFrame({"sex": names}), scored, bad, 600)
+
+
+def test_a_group_that_is_approved_far_less_often_fails() -> None:
+    card, figures = _case()
+    fair = evaluate_gates(_SPEC, card, figures, {}, Parity(100, 0), groups=_groups(0.85))
+    assert _failed(fair) == set()
+    unfair = evaluate_gates(_SPEC, card, figures, {}, Parity(100, 0), groups=_groups(0.6))
+    assert _failed(unfair) == {"fairness"}
+
+
+def test_a_small_group_is_shown_and_not_judged() -> None:
+    card, figures = _case()
+    few = _groups(0.5, rows=200)
+    assert [each.judged for each in few] == [False, False]
+    assert _failed(evaluate_gates(_SPEC, card, figures, {}, Parity(100, 0), groups=few)) == set()
