@@ -57,10 +57,11 @@ def fit_challengers(
     """Both challengers, as what :func:`predict` takes. Rows over the limit are left out at random."""
     from threadpoolctl import threadpool_limits
 
-    features = list(spec.features.values())
     if len(development) > effort.rows:
         kept = np.sort(np.random.default_rng(seed).permutation(len(development))[: effort.rows])
         development, bad = development.iloc[kept], bad[kept]
+    # A column with one value, or none, says nothing, and binning for boosting fails on it.
+    features = [f for f in spec.features.values() if development[f.name].nunique() > 1]
     categories = {
         f.name: sorted(development[f.name].dropna().astype(str).unique())
         for f in features
