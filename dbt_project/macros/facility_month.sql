@@ -192,7 +192,7 @@ levels as (
         due_through_cents - amount_cents as due_before_cents
     from due_ladder
     where
-        amount_cents >= 0
+        amount_cents > 0
         and scope_key not in (select queued_scopes.scope_key from queued_scopes)
     union all
     select

@@ -30,6 +30,15 @@ class Payment:
     reverses: str | None = None
 
 
+@dataclass(frozen=True)
+class Dispute:
+    """Counts from ``opened_on`` until the day before ``closed_on``."""
+
+    due_item_id: str
+    opened_on: date
+    closed_on: date | None
+
+
 @dataclass
 class Account:
     """One facility with everything that happened on it."""
@@ -40,6 +49,15 @@ class Account:
     principal: int | None = None
     due_items: list[DueItem] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
+
+    def disputed(self, day: date) -> set[str]:
+        """Items in dispute on a day."""
+        return {
+            each.due_item_id
+            for each in self.disputes
+            if each.opened_on <= day and (each.closed_on is None or day < each.closed_on)
+        }
 
     def named_item(self, payment: Payment) -> str | None:
         """The item a payment settles first: the one it names, or that its reversed payment names."""
@@ -95,8 +113,16 @@ def item_states(account: Account, day: date) -> list[ItemState]:
     return states
 
 
-def days_past_due(account: Account, day: date) -> int:
-    late = [s.item.due_date for s in item_states(account, day) if not s.is_settled and s.item.due_date < day]
+def days_past_due(account: Account, day: date, *, undisputed: bool = False) -> int:
+    left_out = account.disputed(day) if undisputed else set()
+    late = [
+        s.item.due_date
+        for s in item_states(account, day)
+        if s.item.amount > 0
+        and not s.is_settled
+        and s.item.due_date < day
+        and s.item.due_item_id not in left_out
+    ]
     return (day - min(late)).days if late else 0
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from tests.dbt.oracle import Account, DueItem, Payment
+from tests.dbt.oracle import Account, Dispute, DueItem, Payment
 from tests.dbt.raw_rows import facility
 
 PRODUCT_TYPES = ("instalment_loan", "term_loan", "revolving_card", "trade_credit")
@@ -19,7 +19,7 @@ def random_account(random: Random, number: int) -> Account:
     """One account opened in early 2024 with up to 14 dues and up to 20 payments within 500 days.
 
     Amounts come from a small set, so that sums meet to the cent; reversals, payments by name, red-letter
-    items, zero amounts, several events on one day and overpayments all occur.
+    items, zero amounts, several events on one day, overpayments and disputes all occur.
     """
     product_type = random.choice(PRODUCT_TYPES)
     opened_on = FIRST_DAY + timedelta(days=random.randrange(90))
@@ -47,6 +47,7 @@ def random_account(random: Random, number: int) -> Account:
     if is_loan and account.due_items:
         account.principal = sum(item.principal or 0 for item in account.due_items)
     account.payments = list(_payments(random, account))
+    account.disputes = list(_disputes(random, account))
     return account
 
 
@@ -74,12 +75,21 @@ def _payments(random: Random, account: Account) -> Iterator[Payment]:
     yield from made
 
 
+def _disputes(random: Random, account: Account) -> Iterator[Dispute]:
+    for item in account.due_items:
+        if item.amount > 0 and random.random() < 0.04:
+            opened_on = item.due_date + timedelta(days=random.choice((-5, 0, 1, 30, 90, 91, 100)))
+            lasts = random.choice((None, 0, 1, 20, 90, 200))
+            closed_on = None if lasts is None else opened_on + timedelta(days=lasts)
+            yield Dispute(item.due_item_id, opened_on, closed_on)
+
+
 def money(cents: int) -> Decimal:
     return Decimal(cents) / 100
 
 
 def raw_rows(accounts: list[Account]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of ``facilities``, ``due_items`` and ``payments``; products are named after their type."""
+    """Rows of facilities, due items, payments and disputes; products are named after their type."""
     facilities = [
         facility(
             account.facility_id,
@@ -117,4 +127,15 @@ def raw_rows(accounts: list[Account]) -> dict[str, list[dict[str, Any]]]:
         for account in accounts
         for payment in account.payments
     ]
-    return {"facilities": facilities, "due_items": due_items, "payments": payments}
+    disputes = [
+        {
+            "dispute_id": f"X{dispute.due_item_id}",
+            "due_item_id": dispute.due_item_id,
+            "opened_on": dispute.opened_on,
+            "closed_on": dispute.closed_on,
+            "amount": money(1),
+        }
+        for account in accounts
+        for dispute in account.disputes
+    ]
+    return {"facilities": facilities, "due_items": due_items, "payments": payments, "disputes": disputes}

@@ -19,12 +19,13 @@ from tests.dbt.random_accounts import FIRST_DAY, PRODUCT_TYPES, random_account, 
 from tests.dbt.raw_rows import customer, put, put_product
 from tests.dbt.warehouse_rows import month_ends, rows
 
-ACCOUNTS = 300
+BUCKETS = ("M0", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
+ACCOUNTS = 700
 
 
 def deliver(connection: psycopg.Connection, accounts: list[oracle.Account]) -> None:
     """Replace everything that was delivered before by these accounts."""
-    for source in ("products", "customers", "facilities", "due_items", "payments"):
+    for source in ("products", "customers", "facilities", "due_items", "payments", "disputes"):
         connection.execute(f"delete from raw.{source}")  # type: ignore[arg-type]
     for product_type in PRODUCT_TYPES:
         put_product(connection, product_type, product_type)
@@ -52,7 +53,7 @@ class TestRandomAccounts:
         as_of = FIRST_DAY + timedelta(days=days)
         with connect("owner") as connection:
             deliver(connection, accounts)
-        build("demo", as_of, layers=("intermediate", "marts"))
+        build("demo", as_of, layers=("intermediate", "marts"), full_refresh=True)
 
         opened = [account for account in accounts if account.opened_on <= as_of]
         assert list(settlement_differences(opened, as_of)) == []
@@ -97,9 +98,14 @@ def panel_differences(accounts: list[oracle.Account], as_of: date) -> Iterator[t
                 continue
             if row["status"] == "closed":
                 balance = 0
-            got = (row["dpd"], cents(row["overdue_amount"] or 0), cents(row["balance"]))
-            if got != (late, overdue, balance):
-                yield account.facility_id, month_end, got, (late, overdue, balance)
+            undisputed = oracle.days_past_due(account, month_end, undisputed=True)
+            expected = (late, undisputed, BUCKETS[min(-(-late // 30), 7)], overdue, balance)
+            got = (
+                *(row["dpd"], row["dpd_undisputed"], row["bucket"]),
+                *(cents(row["overdue_amount"] or 0), cents(row["balance"])),
+            )
+            if got != expected:
+                yield account.facility_id, month_end, got, expected
 
 
 def delinquency_differences(accounts: list[oracle.Account], as_of: date) -> Iterator[tuple[Any, ...]]:
@@ -118,7 +124,7 @@ def episode_differences(accounts: list[oracle.Account], as_of: date) -> Iterator
     for account in accounts:
 
         def late(day: date, account: oracle.Account = account) -> int:
-            return oracle.days_past_due(account, day)
+            return oracle.days_past_due(account, day, undisputed=True)
 
         expected = oracle.default_episodes(late, account.opened_on, as_of)
         if found.get(account.facility_id, []) != expected:

@@ -43,7 +43,7 @@ open_items as (
         *,
         amount_cents - {{ to_cents('paid_amount') }} as open_cents
     from due_items
-    where amount_cents >= 0
+    where amount_cents > 0
 ),
 
 schedules as (
