@@ -22,6 +22,7 @@ from creditops.cli import (
     models,
     places,
     publications,
+    reconciliation,
     runs,
     services,
     sources,
@@ -55,7 +56,7 @@ def _root(
         os.environ["CREDITOPS_DEBUG"] = "1"
 
 
-for module in (services, data, places, runs, publications, limits, demo):
+for module in (services, data, reconciliation, places, runs, publications, limits, demo):
     module.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(sources.app, name="sources")

@@ -1,4 +1,4 @@
-"""Commands on data: simulate, ingest, ledger, quarantine, query."""
+"""Commands on data: simulate, ingest, query."""
 
 from __future__ import annotations
 
@@ -8,43 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from creditops.books import check_book, parse_day
-from creditops.cli.options import Actor, AnyBook, AsJson, AsOf, Reason
+from creditops.cli.options import AsJson, AsOf
 from creditops.cli.output import as_json, console, table
+from creditops.cli.reconciliation import LEDGER, ledger_line
+from creditops.cli.rows import select_rows
 from creditops.errors import UsageError
-from creditops.warehouse.connection import ROLES, connect
-
-quarantine_app = typer.Typer(
-    help="Rows that broke their contract: look, replay, discard.", no_args_is_help=True
-)
-
-_LEDGER = (
-    "batch",
-    "source",
-    "delivery",
-    "file",
-    "status",
-    "read",
-    "loaded",
-    "unchanged",
-    "quarantined",
-    "seconds",
-)
-
-
-def _ledger_line(row: dict[str, Any]) -> dict[str, Any]:
-    """A ledger row under short headings; the file without its folder."""
-    shown = {name.removeprefix("rows_").removesuffix("_id"): value for name, value in row.items()}
-    _, shown["delivery"], shown["file"] = str(row["file"]).split("/", 2)
-    return shown
+from creditops.warehouse.connection import ROLES
 
 
 def register(app: typer.Typer) -> None:
     app.command()(simulate)
     app.command()(ingest)
-    app.command()(ledger)
-    app.command()(orphans)
     app.command()(query)
-    app.add_typer(quarantine_app, name="quarantine")
 
 
 def simulate(
@@ -175,7 +150,7 @@ def ingest(
     if json_:
         as_json(results)
     else:
-        table([_ledger_line(row) for row in results], _LEDGER, title=f"ledger of {book}")
+        table([ledger_line(row) for row in results], LEDGER, title=f"ledger of {book}")
         for row in results:
             for remark in (row["message"], *row["warnings"]):
                 if remark:
@@ -184,162 +159,14 @@ def ingest(
         raise refused
 
 
-def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
-    """Every file and its reconciliation: read = loaded + unchanged + quarantined."""
-    of_book = " where %(book)s::text is null or book = %(book)s order by batch_id"
-    rows = _select(
-        "select batch_id, book, source, file, delivery_date, status, rows_read, rows_loaded, rows_unchanged,"
-        " rows_quarantined, rows_deleted, seconds, loaded_at, message,"
-        " array(select w.check_name || ': ' || w.rows_failed || ' rows, first line ' || w.first_line"
-        "  from ops.load_warning w where w.batch_id = l.batch_id order by w.check_name) as warnings"
-        " from ops.load_ledger l" + of_book,
-        {"book": book},
-        role="loader",
-    )
-    open_ = _select("select * from ops.load_unreconciled" + of_book, {"book": book}, role="loader")
-    if json_:
-        as_json({"files": rows, "unreconciled": open_} if open_ else rows)
-        return
-    table(
-        [_ledger_line(row) for row in rows], (*_LEDGER, "deleted", "warnings", "message"), title="load ledger"
-    )
-    table(
-        open_,
-        (
-            "batch_id",
-            "file",
-            "rows_read",
-            "rows_loaded",
-            "rows_unchanged",
-            "rows_quarantined",
-            "rows_in_quarantine",
-        ),
-        title="files that do not reconcile",
-    )
-    for each in _being_written(book):
-        console.print(f"left alone, still being written: {each}", markup=False)
-
-
-def _being_written(book: str | None) -> list[str]:
-    from creditops.ingest.landing import files_being_written
-    from creditops.settings import get_settings
-
-    landing = get_settings().landing
-    folders = [each for each in landing.glob("*/*") if each.is_dir() and book in (None, each.parent.name)]
-    return [
-        landed.name
-        for folder in sorted(folders)
-        for landed in files_being_written(folder.parent.name, parse_day(folder.name))
-    ]
-
-
-def orphans(
-    book: Annotated[str, typer.Argument(help="The book to look through.")],
-    source: Annotated[str | None, typer.Option(help="Only rows of this source.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows to show; --json shows all.", min=0)] = 20,
-    json_: AsJson = False,
-) -> None:
-    """Loaded rows that refer to something the book does not have: counts, file and line."""
-    from collections import Counter
-
-    from creditops.ingest.orphans import list_orphans
-
-    found = list_orphans(book, source)
-    if json_:
-        as_json([vars(each) for each in found])
-        return
-    counts = Counter((each.source, each.columns, each.missing_in) for each in found)
-    table(
-        [
-            {"source": name, "columns": columns, "missing in": parent, "rows": rows}
-            for (name, columns, parent), rows in counts.items()
-        ],
-        ("source", "columns", "missing in", "rows"),
-        title=f"orphans of {book}",
-    )
-    shown = ("source", "file", "line", "columns", "value", "missing_in")
-    if found[:limit]:
-        table([vars(each) for each in found[:limit]], shown, title=f"first {len(found[:limit])} orphans")
-
-
-@quarantine_app.command("list")
-def quarantine_list(book: AnyBook = None, json_: AsJson = False) -> None:
-    """Open rows with their first reason."""
-    from creditops.ingest import quarantine
-
-    rows = quarantine.open_rows(book)
-    if json_:
-        as_json(rows)
-        return
-    for row in rows:
-        row["reason"] = quarantine.sentence(row["reasons"][0])
-    table(rows, ("quarantine_id", "source", "file", "line", "reason"), title="open quarantine")
-
-
-@quarantine_app.command("show")
-def quarantine_show(quarantine_id: int, json_: AsJson = False) -> None:
-    """One row: its cells and every reason."""
-    from creditops.ingest import quarantine
-
-    row = quarantine.show(quarantine_id)
-    if json_:
-        as_json(row)
-        return
-    console.print(f"{row['file']} line {row['line']} ({row['status']})", markup=False)
-    table(row["cells"], ("column", "value", "reason"), title=row["source"])
-    for each in row["reasons"]:
-        console.print(f"- {quarantine.sentence(each)}", markup=False)
-
-
-@quarantine_app.command("replay")
-def quarantine_replay(
-    ids: Annotated[list[int] | None, typer.Argument(help="Rows; default every open row of --book.")] = None,
-    book: AnyBook = None,
-    actor: Actor = "operator",
-    json_: AsJson = False,
-) -> None:
-    """Try open rows again after the contract or the landed file was mended."""
-    from creditops.ingest import quarantine
-
-    outcome = quarantine.replay(ids or None, book=book, actor=actor)
-    if json_:
-        as_json(vars(outcome))
-        return
-    console.print(f"{outcome.loaded} loaded, {outcome.still_bad} still bad")
-
-
-@quarantine_app.command("discard")
-def quarantine_discard(ids: list[int], reason: Reason, actor: Actor = "operator") -> None:
-    """Give rows up, with a reason."""
-    from creditops.ingest import quarantine
-
-    console.print(f"{quarantine.discard(ids, reason=reason, actor=actor)} discarded")
-
-
 def query(
     statement: Annotated[str, typer.Argument(help="One SQL statement; it cannot change anything.")],
     role: Annotated[str, typer.Option("--as", help=f"One of {', '.join(ROLES)}.")] = "bi_reader",
     json_: AsJson = False,
 ) -> None:
     """Read-only SQL with a role's rights."""
-    rows = _select(statement, None, role=role)
+    rows = select_rows(statement, None, role=role)
     if json_:
         as_json(rows)
     else:
         table(rows, tuple(rows[0]) if rows else (), title=None)
-
-
-def _select(statement: str, parameters: dict[str, Any] | None, *, role: str) -> list[dict[str, Any]]:
-    import psycopg
-    from psycopg.rows import dict_row
-
-    with connect(role) as connection:
-        connection.read_only = True
-        try:
-            cursor = connection.cursor(row_factory=dict_row)
-            cursor.execute(statement, parameters)  # type: ignore[arg-type]
-            return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise UsageError(
-                f"PostgreSQL says: {str(error).splitlines()[0]}", hint=f"the statement ran as role {role}"
-            ) from error

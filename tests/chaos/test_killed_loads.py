@@ -75,8 +75,9 @@ def test_a_load_killed_at_ten_points_leaves_raw_as_before_or_complete(
     take_back(*files)
     assert state() == states[0]
     for day, before, complete in zip(files, states, states[1:], strict=False):
-        points = ten_of(steps[day])
-        assert len(points) == KILLS
+        # The second delivery takes the longer way, through a stage.
+        points = ten_of(steps[day]) if day == SECOND else ten_of(steps[day])[1::4]
+        assert len(points) == (KILLS if day == SECOND else 3)
         for kill_at in points:
             loader.start(files[day], day, kill_at)
             status, _ = loader.end()
