@@ -1,4 +1,4 @@
-"""The classic scorecard on 30,000 real card holders."""
+"""Both families on 30,000 real card holders; the boosted one is shipped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models_ml import registry, scoring, tracking
 from models_ml.dataset import load_training_set
 from models_ml.gates import wrong_signs
 from models_ml.spec import scorecard
-from models_ml.training import fit, seed_study, train
+from models_ml.training import seed_study, train
 from tests.ml.feature_tables import labels, taiwan, write_table
 
 BOOK, NAME, AS_OF = "taiwan_cards", "taiwan_behaviour", date(2005, 9, 30)
@@ -27,9 +27,11 @@ def card_holders(module_warehouse: str, shared_data: Path) -> None:
     write_table("label_default", labels(keys, bad, source="outcomes", months=1))
 
 
-def test_the_shipped_seed_reaches_0_760_and_scores_everyone(card_holders: None, mlflow_store: Path) -> None:
+def test_the_shipped_scorecard_reaches_0_773_and_scores_everyone(
+    card_holders: None, mlflow_store: Path
+) -> None:
     outcome = train(BOOK, NAME, AS_OF)
-    assert outcome.metrics["hold_out_auc"] >= 0.765
+    assert outcome.metrics["hold_out_auc"] >= 0.773
     assert outcome.metrics["hold_out_auc_low"] >= 0.75
     assert outcome.metrics["hold_out_rows"] == 9000
     assert outcome.gates_passed, [gate for gate in outcome.gates if not gate.passed]
@@ -39,7 +41,10 @@ def test_the_shipped_seed_reaches_0_760_and_scores_everyone(card_holders: None, 
     assert scoring.score(BOOK, AS_OF) == 30_000
     table = tracking.load_table(outcome.name, outcome.model_version)
     assert table is not None
+    assert table.algorithm == "boosted_additive"
     assert len(table.characteristics) <= 20
+    assert all(sum(b.count > 0 for b in each.bins) <= 10 for each in table.characteristics)
+    assert wrong_signs(table) == []
     assert not set(table.features) & {"sex", "age", "education", "marriage"}
     with connect("modeller") as connection:
         (reasons,) = connection.execute(
@@ -48,18 +53,9 @@ def test_the_shipped_seed_reaches_0_760_and_scores_everyone(card_holders: None, 
     assert reasons > 20_000
 
 
-def test_five_seeds_average_at_least_0_765(card_holders: None) -> None:
-    spec = scorecard(NAME)
+def test_the_classic_family_reaches_0_765_on_two_seeds(card_holders: None) -> None:
+    spec = scorecard(NAME).model_copy(update={"algorithm": "woe_logistic"})
     data = load_training_set(BOOK, spec, AS_OF)
-    areas = [figures.auc for figures in seed_study(BOOK, spec, data)]
+    areas = [figures.auc for figures in seed_study(BOOK, spec, data, range(2))]
     assert np.mean(areas) >= 0.765
     assert min(areas) >= 0.755
-
-
-def test_a_boosted_points_table_finds_more_in_twenty_characteristics_of_ten_bins(card_holders: None) -> None:
-    spec = scorecard(NAME).model_copy(update={"algorithm": "boosted_additive"})
-    fitted = fit(BOOK, spec, load_training_set(BOOK, spec, AS_OF), seed=0)
-    assert fitted.figures["hold_out"].auc >= 0.775
-    assert len(fitted.table.characteristics) <= 20
-    assert all(sum(b.count > 0 for b in each.bins) <= 10 for each in fitted.table.characteristics)
-    assert wrong_signs(fitted.table) == []
