@@ -32,6 +32,7 @@ LEDGER = (
 def ledger_line(row: dict[str, Any]) -> dict[str, Any]:
     """A ledger row under short headings; the file without its folder."""
     shown = {name.removeprefix("rows_").removesuffix("_id"): value for name, value in row.items()}
+    shown["warnings"] = "; ".join(row.get("warnings") or ())
     _, shown["delivery"], shown["file"] = str(row["file"]).split("/", 2)
     return shown
 
