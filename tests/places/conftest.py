@@ -88,7 +88,15 @@ def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer
     public = key.export_public_key().decode().strip()
     known_hosts.write_text(f"[127.0.0.1]:{port} {public}\n")
     yield SftpServer(port, root, known_hosts, loop)
-    loop.call_soon_threadsafe(acceptor.close)
+
+    async def stop() -> None:
+        acceptor.close()
+        running = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(stop(), loop).result(30)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
 

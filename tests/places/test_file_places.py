@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from creditops.cli import app
 from creditops.errors import ServiceUnreachableError, UsageError
 from creditops.ingest.landing import landed_files
 from creditops.ingest.loader import load_file
@@ -115,6 +117,18 @@ def test_a_file_is_fetched_once_per_content_and_loaded(
 
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
 class TestChoice:
+    def test_the_command_shows_what_came_and_what_there_is(
+        self, remote: Callable[[str, bytes], None]
+    ) -> None:
+        remote("2026-06-30/partners.csv", partners("P1"))
+        runner = CliRunner()
+        (line,) = json.loads(runner.invoke(app, ["fetch", "demo", "--json"]).stdout)
+        assert (line["source"], line["delivery"]) == ("partners", "2026-06-30")
+        assert json.loads(runner.invoke(app, ["fetch", "demo", "lender", "--json"]).stdout) == []
+        (place,) = json.loads(runner.invoke(app, ["places", "list", "--json"]).stdout)
+        assert (place["place"], place["kind"]) == ("lender", "folder")
+        assert place["last fetched"]
+
     def test_a_marker_is_waited_for(
         self, remote: Callable[[str, bytes], None], declare: Declare, tmp_path: Path
     ) -> None:
