@@ -21,6 +21,7 @@ from creditops.warnings.expression import text_literal
 from creditops.warnings.rule import Rule, load_rules
 from creditops.warnings.subject import Subject, SubjectColumn, load_subjects
 
+_SCHEMAS = {"marts": "marts", "features": "features", "scoring": "scoring"}
 _NOT_INPUTS = ("observed_on", "thresholds", "facilities_hit")
 
 
@@ -56,7 +57,7 @@ def explain(book: str, warning_id: str, *, session: psycopg.Connection | None = 
             "rule": rule.model_dump(mode="json"),
             "rule_hash": rule.definition_hash(),
             "subject": {"name": subject.name, "zh": subject.description.zh, "en": subject.description.en,
-                        "reads": subject.reads},
+                        "reads": [each.format_map(_SCHEMAS) for each in subject.reads]},
             "columns": columns,
             "events": _events(connection, book, warning_id),
         }  # fmt: skip
