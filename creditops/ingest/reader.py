@@ -171,7 +171,7 @@ def _check_header(file: SourceFile) -> None:
     expected = [column.file_name for column in file.contract.columns]
     if not set(header) & set(expected):  # a row, perhaps of personal data: not to be shown
         raise DataRefusedError(
-            f"{name}: {where}no column of the source is named; is the header missing?",
+            f"{name}: {where}the header is missing, no column of the source is named",
             hint=f"source {file.contract.source} needs the columns {', '.join(expected)}",
         )
     repeated = sorted({each for each in header if each and header.count(each) > 1})
