@@ -51,7 +51,8 @@ class DuckWarehouse:
                 types = ", ".join(f'"{name}" {type_}' for name, type_ in columns)
                 self._connection.execute(f"create table raw.{source} ({types})")
                 path = self._folder / f"{source}.csv"
-                query = f"copy (select * from raw.{source} where book = '{book}') to stdout (format csv, header)"
+                rows = f"select * from raw.{source} where book = '{book}'"
+                query = f"copy ({rows}) to stdout (format csv, header)"
                 with path.open("wb") as file, postgres.cursor().copy(query) as copy:  # type: ignore[arg-type]
                     for block in copy:
                         file.write(block)

@@ -17,16 +17,21 @@ _ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
 
 def as_contract_writes(column: Column, form: FileFormat) -> pl.Expr:
     """The text cells of ``column``, read from a file of this format, under the contract's name."""
-    stripped = pl.col(column.file_name).str.strip_chars()
-    filled = stripped != ""
+    cell = pl.col(column.file_name).map_batches(_trimmed, return_dtype=pl.String)
     if form.null_values:
-        filled &= ~stripped.is_in(list(form.null_values))
-    cell: pl.Expr = pl.when(filled).then(stripped)
+        cell = pl.when(~cell.is_in(list(form.null_values))).then(cell)
     if column.type in ("date", "ts") and (pattern := column.date_format or form.date_format):
         cell = _iso(cell, pattern, has_time=column.type == "ts")
     elif column.type in ("money", "rate") and (form.thousands or form.decimal == ","):
         cell = _plain_number(cell, form)
     return cell.alias(column.name)
+
+
+def _trimmed(cells: pl.Series) -> pl.Series:
+    """Trimmed text, empty text as null; where none is empty nothing is rewritten for it."""
+    stripped = cells.str.strip_chars()
+    lengths = stripped.str.len_bytes()
+    return stripped.set(lengths == 0, None) if lengths.min() == 0 else stripped
 
 
 def _iso(cell: pl.Expr, pattern: str, *, has_time: bool) -> pl.Expr:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -248,8 +248,8 @@ def _why_all_later(
 
 def _closes_a_month(before: date, now: date) -> bool:
     """Whether a month end lies in the days after ``before``, up to ``now``."""
-    following = date.fromordinal(now.toordinal() + 1)
-    return (before.year, before.month) != (following.year, following.month) and before < now
+    first, last = before + timedelta(days=1), now + timedelta(days=1)
+    return (first.year, first.month) != (last.year, last.month)
 
 
 @dataclass(frozen=True)

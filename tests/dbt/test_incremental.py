@@ -19,7 +19,7 @@ BOOK = "demo"
 ACCOUNTS = 150
 FIRST, LAST = date(2024, 11, 12), date(2025, 1, 11)
 """60 days; the accounts' lives lie around them."""
-BUILDS = (0, 3, 4, 20)
+BUILDS = (0, 1, 2, 9, 17, 18, 19, 34, 35, 60)
 """Days after FIRST on which the book is built: single days, gaps, and across the ends of two months."""
 LAYERS = ("intermediate", "marts")
 TABLES = (
@@ -123,7 +123,7 @@ def test_sixty_days_of_changes_equal_one_build_of_everything() -> None:
                 put(connection, "payments", [late_batch()], batch=99)
     chain = {table: contents(table) for table in TABLES}
 
-    build(BOOK, FIRST + timedelta(days=BUILDS[-1]), layers=LAYERS, full_refresh=True, checks=False)
+    build(BOOK, LAST, layers=LAYERS, full_refresh=True, checks=False)
 
     assert len(chain["marts.fct_facility_month"]) > ACCOUNTS
     differing = {table: (now := contents(table)) - chain[table] | chain[table] - now for table in TABLES}
