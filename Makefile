@@ -38,7 +38,7 @@ lint: $(READY) ## ruff and mypy (sqlfluff needs a warehouse: tests/dbt/test_styl
 	@$(BIN)/mypy
 
 test: lint ## every check and test
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 bench: $(READY) ## run a benchmark: make -s bench BENCH=demo
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from creditops.settings import PROJECT_ROOT, get_settings
 
@@ -22,15 +24,22 @@ if _WORKER:
         os.environ.setdefault(f"CREDITOPS_{_name}_PORT", str(_port + 100 * _WORKER))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByFileAndPlatform(LoadScopeScheduling):
     """A file's tests stay on one worker; all that share the running platform on another, from the start."""
 
-    def is_e2e(item: pytest.Item) -> bool:
-        return "e2e" in item.path.relative_to(PROJECT_ROOT).parts
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if nodeid.startswith("tests/e2e/") else nodeid.split("::", 1)[0]
 
-    items.sort(key=lambda item: not is_e2e(item))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("e2e" if is_e2e(item) else item.path.stem))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileAndPlatform:
+    """Groups by name of the test, since ``xdist_group`` marks have no effect under pytest 9.2."""
+    return ByFileAndPlatform(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest group begins first."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/e2e/"))
 
 
 @pytest.fixture(scope="session")
