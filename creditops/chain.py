@@ -7,14 +7,15 @@ are heavy stay inside the step that needs them.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
+from creditops.alerts import Alert, raise_alerts
 from creditops.books import Partition, end_of_day, zone
-from creditops.errors import CreditOpsError
+from creditops.errors import CreditOpsError, DataRefusedError
+from creditops.ingest import steps
 from creditops.sources.contract import Domain
 from creditops.warehouse.connection import connect
 from creditops.warehouse.run_log import current_run_id
@@ -22,57 +23,29 @@ from creditops.warehouse.run_log import step as logged
 
 LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 Outcome = Mapping[str, Any]
-Step = Callable[[Partition], Outcome]
+Step = Callable[..., Any]
 DOMAINS: tuple[Domain, ...] = ("repayment", "financial", "bureau", "reference")
 LAYERS = ("intermediate", "marts", "features")  # staging is written into the queries that read it
-
-_log = logging.getLogger(__name__)
 
 
 class NothingToDo(Exception):
     """A step has no work for its partition; the reason is for people to read."""
 
 
-def run_step(name: str, key: str | None) -> Outcome:
+def run_step(name: str, key: str | None, **arguments: Any) -> Any:
     """Run one step of :data:`STEPS` for a partition key ``book|YYYY-MM-DD``.
 
     Raises
     ------
-    CreditOpsError: the step failed; noted in ``ops.failure``.
+    CreditOpsError: the step failed; noted in ``ops.failure``, and people are alerted.
     NothingToDo: there was no work.
     """
     partition = Partition.parse(key)
     try:
-        return STEPS[name](partition)
+        return STEPS[name](partition, **arguments)
     except CreditOpsError as error:
         _note_failure(name, partition, error)
         raise
-
-
-def ingest(partition: Partition, domain: Domain) -> Outcome:
-    """Load what was landed for one domain and day; nothing landed is an outcome, not an error.
-
-    The outcome has the sums and a line per file; sources that are overdue are named.
-    """
-    from creditops.ingest.freshness import check_freshness
-    from creditops.ingest.loader import load_delivery
-
-    counted = ("rows_read", "rows_loaded", "rows_unchanged", "rows_quarantined")
-    with logged(f"ingest.{domain}", book=partition.book, as_of=partition.as_of, role="loader") as step:
-        results = load_delivery(partition.book, partition.as_of, domain)
-        step.rows = sum(result.rows_loaded for result in results)
-        ages = check_freshness(partition.book, partition.as_of, domain)
-    lines = [
-        {name: getattr(each, name) for name in ("file", "source", "status", *counted)} for each in results
-    ]
-    for line in lines:
-        _log.info("%s: %s", line["file"], ", ".join(f"{name} {line[name]}" for name in ("status", *counted)))
-    return {
-        "files": len(results),
-        **{name: sum(getattr(result, name) for result in results) for name in counted},
-        "loads": lines,
-        "stale": [age.sentence() for age in ages if age.stale],
-    }
 
 
 def gate_raw(partition: Partition) -> Outcome:
@@ -267,7 +240,10 @@ def _models_in_force(book: str) -> list[dict[str, Any]]:
 
 
 STEPS: Mapping[str, Step] = {
-    **{f"ingest_{domain}": partial(ingest, domain=domain) for domain in DOMAINS},
+    **{f"ingest_{domain}": partial(steps.ingest, domain=domain) for domain in DOMAINS},
+    "list_files": steps.list_files,
+    "load_files": steps.load_files,
+    "account_files": steps.account_files,
     "gate_raw": gate_raw,
     **{f"build_{layer}": partial(build_layer, layer=layer) for layer in LAYERS},
     "train": train,
@@ -285,17 +261,22 @@ STEPS: Mapping[str, Step] = {
 
 
 def _note_failure(name: str, partition: Partition, error: CreditOpsError) -> None:
+    noted = (current_run_id(), name, partition.book, partition.as_of, error.exit_code)
     with connect("publisher") as connection:
         connection.execute(
             "insert into ops.failure (run_id, step, book, as_of_date, exit_code, message, hint)"
             " values (%s, %s, %s, %s, %s, %s, %s)",
-            (
-                current_run_id(),
-                name,
-                partition.book,
-                partition.as_of,
-                error.exit_code,
-                error.message,
-                error.hint,
-            ),
+            (*noted, error.message, error.hint),
         )
+    raise_alerts(partition.book, partition.as_of, [_alert(name, partition, error)])
+
+
+def _alert(name: str, partition: Partition, error: CreditOpsError) -> Alert:
+    """A failure in one sentence, without the examples of rows that its message may go on with."""
+    run_id = current_run_id()
+    what = "refused data" if error.exit_code == DataRefusedError.exit_code else "failed"
+    return Alert(
+        "failed_step",
+        f"{name} in {run_id}" if run_id != "local" else f"{name} for {partition.as_of}, local",
+        f"step {name} for {partition.as_of} {what}; the task's log and ops.failure say why (run {run_id})",
+    )

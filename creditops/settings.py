@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, PostgresDsn
+from pydantic import Field, PostgresDsn, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -74,9 +74,27 @@ class Settings(BaseSettings):
         65_536, ge=1, description="Size in MB over which a compressed file is refused while it is read."
     )
 
+    alert_url: SecretStr | None = Field(
+        None,
+        description="Address that alerts (overdue sources, failed steps) are posted to as JSON, like the "
+        "incoming webhook of a chat; a secret, because it usually holds a token.",
+    )
+    alert_body: str = Field(
+        '{"text": "{text}"}',
+        description="What is posted; {text} becomes the message. DingTalk and WeCom: "
+        '{"msgtype": "text", "text": {"content": "{text}"}}.',
+    )
+
     publication_retention_days: int = Field(
         400, ge=1, description="Days after which a superseded publication's rows are removed."
     )
+
+    @field_validator("alert_url", mode="before")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("is no web address: it begins with https://")
+        return value or None
 
     @property
     def landing(self) -> Path:

@@ -8,8 +8,8 @@ from chain_assets import (
     RAW_FINANCIAL,
     RAW_REFERENCE,
     RAW_REPAYMENT,
-    step_task,
 )
+from chain_steps import step_task
 
 
 @dag(
@@ -29,7 +29,7 @@ last publication stays. Mend the data and run the day's ingest again.
 )
 def build_warehouse() -> None:
     chain(
-        step_task("gate_raw"),
+        step_task("gate_raw", gate="raw"),
         step_task("build_intermediate"),
         step_task("build_marts"),
         step_task("build_features", outlets=[MARTS]),

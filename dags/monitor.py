@@ -1,7 +1,8 @@
 """Measures the stability of the champions after each publication."""
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag
-from chain_assets import DEFAULT_ARGS, DRIFT, PUBLICATION, step_task
+from chain_assets import DEFAULT_ARGS, DRIFT, PUBLICATION
+from chain_steps import step_task
 
 
 @dag(

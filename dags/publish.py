@@ -1,7 +1,8 @@
 """Scores, warns, assembles, gates and publishes the day, then renders its report."""
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag
-from chain_assets import CHAMPION, DEFAULT_ARGS, PUBLICATION, SCORECARDS, step_task
+from chain_assets import CHAMPION, DEFAULT_ARGS, PUBLICATION, SCORECARDS
+from chain_steps import step_task
 
 
 @dag(
@@ -25,7 +26,7 @@ def publish() -> None:
         step_task("score"),
         step_task("warn"),
         step_task("decide"),
-        step_task("publish", outlets=[PUBLICATION]),
+        step_task("publish", outlets=[PUBLICATION], gate="publication"),
         step_task("report"),
     )
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag
-from chain_assets import CHALLENGER, DEFAULT_ARGS, DRIFT, MARTS, SCORECARDS, step_task
+from chain_assets import CHALLENGER, DEFAULT_ARGS, DRIFT, MARTS, SCORECARDS
+from chain_steps import step_task
 
 
 @dag(

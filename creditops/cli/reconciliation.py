@@ -25,6 +25,7 @@ LEDGER = (
     "loaded",
     "unchanged",
     "quarantined",
+    "covers",
     "seconds",
 )
 
@@ -32,6 +33,8 @@ LEDGER = (
 def ledger_line(row: dict[str, Any]) -> dict[str, Any]:
     """A ledger row under short headings; the file without its folder."""
     shown = {name.removeprefix("rows_").removesuffix("_id"): value for name, value in row.items()}
+    days = [str(row[name]) for name in ("covers_from", "covers_to") if row.get(name)]
+    shown["covers"] = " to ".join(dict.fromkeys(days))
     shown["warnings"] = "; ".join(row.get("warnings") or ())
     _, shown["delivery"], shown["file"] = str(row["file"]).split("/", 2)
     return shown
@@ -48,7 +51,7 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
     of_book = " where %(book)s::text is null or book = %(book)s order by batch_id"
     rows = select_rows(
         "select batch_id, book, source, file, delivery_date, status, rows_read, rows_loaded, rows_unchanged,"
-        " rows_quarantined, rows_deleted, seconds, loaded_at, message,"
+        " rows_quarantined, rows_deleted, covers_from, covers_to, seconds, loaded_at, message,"
         " array(select w.check_name || ': ' || w.rows_failed || ' rows, first line ' || w.first_line"
         "  from ops.load_warning w where w.batch_id = l.batch_id order by w.check_name) as warnings"
         " from ops.load_ledger l" + of_book,

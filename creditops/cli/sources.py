@@ -176,16 +176,23 @@ def generate(
     check_: Annotated[
         bool, typer.Option("--check", help="Only say what is out of date; exit code 2.")
     ] = False,
+    own: Annotated[bool, typer.Option("--own", help="Of your own contracts, not of the platform's.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="With --own: folder; default `generated` beside the contracts.")
+    ] = None,
 ) -> None:
-    """Write what follows from the contracts: dbt's sources, docs/data-dictionary.md."""
-    from creditops.settings import PROJECT_ROOT
+    """Write what follows from the contracts: dbt's sources, the data dictionary, the DAGs' sources."""
     from creditops.sources import generate as generated
+    from creditops.sources.contract import user_folders
 
-    changed = generated.stale() if check_ else generated.write()
+    if out is not None and not own:
+        raise UsageError("--out goes with --own", hint="the platform's files have their places")
+    files = generated.generate_own(out or user_folders()[0] / "generated") if own else generated.generate()
+    changed = generated.stale(files)
+    if not check_:
+        generated.write({path: files[path] for path in changed})
     for path in changed:
-        console.print(
-            f"{'out of date' if check_ else 'wrote'} {path.relative_to(PROJECT_ROOT)}", markup=False
-        )
+        console.print(f"{'out of date' if check_ else 'wrote'} {path}", markup=False, soft_wrap=True)
     if not changed:
         console.print("all generated files are current")
     if check_ and changed:

@@ -1,8 +1,8 @@
 """Brings cells as delivered to the contract's way of writing, so that one validation serves all.
 
 Trimmed text; empty text and the format's ``null_values`` are null; dates and times in ISO 8601;
-amounts with a point and without grouping. A cell that is not written as the contract says stays
-as it is: validation then says what is wrong with it.
+numbers with a point and without grouping, per cent as a share. A cell that is not written as the
+contract says stays as it is: validation then says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ def as_contract_writes(column: Column, form: FileFormat) -> pl.Expr:
         cell = pl.when(~cell.is_in(list(form.null_values))).then(cell)
     if column.type in ("date", "ts") and (pattern := column.date_format or form.date_format):
         cell = _iso(cell, pattern, has_time=column.type == "ts")
-    elif column.type in ("money", "rate") and (form.thousands or form.decimal == ","):
-        cell = _plain_number(cell, form)
+    elif column.type in ("money", "rate", "int", "bigint") and (form.thousands or form.decimal == ","):
+        cell = _plain_number(cell.str.strip_suffix("%") if column.percent else cell, form)
+    if column.percent:
+        cell = _share(cell)
     return cell.alias(column.name)
 
 
@@ -54,6 +56,12 @@ def _iso(cell: pl.Expr, pattern: str, *, has_time: bool) -> pl.Expr:
 
 def _has_clock(pattern: str) -> bool:
     return any(each in pattern for each in ("%H", "%I", "%T", "%R", "%s", "%X"))
+
+
+def _share(cell: pl.Expr) -> pl.Expr:
+    """Per cent as a share; hundredths of a decimal number have no more digits than it has."""
+    number = cell.str.strip_suffix("%").str.strip_chars().cast(pl.Float64, strict=False)
+    return pl.coalesce((number / 100).round(15).cast(pl.String), cell)
 
 
 def _plain_number(cell: pl.Expr, form: FileFormat) -> pl.Expr:

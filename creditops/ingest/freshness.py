@@ -1,15 +1,17 @@
 """Whether the sources of a book still come as often as their contracts say (``freshness_days``).
 
 Only sources that the book has delivered before are expected again. What is late is no error of a run:
-it is noted in ``ops.freshness``, logged and shown by ``creditops status``.
+it is noted in ``ops.freshness``, logged, shown by ``creditops status``, and people are alerted once.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from creditops.alerts import Alert, raise_alerts
 from creditops.sources.contract import Domain, load_contracts
 from creditops.warehouse.connection import connect
 
@@ -68,3 +70,24 @@ def check_freshness(book: str, as_of: date, domain: Domain) -> list[Freshness]:
         if each.stale:
             _log.warning("book %s, %s", book, each.sentence())
     return found
+
+
+def alert_to_overdue(book: str, as_of: date, ages: Iterable[Freshness]) -> int:
+    """Alert people to sources that are overdue, once per gap; returns how many alerts are new.
+
+    A run for a past day is silent about a source that has been delivered since.
+    """
+    stale = {each.source: each for each in ages if each.stale}
+    with connect("loader") as connection:
+        since = connection.execute(
+            "select distinct source from ops.load_ledger where book = %s and delivery_date > %s"
+            " and status in ('loaded', 'repeat') and source = any(%s)",
+            (book, as_of, list(stale)),
+        ).fetchall()
+    for (source,) in since:
+        del stale[source]
+    alerts = [
+        Alert("overdue_source", f"{each.source} since {each.last_delivery}", f"{as_of}: {each.sentence()}")
+        for each in stale.values()
+    ]
+    return raise_alerts(book, as_of, alerts, role="loader")

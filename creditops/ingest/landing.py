@@ -17,7 +17,7 @@ from pathlib import Path
 
 from creditops.books import check_book
 from creditops.errors import DataRefusedError, UsageError
-from creditops.ingest.reader import SUFFIXES
+from creditops.ingest.file_kinds import SUFFIXES
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contracts
 

@@ -49,6 +49,8 @@ class LoadResult:
     message: str | None = None
     rows_deleted: int = 0
     warnings: tuple[str, ...] = ()
+    covers_from: date | None = None
+    covers_to: date | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,18 @@ def close_entry(
     *,
     message: str | None = None,
     breaches: Mapping[str, Breaches] | None = None,
+    covers: tuple[date, date] | None = None,
 ) -> LoadResult:
-    """Enter what the load came to; PostgreSQL refuses counts that do not add up."""
+    """Enter what the load came to; PostgreSQL refuses counts that do not add up.
+
+    Parameters
+    ----------
+    covers: first and last day of the rows' ``effective`` column.
+    """
     connection.execute(
         "update ops.load_ledger set sha256 = %s, rows_read = %s, rows_loaded = %s, rows_unchanged = %s,"
-        " rows_quarantined = %s, rows_deleted = %s, seconds = %s, message = %s where batch_id = %s",
+        " rows_quarantined = %s, rows_deleted = %s, seconds = %s, message = %s, covers_from = %s,"
+        " covers_to = %s where batch_id = %s",
         (
             sha256,
             counts.read,
@@ -119,6 +128,7 @@ def close_entry(
             counts.deleted,
             round(seconds, 4),
             message,
+            *(covers or (None, None)),
             batch_id,
         ),
     )
@@ -143,6 +153,7 @@ def close_entry(
         message,
         counts.deleted,
         tuple(f"{name}: {each.rows} rows, first line {each.first_line}" for name, each in found.items()),
+        *(covers or (None, None)),
     )
 
 

@@ -43,7 +43,7 @@ from creditops.sources.contract import Contract, Domain, load_contract
 from creditops.warehouse.raw_tables import ensure_current
 from creditops.warehouse.run_log import record
 
-__all__ = ["LoadResult", "Progress", "load_delivery", "load_file"]
+__all__ = ["LoadResult", "Progress", "load_delivery", "load_file", "load_files"]
 
 Progress = Callable[[str, int], None]
 
@@ -74,9 +74,22 @@ def load_delivery(
     ------
     DataRefusedError: a file was refused; files beside it are loaded all the same.
     """
+    files = landed_files(book, delivery, set(Contract.sources_of(domain)))
+    return load_files(files, progress=progress, confirm_deletions=confirm_deletions)
+
+
+def load_files(
+    files: Iterable[LandedFile], *, progress: Progress | None = None, confirm_deletions: bool = False
+) -> list[LoadResult]:
+    """Load landed files one after the other, each on its own.
+
+    Raises
+    ------
+    DataRefusedError: a file was refused; files beside it are loaded all the same.
+    """
     results: list[LoadResult] = []
     refused: list[DataRefusedError] = []
-    for landed in landed_files(book, delivery, set(Contract.sources_of(domain))):
+    for landed in files:
         try:
             results.append(load_file(landed, progress=progress, confirm_deletions=confirm_deletions))
         except DataRefusedError as error:
@@ -255,6 +268,7 @@ def _close(
         time.perf_counter() - load.started,
         message=message,
         breaches=reading.breaches if reading else None,
+        covers=reading.covers if reading else None,
     )
 
 

@@ -25,15 +25,11 @@ from creditops.ingest.dialect import (
     header_lines,
     read_head,
 )
-from creditops.ingest.packed import PACKED, inner_name
+from creditops.ingest.file_kinds import EXCEL, JSON_LINES, PARQUET, TEXT, kind_of
+from creditops.ingest.packed import inner_name
 from creditops.sources.contract import Contract
 
 LINE = "_row"
-TEXT = (".csv", ".tsv", ".txt")
-JSON_LINES = (".jsonl", ".ndjson")
-EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
-PARQUET = (".parquet",)
-SUFFIXES = (*TEXT, *JSON_LINES, *EXCEL, *PARQUET, *PACKED)
 
 
 @dataclass
@@ -63,13 +59,6 @@ class SourceFile:
     ragged: list[tuple[int, int]] = field(default_factory=list)
     sheet: pl.DataFrame | None = None
     quote: str = '"'
-
-
-def kind_of(name: str) -> str | None:
-    """What a file of this (unpacked) name holds; ``None`` if nothing that can be read."""
-    lower = name.lower()
-    kinds = {"text": TEXT, "json": JSON_LINES, "excel": EXCEL, "parquet": PARQUET}
-    return next((kind for kind, suffixes in kinds.items() if lower.endswith(suffixes)), None)
 
 
 def open_source_file(path: Path, contract: Contract, *, name: str | None = None) -> SourceFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,7 @@ class Reading:
     breaches: rows that break a check of severity ``warning``, by check.
     keys_of_bad: business keys of bad rows whose key can be read, as typed values.
     nameless: how many bad rows have no key that can be read.
+    covers: first and last day of the good rows' ``effective`` column; ``None`` without one.
     remark: what the ledger should say of the file.
     file: the file, once it is read to its end.
     """
@@ -43,6 +45,7 @@ class Reading:
         self.breaches: dict[str, Breaches] = defaultdict(Breaches)
         self.keys_of_bad: list[pl.DataFrame] = []
         self.nameless = 0
+        self.covers: tuple[date, date] | None = None
         self.remark: str | None = None
         self.file: SourceFile | None = None
         self._keys: list[np.ndarray] = []
@@ -57,6 +60,7 @@ class Reading:
         self._keys.append(row_hashes(checked.good, self.contract.key))
         self._unreadable.update(checked.unreadable)
         self._filled.update(checked.filled)
+        self._cover(checked.good)
         for name, lines in checked.breaches.items():
             self.breaches[name].add(lines)
         if checked.bad:
@@ -97,6 +101,17 @@ class Reading:
                 f" {limit:.2%}; the first is line {first.line}: {what}{reason['reason']}",
                 hint="mend the file and deliver it again, or raise bad_row_limit in the contract",
             )
+
+    def _cover(self, good: pl.DataFrame) -> None:
+        if self.contract.effective is None:
+            return
+        days = good[self.contract.effective]
+        first, last = days.min(), days.max()
+        if not isinstance(first, date) or not isinstance(last, date):
+            return  # no row says
+        first, last = (day.date() if isinstance(day, datetime) else day for day in (first, last))
+        before = self.covers or (first, last)
+        self.covers = (min(first, before[0]), max(last, before[1]))
 
     def _refuse_retyped(self, landed: LandedFile, limit: float) -> None:
         if limit >= 1:  # whoever accepts any row accepts any type

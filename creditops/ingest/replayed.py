@@ -89,6 +89,7 @@ def load_lines(
             time.perf_counter() - started,
             message=run_note,
             breaches=reading.breaches,
+            covers=reading.covers,
         )
         finish(connection, good)
     return good

@@ -33,8 +33,8 @@ _TIMESTAMP = (
 _OFFSET = r"([+-])(\d{2}):?(\d{2})?$"
 _USUAL_TIME = "YYYY-MM-DD HH:MM:SS"
 _TIME = pl.Datetime("us", "UTC")
-_TRUE = ("true", "t", "1", "yes", "y")
-_FALSE = ("false", "f", "0", "no", "n")
+_TRUE = ("true", "t", "1", "yes", "y", "是")
+_FALSE = ("false", "f", "0", "no", "n", "否")
 
 NEEDS = {
     "money": "an amount with at most two decimals and a point, e.g. 1234.50",

@@ -15,9 +15,14 @@ from creditops.settings import get_settings
 KEPT = 35
 
 
+def root() -> Path:
+    """Folder of all sites."""
+    return get_settings().home / "data_docs"
+
+
 def site_folder(book: str, gate: str, as_of: date) -> Path:
     """Folder of one site; ``index.html`` in it is where to start."""
-    return get_settings().home / "data_docs" / book / gate / as_of.isoformat()
+    return root() / book / gate / as_of.isoformat()
 
 
 def add_site(context: Any, book: str, gate: str, as_of: date) -> Path:

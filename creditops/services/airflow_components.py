@@ -69,6 +69,7 @@ def environment(port: int) -> dict[str, str]:
         "CORE__PARALLELISM": "4",
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": "4",
         "CORE__DAGS_FOLDER": os.environ.get("AIRFLOW__CORE__DAGS_FOLDER") or str(PROJECT_ROOT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "dags" / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         # An event for a paused DAG is lost for good, so a new DAG must not start paused.
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

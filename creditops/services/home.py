@@ -13,7 +13,7 @@ from pathlib import Path
 from creditops.errors import CreditOpsError, UsageError
 from creditops.settings import get_settings
 
-PRIVATE_FOLDERS = ("airflow", "landing", "logs", "mlflow", "reports", "supervisor")
+PRIVATE_FOLDERS = ("airflow", "data_docs", "fetching", "landing", "logs", "mlflow", "reports", "supervisor")
 # Longest path that fits in sockaddr_un everywhere, less the suffix supervisor adds while it binds.
 _SOCKET_PATH = 90
 # Characters that supervisor's configuration format gives a meaning of their own.

@@ -71,6 +71,7 @@ class Column(BaseModel):
     special_values: values that are states, not quantities (characteristics only).
     direction: how the default rate moves as the value rises (characteristics only).
     protected: an attribute that decisions may not rest on (fairness checks only).
+    percent: the file writes per cent (``7.25`` or ``7.25%``); raw holds the share (``0.0725``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +93,7 @@ class Column(BaseModel):
     special_values: dict[str, Text] = {}
     direction: Literal["none", "ascending", "descending"] | None = None
     protected: bool = False
+    percent: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -134,6 +136,8 @@ class Column(BaseModel):
                 raise ValueError(f"`pattern` is no regular expression: {error}") from error
         if self.date_format is not None and not temporal:
             raise ValueError(f"`date_format` does not go with type {self.type}")
+        if self.percent and self.type != "rate":
+            raise ValueError(f"`percent` does not go with type {self.type}; use type rate")
         if self.pii == "birth_date" and self.type != "date":
             raise ValueError("`pii: birth_date` needs type date")
         if self.pii not in ("none", "birth_date") and self.type not in ("text", "id"):

@@ -16,13 +16,13 @@ import polars as pl
 
 from creditops.errors import DataRefusedError, UsageError
 from creditops.sources.contract import load_contracts
-from creditops.sources.guess import Guess, guess_column, null_words
+from creditops.sources.guess import Guess, guess_column, is_row_number, null_words, total_rows
 from creditops.sources.model import Domain
 from creditops.sources.sample import Sample, read_sample
 from creditops.sources.terms import DRAFT_EN, DRAFT_ZH, REFERENCES, column_name
 
 _DOMAIN_WORDS: dict[Domain, str] = {
-    "repayment": r"pay|repay|due|collect|instal|还款|催收|应还|扣款",
+    "repayment": r"pay|repay|due|collect|instal|loan|还款|催收|应还|扣款|贷款|借据|台账",
     "bureau": r"bureau|credit_report|tradeline|inquir|征信",
     "financial": r"statement|invoice|financ|tax|财务|报表|发票",
     "reference": r"",
@@ -59,7 +59,7 @@ def draft(path: Path, *, source: str | None = None, domain: Domain | None = None
         raise DataRefusedError(
             f"{path.name}: has no rows below its header", hint="draft from a file with rows"
         )
-    return _write(path, name, domain or _domain(name), sample)
+    return _write(path, name, domain or _domain(f"{name} {path.name}"), sample)
 
 
 def _source_name(path: Path) -> str:
@@ -91,6 +91,7 @@ def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> tuple[l
         for at, guess in enumerate(guesses)
         if guess.required and guess.type in rank and guess.pii != "birth_date"
     ]
+    able = [at for at in able if not is_row_number(cells.to_series(at))] or able
     able.sort(key=lambda at: (rank[guesses[at].type], at))
     distinct = cells.unique()
     best: tuple[int, list[int]] = (0, [0])
@@ -104,17 +105,18 @@ def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> tuple[l
 
 
 def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
-    words = null_words(sample.cells)
-    cells = (
-        sample.cells.with_columns(pl.when(~pl.all().is_in(list(words))).then(pl.all()))
-        if words
-        else sample.cells
-    )
+    totals = total_rows(sample.cells)
+    cells = sample.cells.filter(~totals)
+    words = null_words(cells)
+    if words:
+        cells = cells.with_columns(pl.when(~pl.all().is_in(list(words))).then(pl.all()))
     names = _unique([column_name(header, at) for at, header in enumerate(cells.columns)])
     guesses = [
         guess_column(header, name, cells[header]) for header, name in zip(cells.columns, names, strict=True)
     ]
     notes = [(name, note) for name, guess in zip(names, guesses, strict=True) for note in guess.notes]
+    if totals.any():
+        notes.append(("rows", f"{totals.sum()} rows are totals: without a key they go to quarantine"))
     form = dict(sample.form)
     numbers = [guess for guess in guesses if guess.type in ("money", "rate")]
     if any(guess.decimal == "," for guess in numbers):
@@ -146,6 +148,11 @@ def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
     if days:
         lines.append(f"effective: {days[0]}  # the day on which the row is true")
         lines.append(f"available: [{days[0]}]  # the day on which the row could first be known")
+    # Old rows must not look known too early: that is for a person to say.
+    lines.append(
+        "delivery: { mode: incremental, history: false }  # or mode snapshot: every file holds all rows;"
+    )
+    lines.append("#   history: true: rows of the first delivery were known on their `available` day")
     lines += ["freshness_days: 35", "min_rows_per_delivery: 1", "bad_row_limit: 0.01"]
     if pattern := _pattern(path, source):
         lines.append(f"files: [{_quoted(pattern)}]")
@@ -180,6 +187,8 @@ def _column_lines(
         lines.append("    required: true")
     if guess.date_format:
         lines.append(f"    date_format: {_quoted(guess.date_format)}")
+    if guess.percent:
+        lines.append("    percent: true")
     if guess.unit:
         lines.append(f"    unit: {guess.unit}")
     if guess.values:

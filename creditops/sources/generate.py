@@ -7,15 +7,23 @@ A test says when one is out of date; ``creditops sources generate`` writes them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
+from creditops.errors import UsageError
 from creditops.publish.tables import load_tables
 from creditops.settings import PROJECT_ROOT
 from creditops.sources.column import Column
-from creditops.sources.contract import SOURCES_FOLDER, Contract, contract_file, load_contracts
+from creditops.sources.contract import (
+    SOURCES_FOLDER,
+    Contract,
+    contract_file,
+    load_book_contracts,
+    load_contracts,
+    user_folders,
+)
 
 DBT_SOURCES = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
 DICTIONARY = PROJECT_ROOT / "docs" / "data-dictionary.md"
@@ -41,32 +49,54 @@ def generate() -> dict[Path, str]:
     return {DBT_SOURCES: dbt_sources(), DICTIONARY: dictionary(), DAG_SOURCES: dag_sources()}
 
 
-def stale() -> list[Path]:
-    """Generated files that are missing or out of date."""
+def stale(files: Mapping[Path, str] | None = None) -> list[Path]:
+    """Generated files, default the platform's, that are missing or out of date."""
+    wanted = generate() if files is None else files
     return [
         path
-        for path, text in generate().items()
+        for path, text in wanted.items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
 
 
-def write() -> list[Path]:
-    """Write the generated files; the ones that changed."""
-    changed = stale()
-    for path, text in generate().items():
-        if path in changed:
-            path.write_text(text, encoding="utf-8")
-    return changed
+def write(files: Mapping[Path, str]) -> None:
+    """Write generated files."""
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
-def dbt_sources() -> str:
-    """``sources.yml`` of the staging models: every raw table of the platform's own contracts."""
-    tables = [_dbt_table(contract) for contract in _own_contracts()]
+def generate_own(folder: Path) -> dict[Path, str]:
+    """The same for a user's own contracts: dbt's sources and dictionary pages, to lie in ``folder``.
+
+    Raises
+    ------
+    UsageError: there are no contracts of one's own.
+    """
+    extended = [each for each in load_book_contracts() if _is_users(each)]
+    own = [each for each in load_contracts().values() if _is_users(each)] + extended
+    if not own:
+        raise UsageError(
+            "there are no contracts of your own",
+            hint=f"draft one with `creditops sources new`; they are looked for in {user_folders()[0]}",
+        )
+    page = ["# Own sources / 自有来源", "", "Written by `creditops sources generate --own`; do not edit."]
+    for contract in own:
+        page += ["", *_source_section(contract)]
+    return {
+        folder / "sources.yml": dbt_sources(own, name="own"),
+        folder / "data-dictionary.md": "\n".join(page) + "\n",
+    }
+
+
+def dbt_sources(contracts: Sequence[Contract] | None = None, *, name: str = "raw") -> str:
+    """dbt's ``sources.yml`` of raw tables; default those of the platform's own contracts."""
+    tables = [_dbt_table(contract) for contract in (_own_contracts() if contracts is None else contracts)]
     document = {
         "version": 2,
         "sources": [
             {
-                "name": "raw",
+                "name": name,
                 "schema": "raw",
                 "description": "Rows as delivered, typed by their contracts, append-only and bitemporal.",
                 "config": {"meta": {"zh": "按来源契约定型的原始数据，只追加，双时态。"}},
@@ -74,8 +104,9 @@ def dbt_sources() -> str:
             }
         ],
     }
+    origin = "creditops/sources" if contracts is None else "your own contracts"
     text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=110)
-    return f"# Written by `creditops sources generate` from creditops/sources; do not edit.\n{text}"
+    return f"# Written by `creditops sources generate` from {origin}; do not edit.\n{text}"
 
 
 def dag_sources() -> str:
@@ -127,6 +158,15 @@ def dictionary() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _is_users(contract: Contract) -> bool:
+    """Whether a contract, or a book's columns, are defined in a folder of the user's."""
+    if contract.book is None:
+        return contract_file(contract.source).parent != SOURCES_FOLDER
+    return any(
+        (folder / "books" / contract.book / f"{contract.source}.yml").is_file() for folder in user_folders()
+    )
+
+
 def _own_contracts() -> list[Contract]:
     """The platform's contracts, without what a user's home adds."""
     return [each for name, each in load_contracts().items() if contract_file(name).parent == SOURCES_FOLDER]
@@ -153,7 +193,7 @@ def _dbt_table(contract: Contract) -> dict[str, object]:
 
 
 def _source_section(contract: Contract) -> Iterator[str]:
-    yield f"### `{contract.source}`"
+    yield f"### `{contract.table}`"
     yield ""
     yield f"{contract.description.en} {contract.description.zh}"
     yield ""

@@ -15,7 +15,8 @@ _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%d.%m.%Y", "%d
 _COMPACT = "%Y%m%d"
 _CLOCKS = (" %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f")
 _ISO_TS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?$"
-_BOOLS = {"true", "false", "t", "f", "yes", "no", "y", "n"}
+_BOOLS = {"true", "false", "t", "f", "yes", "no", "y", "n", "是", "否"}
+_TOTALS = ("合计", "总计", "小计", "共计", "total", "sum", "grand total")
 _INTEGER = r"^[+-]?\d{1,18}$"
 _PHONE = r"^(\+?86)?1[3-9]\d{9}$"
 _NATIONAL_ID = r"^\d{17}[\dXx]$"
@@ -37,6 +38,7 @@ class Guess:
     date_format: str | None = None
     decimal: str = "."
     thousands: str | None = None
+    percent: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -44,6 +46,17 @@ def null_words(cells: pl.DataFrame) -> tuple[str, ...]:
     """The words of the sample that stand for no value."""
     present = {word for name in cells.columns for word in cells[name].unique() if word in NULL_WORDS}
     return tuple(word for word in NULL_WORDS if word in present)
+
+
+def total_rows(cells: pl.DataFrame) -> pl.Series:
+    """Which rows sum up others: their first filled cell is a word for a total."""
+    first = cells.select(pl.coalesce(pl.all()).str.strip_chars(" :：").str.to_lowercase()).to_series()
+    return first.is_in(list(_TOTALS)).fill_null(False)
+
+
+def is_row_number(cells: pl.Series) -> bool:
+    """Whether the cells only count the rows, which tells nothing of the fact in them."""
+    return cells.equals(pl.Series(cells.name, [str(n) for n in range(1, len(cells) + 1)]))
 
 
 def guess_column(header: str, name: str, cells: pl.Series) -> Guess:
@@ -66,7 +79,7 @@ def guess_column(header: str, name: str, cells: pl.Series) -> Guess:
         guess.type = "bool"
         return guess
     leading_zero = filled.str.contains(r"^0\d").any()
-    if hint != "id" and not leading_zero and _number(guess, filled, hint):
+    if hint != "id" and not leading_zero and _number(guess, filled, hint, header):
         return guess
     longest = int(filled.str.len_chars().max())  # type: ignore[arg-type]
     distinct = filled.n_unique()
@@ -126,8 +139,10 @@ def _parses(sample: pl.Series, pattern: str) -> bool:
     return days.null_count() == 0 and bool(days.dt.year().is_between(1900, 2100).all())
 
 
-def _number(guess: Guess, filled: pl.Series, hint: str | None) -> bool:
-    text = filled
+def _number(guess: Guess, filled: pl.Series, hint: str | None, header: str) -> bool:
+    signed = filled.str.ends_with("%").all()
+    guess.percent = signed or (hint == "rate" and bool(re.search(r"[%％]|percent|pct|百分", header.lower())))
+    filled = text = filled.str.strip_suffix("%").str.strip_chars() if signed else filled
     if _grouped(filled, ",", "."):
         guess.thousands, text = ",", filled.str.replace_all(",", "", literal=True)
     elif _grouped(filled, ".", ","):
@@ -136,10 +151,14 @@ def _number(guess: Guess, filled: pl.Series, hint: str | None) -> bool:
     elif filled.str.contains(r"^[+-]?\d+(,\d+)?$").all() and filled.str.contains(",", literal=True).any():
         guess.decimal, text = ",", filled.str.replace(",", ".", literal=True)
     if not text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$").all():
+        guess.percent = False
         return False
     whole = bool(text.str.contains(_INTEGER).all())
     two = bool(text.str.contains(r"^[+-]?\d{1,16}(\.\d{1,2}0*)?$").all())
-    if two and (hint == "money" or guess.thousands or (not whole and hint != "rate")):
+    if guess.percent:
+        guess.type, guess.unit = "rate", "decimal"
+        guess.notes.append("per cent in the file, a share in raw")
+    elif two and (hint == "money" or guess.thousands or (not whole and hint != "rate")):
         guess.type, guess.unit = "money", "currency"
     elif whole:
         biggest = int(text.cast(pl.Int64).abs().max())  # type: ignore[arg-type]

@@ -13,8 +13,8 @@ import polars as pl
 from creditops.errors import DataRefusedError
 from creditops.ingest import tabular
 from creditops.ingest.dialect import DELIMITERS, find_encoding, header_cells, read_head
+from creditops.ingest.file_kinds import kind_of
 from creditops.ingest.packed import inner_name
-from creditops.ingest.reader import kind_of
 from creditops.sources.model import FileFormat
 
 SAMPLE_ROWS = 20_000
@@ -40,7 +40,7 @@ def read_sample(path: Path) -> Sample:
     if kind == "excel":
         header, _, frame = tabular.read_workbook(path, path.name, FileFormat())
         rows = [header, *([str(cell or "") for cell in row] for row in frame.head(SAMPLE_ROWS).rows())]
-        skip = _header_at([[cell for cell in row if cell] for row in rows])
+        skip = _header_at(rows)
         cells = _frame(rows[skip], [row[: len(rows[skip])] for row in rows[skip + 1 :]])
         trimmed = cells.select(pl.all().str.strip_suffix(" 00:00:00"))
         return Sample(trimmed, {"skip_lines": skip} if skip else {})
@@ -59,20 +59,20 @@ def read_sample(path: Path) -> Sample:
 
 def _text_sample(path: Path, encoding: str) -> Sample:
     head = read_head(path, path.name, encoding, 0)
-    lines = [line for line in head.splitlines() if line.strip()][:200]
-    if not lines:
+    lines = head.splitlines()[:200]
+    if not any(line.strip() for line in lines):
         raise DataRefusedError(f"{path.name}: the file is empty", hint="draft from a file with rows")
 
-    def widths(delimiter: str) -> list[int]:
-        return [len(header_cells(line, delimiter, '"')) for line in lines]
+    def cells_by(delimiter: str) -> list[list[str]]:
+        return [header_cells(line, delimiter, '"') if line.strip() else [] for line in lines]
 
     def evenness(delimiter: str) -> tuple[int, int]:
-        found = widths(delimiter)
+        found = [len(cells) for cells in cells_by(delimiter) if cells]
         common = max(set(found), key=found.count)
         return (found.count(common) if common > 1 else 0, common)
 
     delimiter = max(DELIMITERS, key=evenness)
-    skip = _header_at([header_cells(line, delimiter, '"') for line in lines])
+    skip = _header_at(cells_by(delimiter))
     # The sample ends within the bytes of the head, so its last line may be cut: it is left out.
     body = "".join(head.splitlines(keepends=True)[skip:])
     whole = body if len(head) < 1 << 19 else body[: body.rfind("\n") + 1]
@@ -88,12 +88,21 @@ def _text_sample(path: Path, encoding: str) -> Sample:
 
 
 def _header_at(rows: list[list[str]]) -> int:
-    """The first of the leading rows that is as wide as most rows are: titles above it are narrower."""
-    widths = [len(row) for row in rows]
+    """The first of the leading rows that is as wide as most rows are and more than half filled: titles
+    above it are narrower, or padded with empty cells.
+    """
+    widths = [len(row) for row in rows if row]
     if not widths:
         return 0
     common = max(set(widths), key=lambda width: (widths.count(width), width))
-    return next((at for at, width in enumerate(widths[:_LOOK_FOR_HEADER]) if width >= common), 0)
+    return next(
+        (
+            at
+            for at, row in enumerate(rows[:_LOOK_FOR_HEADER])
+            if len(row) >= common and sum(bool(cell.strip()) for cell in row) > common / 2
+        ),
+        0,
+    )
 
 
 def _frame(header: list[str], rows: list[list[str]]) -> pl.DataFrame:

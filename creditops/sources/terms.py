@@ -35,7 +35,7 @@ _CHINESE = {
     "address": "地址",
     "birth_date": "出生日期",
     "account_no": "银行卡号 银行账号",
-    "disbursed_on": "放款日",
+    "disbursed_on": "放款日 发放日期",
     "value_date": "起息日",
     "opened_on": "开户日",
     "due_date": "到期日",
@@ -63,6 +63,9 @@ _CHINESE = {
     "dpd": "逾期天数",
     "days": "天数",
     "times": "次数",
+    "overdue": "逾期",
+    "extended": "展期",
+    "revolving": "循环",
     "quantity": "数量",
     "status": "状态",
     "kind": "类型 种类",
@@ -73,6 +76,9 @@ _CHINESE = {
     "sex": "性别",
     "note": "备注 说明",
     "reason": "原因",
+    "class5": "五级分类",
+    "guarantee": "担保方式 担保类型",
+    "credit_code": "统一社会信用代码",
     "grade": "等级 评级",
     "id": "编号",
     "row_no": "序号",
@@ -124,6 +130,8 @@ def column_name(header: str, position: int) -> str:
     exact = CHINESE_NAMES.get(text)
     if exact:
         return exact
+    if text.startswith("是否") and (flag := CHINESE_NAMES.get(text.removeprefix("是否"))):
+        return f"is_{flag}"
     slug = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()).strip("_")
     if not slug or not slug[0].isalpha():
         known = next(

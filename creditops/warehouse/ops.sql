@@ -22,6 +22,9 @@ create table if not exists ops.load_ledger (
 );
 create index if not exists load_ledger_file on ops.load_ledger (book, source, sha256);
 alter table ops.load_ledger add column if not exists rows_deleted bigint not null default 0;
+-- First and last day of the good rows' effective column.
+alter table ops.load_ledger add column if not exists covers_from date;
+alter table ops.load_ledger add column if not exists covers_to date;
 
 create table if not exists ops.load_warning (
     batch_id bigint not null references ops.load_ledger,
@@ -216,3 +219,17 @@ create table if not exists ops.operations_warning (
     message text not null
 );
 create index if not exists operations_warning_at on ops.operations_warning (at);
+
+-- What people were, or are to be, alerted to; once per subject.
+create table if not exists ops.alert (
+    alert_id bigint generated always as identity primary key,
+    at timestamptz not null default clock_timestamp(),
+    book text not null,
+    as_of_date date not null,
+    kind text not null check (kind in ('overdue_source', 'failed_step')),
+    subject text not null,
+    message text not null,
+    sent_at timestamptz,
+    unique (book, kind, subject)
+);
+create index if not exists alert_waiting on ops.alert (alert_id) where sent_at is null;

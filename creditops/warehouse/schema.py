@@ -252,6 +252,7 @@ def _grant(connection: psycopg.Connection) -> None:
             sql.SQL(
                 "grant usage on schema ops to {0};"
                 " grant select, insert on ops.run_log, ops.audit, ops.failure, ops.operations_warning to {0};"
+                " grant select, insert, update on ops.alert to {0};"
                 " grant select, insert, update, delete on ops.gate_result, ops.build_state to {0}"
             ).format(sql.Identifier(role))
         )

@@ -35,6 +35,10 @@ from tests.contract.test_contract_errors import VALID, write
         ("amount", ["1,234.50", "12", "1,000,000.00"], {"type": "money", "thousands": ","}),
         ("betrag", ["1.234,50", "12,00", "0,99"], {"type": "money", "decimal": ",", "thousands": "."}),
         ("quote", ["0.0451", "0.3"], {"type": "rate"}),
+        ("年利率(%)", ["4.55", "7"], {"type": "rate", "percent": True}),
+        ("yield", ["4.55%", "12 %"], {"type": "rate", "percent": True}),
+        ("rate", ["0.0455", "7"], {"type": "rate", "percent": False}),
+        ("是否展期", ["是", "否"], {"type": "bool"}),
         ("dpd_days", ["0", "31", "90"], {"type": "int", "unit": "days"}),
         ("big", ["9000000000", "1"], {"type": "bigint"}),
         ("loan no", ["0007", "0008"], {"type": "id"}),
@@ -108,6 +112,28 @@ def test_a_draft_loads_its_own_sample_in_every_format(home: Path, tmp_path: Path
     results = [validate(batch, contract) for batch in read_batches(open_source_file(path, contract))]
     assert sum(len(each.good) for each in results) == 120
     assert load_contract("sales") == contract
+
+
+def test_an_exported_sheet_with_padded_titles_row_numbers_and_a_total(home: Path, tmp_path: Path) -> None:
+    """As office programs write it: titles padded to the width of the table, a blank line, a total."""
+    rows = [f"{n};XW{n:05d};{n},250.{n % 100:02d};{n % 9}.5;{'是' if n % 2 else '否'}" for n in range(1, 201)]
+    lines = ["小微贷款台账;;;;", "单位：元;;;;", "", "序号;合同号;合同金额（元）;年利率(%);是否展期", *rows]
+    path = tmp_path / "small_loans_20260630.csv"
+    path.write_text("\r\n".join([*lines, "合计;;9,999,999.99;;"]) + "\r\n", encoding="gb18030")
+    made = draft(path)
+    assert ("rows", "1 rows are totals: without a key they go to quarantine") in made.notes
+    target = home / "contracts" / "small_loans.yml"
+    target.parent.mkdir()
+    target.write_text(made.text, encoding="utf-8")
+    contract = read_contract(target)
+    assert contract.key == ("contract_no",), "a running number says nothing of the loan"
+    assert (contract.format.skip_lines, contract.format.thousands) == (3, ",")
+    assert contract.delivery.history is False, "old rows must not look known too early"
+    (checked,) = [validate(each, contract) for each in read_batches(open_source_file(path, contract))]
+    assert checked.good.select("contract_no", "amount", "annual_rate", "is_extended").rows()[1] == (
+        "XW00002", 225_002, 0.025, False
+    )  # fmt: skip
+    assert [row.line for row in checked.bad] == [205]
 
 
 def test_a_file_that_cannot_be_drafted_says_why(home: Path, tmp_path: Path) -> None:

@@ -214,6 +214,22 @@ def test_dates_amounts_and_nulls_as_the_contract_says_they_are_written(tmp_path:
     assert_same(write(tmp_path / "repairs.csv", text.encode()), contract.model_copy(update={"columns": at}))
 
 
+def test_per_cent_becomes_a_share_and_counts_may_be_grouped(tmp_path: Path) -> None:
+    document = {
+        **CONTRACT.model_dump(exclude_unset=True), "format": {"thousands": ","}, "key": ["n"], "checks": [],
+        "relationships": [], "effective": None, "available": (),
+        "columns": [
+            {"name": "n", "type": "int", "required": True, "description": {"en": "N.", "zh": "数。"}},
+            {"name": "rate", "type": "rate", "percent": True, "description": {"en": "R.", "zh": "率。"}},
+        ],
+    }  # fmt: skip
+    path = write(tmp_path / "repairs.csv", b'n,rate\n"1,234",7.25\n5,4.55%\n6,12 %\n"1,23",\n7,seven\n')
+    contract = type(CONTRACT).model_validate(document)
+    (checked,) = [validate(each, contract) for each in read_batches(open_source_file(path, contract))]
+    assert checked.good.select("n", "rate").rows() == [(1234, 0.0725), (5, 0.0455), (6, 0.12)]
+    assert [row.reasons[0]["value"] for row in checked.bad] == ["1,23", "seven"]
+
+
 def test_a_cell_written_otherwise_than_stated_is_a_fault_and_never_another_amount(tmp_path: Path) -> None:
     path = write(
         tmp_path / "repairs.csv", (",".join(HEADER) + '\nA,,,1.50,,,,\nB,,,"12,34,5",,,,\n').encode()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from creditops.errors import DataRefusedError
 from creditops.ingest.landing import land
@@ -100,6 +101,16 @@ def test_a_newcomers_csv_is_loaded_in_four_commands(own: Path, tmp_path: Path) -
     assert rows[0]["note"] is None
     assert rows[1]["status"] == "结清"
     assert re.fullmatch(r"[0-9a-f]{64}", rows[0]["name"])
+
+    assert run("sources", "generate", "--own").returncode == 0
+    assert run("sources", "generate", "--own", "--check").returncode == 0
+    (source,) = yaml.safe_load((own / "generated" / "sources.yml").read_text(encoding="utf-8"))["sources"]
+    (table,) = source["tables"]
+    assert table["name"] == "loan_tape"
+    assert "principal" in [column["name"] for column in table["columns"]]
+    page = (own / "generated" / "data-dictionary.md").read_text(encoding="utf-8")
+    assert "| `phone`" in page
+    assert "phone: hashed" in page
 
 
 @pytest.mark.usefixtures("own")

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from creditops.runner import DAG_STEPS
+from creditops.chain import STEPS
+from creditops.runner import DAG_STEPS, INGEST
 from creditops.settings import PROJECT_ROOT
 from creditops.sources.contract import load_contracts
 
@@ -40,6 +41,12 @@ print("RESULT" + json.dumps({{
             "doc": dag.doc_md,
             "tasks": {{task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks}},
             "outlets": {{task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks}},
+            "mapped": [task.task_id for task in dag.tasks if task.is_mapped],
+            "links": {{
+                task.task_id: [link.name for link in task.operator_extra_links]
+                for task in dag.tasks if not task.is_mapped
+            }},
+            "rules": {{task.task_id: task.trigger_rule for task in dag.tasks}},
             "retries": [task.retries for task in dag.tasks],
             "timetable": type(dag.timetable).__name__,
             "assets": sorted(names(dag.timetable.asset_condition))
@@ -95,12 +102,39 @@ def test_parsing_imports_nothing_heavy(bag: dict[str, Any]) -> None:
 
 def test_a_run_follows_the_steps_that_the_command_line_runs(bag: dict[str, Any]) -> None:
     for dag_id, steps in DAG_STEPS.items():
+        if dag_id in INGEST:
+            continue  # one step of the command line, three here
         tasks = bag["dags"][dag_id]["tasks"]
         assert sorted(tasks) == sorted(steps)
         for place, task in enumerate(steps):
             assert set(tasks[task]) <= set(steps[place + 1 :])
         for place, task in enumerate(steps[1:], start=1):
             assert any(task in tasks[before] for before in steps[:place])
+
+
+def test_an_ingest_run_maps_over_the_landed_files_and_accounts_for_all(bag: dict[str, Any]) -> None:
+    for dag_id in INGEST:
+        dag = bag["dags"][dag_id]
+        assert set(dag["tasks"]) == {"list_files", "load_files", "account_files"} <= set(STEPS)
+        assert set(dag["tasks"]["list_files"]) == {"load_files"}
+        assert set(dag["tasks"]["load_files"]) == {"account_files"}
+        assert dag["mapped"] == ["load_files"]
+        assert dag["rules"]["account_files"] == "none_failed", "also where nothing was landed"
+        assert dag["outlets"]["account_files"] == [f"creditops_raw_{dag_id.removeprefix('ingest_')}"]
+
+
+def test_the_tasks_of_gates_link_to_their_pages(bag: dict[str, Any]) -> None:
+    linked = {
+        f"{dag_id}.{task}"
+        for dag_id, dag in bag["dags"].items()
+        for task, links in dag["links"].items()
+        if "Data Docs" in links
+    }
+    assert linked == {
+        "build_warehouse.gate_raw",
+        "publish.publish",
+        *(f"{each}.account_files" for each in INGEST),
+    }
 
 
 def test_dags_are_joined_by_assets(bag: dict[str, Any]) -> None:

@@ -142,6 +142,6 @@ def test_every_folder_of_the_home_that_code_uses_can_be_written_or_read(
     definition = services[name]
     mounts = [volume.split(":")[1] for volume in definition["volumes"]]
     mounts += [tmpfs.split(":")[0] for tmpfs in definition["tmpfs"]]
-    # The tracking server alone serves artifacts; the command line starts no Airflow.
-    elsewhere = {"mlflow", *({"airflow"} if name == "creditops" else set())}
+    # The tracking server alone serves artifacts; the command line starts no Airflow, and it alone fetches.
+    elsewhere = {"mlflow", "airflow" if name == "creditops" else "fetching"}
     assert {f"{HOME}/{folder}" for folder in used - elsewhere} <= set(mounts)

@@ -15,6 +15,8 @@ from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
 from creditops.ingest.landing import land
 from creditops.ingest.loader import load_file
+from creditops.ingest.orphans import list_orphans
+from creditops.quality.gate import gate_raw
 from creditops.settings import get_settings
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract, load_contracts
@@ -131,6 +133,13 @@ def test_planted_personal_data_are_nowhere_behind_the_door(
             except DataRefusedError as refused:
                 messages.append(str(refused))
     assert len(messages) == 2 * len(sources())
+    replayed = quarantine.replay(None, book="demo", actor="test")
+    assert (replayed.loaded, replayed.still_bad > 0) == (0, True)
+    assert list_orphans("demo")
+    with pytest.raises(DataRefusedError) as stopped:  # orphans; the pages show the rows
+        gate_raw("demo", DAY)
+    messages.append(str(stopped.value))
+    assert "customers" in (own_home / "data_docs/demo/raw/2026-06-30/index.html").read_text(encoding="utf-8")
     as_delivered = b"".join(path.read_bytes() for path in get_settings().landing.rglob("*.csv"))
     assert all(needle.encode() in as_delivered for needle in ("欧阳植入", "13987654321", "1990-03-07"))
     shown: list[Any] = [quarantine.show(row["quarantine_id"]) for row in quarantine.open_rows("demo")]

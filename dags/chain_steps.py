@@ -1,0 +1,60 @@
+"""The one way a task runs a step of the chain; book and day come from the run's ``partition_key``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from airflow.sdk import Asset, get_current_context, task
+from data_docs import DataDocs
+
+
+def step_task(
+    name: str,
+    outlets: list[Asset] | None = None,
+    *,
+    gate: str | None = None,
+    over: Any = None,
+    arguments: dict[str, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """A task that runs the chain's step ``name`` for the run's partition.
+
+    Refused data fails at once, without a retry; a service that does not answer is retried;
+    nothing to do is a skip. What the step counted is the task's XCom and the extra of its assets' events.
+
+    ``gate``: its Data Docs are linked to. ``over``: lists of files, each the argument ``files`` of a
+    mapped task. ``arguments``: of the step.
+    """
+    takes = {*(arguments or {}), *({"files"} if over is not None else ())}
+
+    @task(task_id=name, outlets=outlets or [], **options)
+    def run(domain: str | None = None, files: Any = None, loads: Any = None) -> Any:
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+        from creditops import chain
+        from creditops.errors import DataRefusedError, UsageError
+
+        context = get_current_context()
+        dag_run = context["dag_run"]
+        os.environ["CREDITOPS_RUN_ID"] = f"{dag_run.dag_id}/{dag_run.run_id}"
+        os.environ["CREDITOPS_ACTOR"] = dag_run.triggering_user_name or "airflow"
+        if files:
+            context["unit"] = ", ".join(file.rsplit("/", 1)[-1] for file in files)[:200]
+        given = {"domain": domain, "files": files, "loads": loads}
+        try:
+            outcome = chain.run_step(name, dag_run.partition_key, **{each: given[each] for each in takes})
+        except chain.NothingToDo as reason:
+            raise AirflowSkipException(str(reason)) from None
+        except (DataRefusedError, UsageError) as error:
+            raise AirflowFailException(str(error)) from None
+        for outlet in outlets or []:
+            context["outlet_events"][outlet].extra = outcome  # row counts, for whoever reads the event
+        return outcome
+
+    if over is not None:
+        return run.override(map_index_template="{{ unit }}").partial(**(arguments or {})).expand(files=over)
+    made = run(**(arguments or {}))
+    if gate is not None:
+        made.operator.operator_extra_links = (DataDocs(gate),)
+    return made
