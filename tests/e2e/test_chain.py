@@ -42,7 +42,7 @@ def test_every_row_of_every_file_is_accounted_for(
     published: str, simulated: Path, creditops: Command
 ) -> None:
     rows = json.loads(creditops("ledger", "--book", BOOK, "--json").stdout)
-    read = {row["source"]: row["rows_read"] for row in rows if row["status"] == "loaded"}
+    read = {Path(row["file"]).stem: row["rows_read"] for row in rows if row["status"] == "loaded"}
     in_files = {path.stem: len(pl.read_csv(path, infer_schema=False)) for path in simulated.glob("*.csv")}
     assert read == in_files
     for row in rows:

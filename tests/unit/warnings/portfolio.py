@@ -47,6 +47,7 @@ create table if not exists features.label_default (
 create table if not exists marts.fct_sme_counterparty_month (
     book text, customer_id text, direction text, counterparty_id text, month_end date, invoices int,
     void_invoices int, red_invoices int, amount numeric(18, 2));
+create table if not exists features.feat_sme_invoice (book text, customer_id text, observation_date date);
 create table if not exists marts.fct_trade_month (
     book text, customer_id text, month_end date, invoices_due_3m int, disputed_3m int,
     amount_due_3m numeric(18, 2), dbt_days_3m double precision);
@@ -118,6 +119,10 @@ class Portfolio:
                "red_invoices": 0, "amount": amount, "customer_id": customer,
                "month_end": month_end(JUNE, months_before=months_before)}  # fmt: skip
         self._insert("marts.fct_sme_counterparty_month", row)
+
+    def firm(self, customer: str, *, day: date = JUNE) -> None:
+        """A firm whose invoices are looked at on ``day``, whether or not it issued any that month."""
+        self._insert("features.feat_sme_invoice", {"customer_id": customer, "observation_date": day})
 
     def trade(self, customer: str, months_before: int = 0, **values: Any) -> None:
         row = {"invoices_due_3m": 10, "disputed_3m": 0, "amount_due_3m": 1000, "dbt_days_3m": 5, **values}

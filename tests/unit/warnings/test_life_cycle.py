@@ -275,6 +275,20 @@ def test_a_missing_build_is_refused_instead_of_clearing_every_warning(portfolio:
     assert state() == before
 
 
+def test_a_month_without_invoices_is_not_taken_for_a_missing_build(portfolio: Portfolio) -> None:
+    july = date(2026, 7, 31)
+    portfolio.sales("c1", 0, 1000, invoices=20, void=8)
+    for day in (JUNE, july):
+        portfolio.firm("c1", day=day)
+    rules = {"sme_void_rate", "sme_buyer_concentration"}
+    evaluate(BOOK, JUNE)
+    assert {warning.rule_id for warning in list_warnings(BOOK)} == rules
+    evaluate(BOOK, july)
+    assert {warning.rule_id for warning in list_warnings(BOOK)} == rules
+    with pytest.raises(DataRefusedError, match="feat_sme_invoice has no row"):
+        evaluate(BOOK, date(2026, 8, 31))
+
+
 def test_rules_whose_tables_are_missing_are_skipped_and_their_warnings_wait(portfolio: Portfolio) -> None:
     portfolio.bureau("c1", public_records=1)
     late(portfolio, dpd=40)
@@ -306,3 +320,42 @@ def test_another_book_s_warnings_stay_as_they_are(portfolio: Portfolio) -> None:
     evaluate(BOOK, after(2))
     assert list_warnings(BOOK) == []
     assert [w.severity for w in list_warnings("other")] == ["red"]
+
+
+def test_a_warning_that_nobody_acknowledges_in_time_is_escalated_once(portfolio: Portfolio) -> None:
+    late(portfolio, dpd=70)
+    evaluate(BOOK, JUNE)
+    evaluate(BOOK, after(6))
+    assert list_warnings(BOOK)[0].escalated_on is None
+    for day in (7, 7, 9):
+        evaluate(BOOK, after(day))
+    [warning] = list_warnings(BOOK)
+    assert warning.escalated_on == after(7)
+    assert events(warning.warning_id) == ["raised", "escalated"]
+    assert events_of(BOOK, warning.warning_id)[1]["reason"] == "nobody acknowledged it in 7 days"
+
+
+def test_an_acknowledged_warning_is_not_escalated(portfolio: Portfolio) -> None:
+    late(portfolio, dpd=40)
+    evaluate(BOOK, JUNE)
+    [warning] = list_warnings(BOOK)
+    acknowledge(BOOK, warning.warning_id, actor="Credit Officer")
+    evaluate(BOOK, after(20))
+    assert list_warnings(BOOK)[0].escalated_on is None
+    assert events(warning.warning_id) == ["raised", "acknowledged"]
+
+
+def test_a_yellow_warning_is_waited_for_longer_than_a_red_one(portfolio: Portfolio) -> None:
+    late(portfolio, dpd=10)
+    evaluate(BOOK, JUNE)
+    evaluate(BOOK, after(29))
+    assert list_warnings(BOOK)[0].escalated_on is None
+    late(portfolio, dpd=70)
+    evaluate(BOOK, after(30))
+    [warning] = list_warnings(BOOK)
+    assert (warning.severity, warning.escalated_on) == ("red", after(30))
+
+
+def test_an_unknown_status_is_refused() -> None:
+    with pytest.raises(UsageError, match="no warning has status 'closed'"):
+        list_warnings(BOOK, status="closed")
