@@ -1,12 +1,14 @@
-"""Housekeeping: old publications go, tables are vacuumed and their statistics kept fresh."""
+"""Housekeeping: old publications go, tables are vacuumed, sources that stay away are noticed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from psycopg import sql
 
 from creditops.build import drop_build, write_docs
+from creditops.ingest import freshness
 from creditops.past_day import PREFIX
 from creditops.publish.tables import load_tables
 from creditops.settings import get_settings
@@ -19,11 +21,14 @@ _KEEPERS = (("loader", ("raw",)), ("builder", ("intermediate", "marts", "feature
 
 @dataclass(frozen=True)
 class Maintenance:
-    """What was done: publications removed with their rows, tables vacuumed, builds of past days dropped."""
+    """What was done: publications removed with their rows, tables vacuumed, builds of past days dropped;
+    and how many sources are overdue today.
+    """
 
     publications_removed: int
     tables_vacuumed: int
     past_days_dropped: int = 0
+    sources_overdue: int = 0
 
 
 def maintain() -> Maintenance:
@@ -39,7 +44,9 @@ def maintain() -> Maintenance:
         running.rows = dropped = _drop_past_days()
     with step("maintain.docs", role="publisher"):
         write_docs()
-    return Maintenance(removed, vacuumed, dropped)
+    with step("maintain.freshness", role="loader") as running:
+        running.rows = overdue = freshness.watch(datetime.now(UTC))
+    return Maintenance(removed, vacuumed, dropped, overdue)
 
 
 def _drop_past_days() -> int:

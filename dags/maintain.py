@@ -15,7 +15,7 @@ from chain_assets import DEFAULT_ARGS
     tags=["creditops", "operations"],
     doc_md="""
 **What** removes publications past their retention (never the current one, never the last of a month), then
-vacuums and analyses the warehouse.
+vacuums and analyses the warehouse; alerts to sources that are overdue today.
 **When** every night at 02:30 UTC. **From** `ops.publication_history`. **To** `published`, planner statistics.
 **On failure** nothing is half done; the next night does it. Run it from the grid at any time.
 """,

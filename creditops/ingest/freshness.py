@@ -9,12 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import get_args
 
 from creditops.alerts import Alert, raise_alerts
+from creditops.books import zone
 from creditops.sources.contract import Domain, load_contracts
 from creditops.warehouse.connection import connect
 
+AT_REST_DAYS = 366
+"""A book to which nothing has been delivered for so long is history, and nothing is expected of it."""
 _log = logging.getLogger(__name__)
 
 
@@ -91,3 +95,24 @@ def alert_to_overdue(book: str, as_of: date, ages: Iterable[Freshness]) -> int:
         for each in stale.values()
     ]
     return raise_alerts(book, as_of, alerts, role="loader")
+
+
+def watch(now: datetime) -> int:
+    """Check every book that is still fed, as of today, and alert; returns how many sources are overdue.
+
+    An ingest run looks at its own day only: where none is started any more, this notices it.
+    """
+    with connect("loader") as connection:
+        books = connection.execute(
+            "select book, max(delivery_date) from ops.load_ledger where status in ('loaded', 'repeat')"
+            " group by book order by book"
+        ).fetchall()
+    overdue = 0
+    for book, newest in books:
+        today = now.astimezone(zone(book)).date()
+        if (today - newest).days > AT_REST_DAYS:
+            continue
+        ages = [age for domain in get_args(Domain) for age in check_freshness(book, today, domain)]
+        alert_to_overdue(book, today, ages)
+        overdue += sum(age.stale for age in ages)
+    return overdue

@@ -32,9 +32,13 @@ def names(condition):
     return [condition.name]
 
 bag = DagBag({dags!r})
+before_plugins = set(sys.modules)
+sys.path.insert(0, {dags!r} + "/plugins")
+import data_docs_server
 print("RESULT" + json.dumps({{
     "errors": bag.import_errors,
     "seconds": {{each.file: each.duration.total_seconds() for each in bag.dagbag_stats}},
+    "plugins": sorted(set(sys.modules) - before_plugins),
     "imported": sorted({{name.split(".")[0] for name in set(sys.modules) - heavy_before}}),
     "dags": {{
         dag.dag_id: {{
@@ -98,6 +102,12 @@ def test_every_file_parses_within_a_second(bag: dict[str, Any]) -> None:
 
 def test_parsing_imports_nothing_heavy(bag: dict[str, Any]) -> None:
     assert not set(HEAVY) & set(bag["imported"])
+
+
+def test_plugins_cost_a_task_nothing(bag: dict[str, Any]) -> None:
+    """Every task loads them; what they serve with comes with the first request."""
+    assert "data_docs_server" in bag["plugins"]
+    assert not [name for name in bag["plugins"] if name.startswith(("fastapi", "creditops", "airflow.api"))]
 
 
 def test_a_run_follows_the_steps_that_the_command_line_runs(bag: dict[str, Any]) -> None:

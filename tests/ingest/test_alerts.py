@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from werkzeug.wrappers import Request, Response
 from creditops import chain
 from creditops.books import Partition
 from creditops.errors import DataRefusedError
+from creditops.ingest.freshness import watch
 from creditops.settings import Settings, get_settings
 from tests.ingest.files import deliver, select
 
@@ -87,6 +88,17 @@ def test_an_overdue_source_is_told_once_per_gap(chat: Chat, book: str, tmp_path:
     assert len(chat.heard) == 1, "a past day is silent about what has come since"
     _ingest(book, date(2027, 4, 30))
     assert "last delivered 2026-11-30" in chat.heard[1]
+
+
+def test_a_source_is_missed_also_where_no_run_is_started(chat: Chat, book: str) -> None:
+    def night(text: str) -> int:
+        return watch(datetime.fromisoformat(text)) and len([each for each in chat.heard if book in each])
+
+    assert night("2026-10-31T02:30:00+08:00") == 1
+    assert night("2026-11-01T02:30:00+08:00") == 1, "told once"
+    chat.heard.clear()
+    assert watch(datetime.fromisoformat("2030-01-01T02:30:00+08:00")) == 0, "a book at rest"
+    assert chat.heard == []
 
 
 def test_what_could_not_be_sent_goes_with_the_next_run(

@@ -136,9 +136,9 @@ def test_planted_personal_data_are_nowhere_behind_the_door(
     replayed = quarantine.replay(None, book="demo", actor="test")
     assert (replayed.loaded, replayed.still_bad > 0) == (0, True)
     assert list_orphans("demo")
-    with pytest.raises(DataRefusedError) as stopped:  # orphans; the pages show the rows
-        gate_raw("demo", DAY)
-    messages.append(str(stopped.value))
+    checks = gate_raw("demo", DAY)
+    assert any(not check.passed for check in checks), "orphans, which the pages show"
+    messages.append(str(checks))
     assert "customers" in (own_home / "data_docs/demo/raw/2026-06-30/index.html").read_text(encoding="utf-8")
     as_delivered = b"".join(path.read_bytes() for path in get_settings().landing.rglob("*.csv"))
     assert all(needle.encode() in as_delivered for needle in ("欧阳植入", "13987654321", "1990-03-07"))
