@@ -170,7 +170,7 @@ def decide(partition: Partition) -> Outcome:
         schemas = past_day.schemas(partition)
         recommended = limits.recommend(partition.book, partition.as_of, schemas=schemas)
         listed = collection.make_worklist(partition.book, partition.as_of, schemas=schemas)
-        replayed = replay(partition.book, partition.as_of)
+        replayed = replay(partition.book, partition.as_of, schemas=schemas)
         step.rows = recommended + listed + replayed
     return {"limits": recommended, "worklist": listed, "decisions": replayed}
 
