@@ -11,7 +11,10 @@ import duckdb
 
 from creditops.warehouse.connection import DATABASE, connect
 
-_SOURCES = ("customers", "products", "facilities", "due_items", "payments", "facility_snapshots", "disputes")
+_SOURCES = (
+    *("customers", "products", "facilities", "due_items", "payments", "facility_snapshots", "disputes"),
+    *("bureau_reports", "bureau_tradelines", "bureau_inquiries", "bureau_public_records"),
+)
 _SCHEMAS = ("raw", "staging", "intermediate", "marts")
 
 

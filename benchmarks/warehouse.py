@@ -41,6 +41,7 @@ MODELS = (
     "int_credit_entry",
     "int_due_item_settlement",
     "int_default_episode",
+    "int_bureau_report",
     "fct_facility_month",
 )
 LAYERS = ("intermediate", "marts")

@@ -2,7 +2,8 @@
 
 Raw rows that arrived since, and days that came, name the changed facilities; with each of them all
 facilities of its customer count as changed, because contagion and customer features look at them
-together. The lists stand in schema ``staging`` until the layer that reads them is built:
+together. A firm's bureau report touches all of its facilities, whose class may follow from it. The
+lists stand in schema ``staging`` until the layer that reads them is built:
 
 - ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day.
 - ``changed_row``: keys of due items and payments that arrived.
@@ -15,6 +16,7 @@ changed, or when an earlier day is asked for.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,6 +29,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from creditops.books import end_of_day
+from creditops.warehouse import definitions
 
 Scope = Literal["book", "changed"]
 
@@ -39,6 +42,8 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
     "disputes": ("dispute_id",),
     "customers": ("customer_id", "effective_date"),
     "products": ("product_id", "effective_date"),
+    "bureau_reports": ("report_id",),
+    "bureau_tradelines": ("report_id", "tradeline_id"),
 }
 _LISTS = ("changed_facility", "changed_row", "changed_panel")
 _LAYERS = ("intermediate", "marts", "features")
@@ -92,6 +97,18 @@ _CHANGED_FACILITIES = (
     union
     select customer_id from raw.customers
     where book = %(book)s and effective_date > %(before)s and effective_date <= %(as_of)s
+    union
+    select customer_id from raw.bureau_reports
+    where book = %(book)s
+        and report_id = any(array(
+            select report_id from new_bureau_reports
+            union
+            select report_id from new_bureau_tradelines
+        ))
+        and customer_id = any(array(
+            select customer_id from intermediate.int_facility
+            where book = %(book)s and customer_type = 'corporate'
+        ))
     """,
     """
     create temporary table changed on commit drop as
@@ -195,9 +212,13 @@ def forget(connection: psycopg.Connection, book: str) -> None:
         )
 
 
-@lru_cache
 def definition(project: Path) -> str:
-    """Fingerprint of every definition of the dbt project."""
+    """Fingerprint of every definition of the dbt project, and of the choices between them."""
+    return f"{_fingerprint(project)} {json.dumps(definitions.variables(), sort_keys=True)}"
+
+
+@lru_cache
+def _fingerprint(project: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted([*project.glob("models/**/*.sql"), *project.glob("macros/**/*.sql")]):
         digest.update(str(path.relative_to(project)).encode())

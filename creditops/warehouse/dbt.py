@@ -13,6 +13,7 @@ import psutil
 
 from creditops.errors import CreditOpsError
 from creditops.settings import PROJECT_ROOT
+from creditops.warehouse import definitions
 from creditops.warehouse.build_scope import Scope
 from creditops.warehouse.connection import address, credentials
 
@@ -41,7 +42,7 @@ class DbtRunner:
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
             *("--target-path", str(state / "target"), "--log-path", str(state / "log")),
         ]
-        self._variables = dict(variables)
+        self._variables = {**definitions.variables(), **variables}
         self._checks = checks
         self._manifest: Any = None
         # Only the schemas depend on a variable when the project is read. To read it with nothing else

@@ -3,7 +3,8 @@ The month-end panel of each scope (DOMAIN 2, 3). A scope is a facility as known 
 a month end uses what is effective on or before it, of all the scope's rows.
 
 Reads the CTEs
-    scopes: scope_key, basis, opened_on, ended_on, last_day, status, principal_cents, credit_limit_cents
+    scopes: scope_key, basis, customer_type, opened_on, ended_on, last_day, status, principal_cents,
+        credit_limit_cents
     due_ladder: scope_key, due_item_id, sequence_no, issued_on, due_date, amount_cents,
         principal_cents, due_through_cents
     credit_entries: scope_key, due_item_id, value_date, cash_cents, applied_cents, pool_cents
@@ -279,6 +280,10 @@ open_states as (
     group by open_items.scope_key, open_items.look_on
 ),
 
+{% if counts_material_only() %}
+{{ material_runs_cte('scopes', 'due_ladder', 'credit_entries', 'disputes', 'snapshots') }},
+
+{% endif %}
 reported as (
     select
         scope_key,
@@ -322,6 +327,10 @@ states as (
             order by running.month_end
             rows unbounded preceding
         ) as last_reported_on,
+        {% if counts_material_only() %}
+        {{ dpd_of_run('material', 'running.month_end') }} as settled_dpd,
+        {{ dpd_of_run('material_undisputed', 'running.month_end') }} as settled_dpd_undisputed,
+        {% else %}
         coalesce(
             case
                 when bounds.is_queued
@@ -340,6 +349,7 @@ states as (
             end,
             0
         ) as settled_dpd_undisputed,
+        {% endif %}
         coalesce(
             case
                 when bounds.is_queued then open_states.overdue_cents
@@ -365,6 +375,16 @@ states as (
         on
             running.scope_key = reported.scope_key
             and running.month_end = reported.month_end
+    {% if counts_material_only() %}
+    {% for name, counts in {'material': 'all', 'material_undisputed': 'undisputed'}.items() %}
+    left join material_runs as {{ name }}
+        on
+            running.scope_key = {{ name }}.scope_key
+            and running.month_end >= {{ name }}.from_on
+            and running.month_end < {{ name }}.until_on
+            and {{ name }}.counts = '{{ counts }}'
+    {% endfor %}
+    {% endif %}
     where running.in_grid > 0
 ),
 

@@ -126,12 +126,30 @@ def days_past_due(account: Account, day: date, *, undisputed: bool = False) -> i
     return (day - min(late)).days if late else 0
 
 
-def overdue_amount(account: Account, day: date) -> int:
+def overdue_amount(account: Account, day: date, *, undisputed: bool = False) -> int:
+    left_out = account.disputed(day) if undisputed else set()
     return sum(
         s.item.amount - s.paid
         for s in item_states(account, day)
-        if not s.is_settled and s.item.due_date < day
+        if not s.is_settled and s.item.due_date < day and s.item.due_item_id not in left_out
     )
+
+
+def material_days(
+    account: Account, last: date, least: int, share: float, *, undisputed: bool = False
+) -> dict[date, int]:
+    """Days past due of each day where only material ones count: days in a row on which what is past due is
+    more than an amount and more than a share of what is owed.
+    """
+    owed = loan_balance if account.product_type.endswith("loan") else trade_balance
+    counted: dict[date, int] = {}
+    days, day = 0, account.opened_on
+    while day <= last:
+        overdue = overdue_amount(account, day, undisputed=undisputed)
+        days = days + 1 if overdue > least and overdue > share * owed(account, day) else 0
+        counted[day] = days
+        day += timedelta(days=1)
+    return counted
 
 
 def settled_on(account: Account, as_of: date) -> dict[str, date | None]:

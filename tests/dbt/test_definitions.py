@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from creditops.build import PROJECT, build, check_definitions
+from creditops.warehouse.definitions import Definitions
 
+SETTINGS_GUIDE = PROJECT.parent / "docs" / "settings.md"
 MODEL_FILES = sorted(PROJECT.glob("models/*/*/*.yml"))
 
 
@@ -41,3 +43,23 @@ def test_every_model_is_described() -> None:
     }
 
     assert described == {path.stem for path in PROJECT.glob("models/**/*.sql")}
+
+
+def test_every_choice_is_a_variable_with_the_same_default_and_is_documented() -> None:
+    """``schedule_tolerance_cents`` is no choice of DOMAIN's but the platform's own rounding."""
+    stated = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    guide = SETTINGS_GUIDE.read_text(encoding="utf-8")
+    for name, chosen in Definitions.model_fields.items():
+        assert stated[name] == chosen.default, name
+        assert f"CREDITOPS_{name.upper()}" in guide or f"_{name.rpartition('_')[2].upper()}`" in guide, name
+    of_a_run = {
+        "book",
+        "as_of",
+        "known_at",
+        "labels_known_at",
+        "time_zone",
+        "schema_prefix",
+        "scope",
+        "layer",
+    }
+    assert set(stated) - of_a_run - {"schedule_tolerance_cents"} == set(Definitions.model_fields)

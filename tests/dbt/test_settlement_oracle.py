@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from creditops.build import build
 from creditops.warehouse import connect
 from tests.dbt import oracle
+from tests.dbt.conftest import LEAST_MATERIAL, MATERIAL_SHARE
 from tests.dbt.random_accounts import FIRST_DAY, PRODUCT_TYPES, random_account, raw_rows
 from tests.dbt.raw_rows import customer, put, put_product
 from tests.dbt.warehouse_rows import month_ends, rows
@@ -23,13 +24,24 @@ BUCKETS = ("M0", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
 ACCOUNTS = 700
 
 
-def deliver(connection: psycopg.Connection, accounts: list[oracle.Account]) -> None:
+def deliver(
+    connection: psycopg.Connection,
+    accounts: list[oracle.Account],
+    customer_types: tuple[str, ...] = ("retail",),
+) -> None:
     """Replace everything that was delivered before by these accounts."""
     for source in ("products", "customers", "facilities", "due_items", "payments", "disputes"):
         connection.execute(f"delete from raw.{source}")  # type: ignore[arg-type]
     for product_type in PRODUCT_TYPES:
         put_product(connection, product_type, product_type)
-    put(connection, "customers", [customer(f"C{account.facility_id}") for account in accounts])
+    put(
+        connection,
+        "customers",
+        [
+            customer(f"C{account.facility_id}", customer_types[number % len(customer_types)])
+            for number, account in enumerate(accounts)
+        ],
+    )
     for source, source_rows in raw_rows(accounts).items():
         put(connection, source, source_rows)
 
@@ -60,6 +72,44 @@ class TestRandomAccounts:
         assert list(panel_differences(opened, as_of)) == []
         assert list(delinquency_differences(opened, as_of)) == []
         assert list(episode_differences(opened, as_of)) == []
+
+
+@pytest.mark.usefixtures("module_warehouse", "only_material_days_count")
+@pytest.mark.parametrize("seed", [3])
+def test_warehouse_and_oracle_agree_where_only_material_days_count(seed: int) -> None:
+    random = Random(seed)
+    accounts = [random_account(random, number) for number in range(300)]
+    as_of = FIRST_DAY + timedelta(days=470)
+    with connect("owner") as connection:
+        deliver(connection, accounts, tuple(LEAST_MATERIAL))
+    build("demo", as_of, layers=("intermediate", "marts"))
+
+    found = {row["facility_id"]: row for row in rows("select * from intermediate.int_facility_delinquency")}
+    panel: dict[str, list[dict[str, Any]]] = {}
+    for row in rows("select * from marts.fct_facility_month"):
+        panel.setdefault(row["facility_id"], []).append(row)
+    begun: dict[str, list[tuple[date, date | None]]] = {}
+    for row in rows("select * from intermediate.int_default_episode order by facility_id, default_on"):
+        begun.setdefault(row["facility_id"], []).append((row["default_on"], row["cured_on"]))
+
+    differing, late = [], 0
+    for number, account in enumerate(accounts):
+        least = list(LEAST_MATERIAL.values())[number % len(LEAST_MATERIAL)]
+        days = oracle.material_days(account, as_of, least, MATERIAL_SHARE)
+        undisputed = oracle.material_days(account, as_of, least, MATERIAL_SHARE, undisputed=True)
+        if found[account.facility_id]["dpd"] != days[as_of]:
+            differing.append((account.facility_id, found[account.facility_id]["dpd"], days[as_of]))
+        for row in panel.get(account.facility_id, []):
+            expected = (days[row["month_end"]], undisputed[row["month_end"]])
+            late += expected[0] > 0
+            if (row["dpd"], row["dpd_undisputed"]) != expected:
+                differing.append((account.facility_id, row["month_end"], row["dpd"], expected))
+        episodes = oracle.default_episodes(undisputed.__getitem__, account.opened_on, as_of)
+        if begun.get(account.facility_id, []) != episodes:
+            differing.append((account.facility_id, begun.get(account.facility_id), episodes))
+    assert differing == []
+    assert late > 300
+    assert len(begun) > 30
 
 
 def settlement_differences(accounts: list[oracle.Account], as_of: date) -> Iterator[tuple[Any, ...]]:

@@ -92,6 +92,7 @@ credit as (
         max(case when not guarantee then worst_12m end) as bureau_worst_12m,
         max(case when not guarantee then worst_24m end) as bureau_worst_24m,
         sum(case when not guarantee then overdue_amount end) as overdue_elsewhere,
+        sum(case when not guarantee then balance end) as debt,
         sum(case when not guarantee and state_now >= 4 then balance end) as balance_past_90,
         min(case when not guarantee then opened_on end) as oldest_opened_on,
         count(case when not guarantee and opened_on > {{ months_after('pulled_on', -6) }} then 1 end) as new_accounts_6m,
@@ -197,7 +198,7 @@ select
     cast(coalesce(records.tax_records, 0) as integer) as tax_records,
     {{ month_index('states.pulled_on') }} - {{ month_index('records.last_recorded_on') }} as months_since_public_record,
     cast(coalesce(credit.overdue_elsewhere, 0) as numeric(18, 2)) as overdue_elsewhere,
-    cast(credit.balance_past_90 / nullif(credit.bureau_exposure, 0) as double precision) as share_past_90
+    cast(coalesce(credit.balance_past_90, 0) / nullif(credit.debt, 0) as double precision) as share_past_90
 from states
 left join credit
     on

@@ -49,6 +49,20 @@ versions as (
     select * from {{ ref('int_facility_version') }}
 ),
 
+{% if counts_material_only() %}
+scopes as (
+    select
+        facility_key,
+        basis,
+        customer_type,
+        principal_cents,
+        {{ as_of() }} as last_day
+    from facilities
+),
+
+{{ material_runs_cte('scopes', 'due_items', 'facility_entries', 'disputes', 'snapshots', 'facility_key') }},
+
+{% else %}
 -- Only facilities with an item more than 90 days late are looked at day by day.
 late_facilities as (
     select distinct facility_key
@@ -210,6 +224,7 @@ queued_spells as (
     where disputes.due_item_id is null
 ),
 
+{% endif %}
 reported_spells as (
     select
         snapshots.facility_key,
@@ -229,6 +244,16 @@ reported_spells as (
 
 -- Spells of days on which a facility is past due or classed as bad, and where in them default begins.
 dirty_spells as (
+    {% if counts_material_only() %}
+    select
+        material_runs.facility_key,
+        material_runs.from_on,
+        material_runs.until_on,
+        {{ default_of_run('material_runs') }} as default_on,
+        'past_due' as reason
+    from material_runs
+    where material_runs.counts = 'undisputed'
+    {% else %}
     select
         facility_key,
         from_on,
@@ -249,6 +274,7 @@ dirty_spells as (
         default_on,
         'past_due'
     from queued_spells
+    {% endif %}
     union all
     select
         facility_key,

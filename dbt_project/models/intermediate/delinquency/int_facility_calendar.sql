@@ -47,7 +47,9 @@ item_days as (
         facility_key,
         min(case when due_date > {{ as_of() }} and (settled_on is null and paid_amount = amount_due or amount_cents <= {{ var('settlement_tolerance_cents') }})
             then due_date end) as settles_on,
+        {% if not counts_material_only() %}
         min(case when settled_on is null and default_on > {{ as_of() }} then default_on end) as default_on,
+        {% endif %}
         min(case when settled_on is null and past_due_on > {{ as_of() }} then past_due_on end) as past_due_on,
         min(case when due_date > {{ as_of() }} then due_date end) as due_on,
         min(case when issued_on > {{ as_of() }} then issued_on end) as issued_on
@@ -88,6 +90,16 @@ curing as (
     where
         facilities.ended_on is null
         and (delinquency.dpd = 0 or facilities.basis = 'trade' or disputed.facility_key is not null)
+    {% if counts_material_only() %}
+    union
+    -- What is undisputed of it may have been material for less long.
+    select
+        disputed.facility_key,
+        {{ days_after(as_of(), 1) }}
+    from disputed
+    inner join delinquency on disputed.facility_key = delinquency.facility_key
+    where delinquency.dpd > 0
+    {% endif %}
 ),
 
 reviewed as (
@@ -100,7 +112,16 @@ reviewed as (
         item_days.past_due_on,
         item_days.due_on,
         item_days.issued_on,
-        least(item_days.settles_on, item_days.default_on, arrivals.comes_on, curing.looked_at_on) as reviewed_on
+        least(
+            item_days.settles_on,
+            {% if counts_material_only() %}
+            case when delinquency.dpd between 1 and 90 then {{ days_after(as_of(), '91 - delinquency.dpd') }} end,
+            {% else %}
+            item_days.default_on,
+            {% endif %}
+            arrivals.comes_on,
+            curing.looked_at_on
+        ) as reviewed_on
     from delinquency
     left join item_days on delinquency.facility_key = item_days.facility_key
     left join arrivals on delinquency.facility_key = arrivals.facility_key

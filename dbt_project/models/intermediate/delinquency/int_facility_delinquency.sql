@@ -38,6 +38,20 @@ snapshots as (
         and {{ in_scope('facility_id', daily=true) }}
 ),
 
+{% if counts_material_only() %}
+scopes as (
+    select
+        facility_key,
+        basis,
+        customer_type,
+        principal_cents,
+        {{ as_of() }} as last_day
+    from facilities
+),
+
+{{ material_runs_cte('scopes', 'due_items', 'credit_entries', none, 'snapshots', 'facility_key') }},
+
+{% endif %}
 open_items as (
     select
         *,
@@ -122,6 +136,11 @@ joined as (
         facilities.*,
         billed.facility_key is not null as has_dues,
         schedules.oldest_due_date,
+        {% if counts_material_only() %}
+        {{ dpd_of_run('material_runs', as_of()) }} as settled_dpd,
+        {% else %}
+        coalesce({{ days_between('schedules.oldest_due_date', as_of()) }}, 0) as settled_dpd,
+        {% endif %}
         schedules.overdue_cents,
         schedules.next_due_date,
         next_dues.next_due_cents,
@@ -158,6 +177,14 @@ joined as (
         on
             facilities.facility_key = snapshots.facility_key
             and snapshots.newest <= 1
+    {% if counts_material_only() %}
+    left join material_runs
+        on
+            facilities.facility_key = material_runs.facility_key
+            and material_runs.from_on <= {{ as_of() }}
+            and material_runs.until_on > {{ as_of() }}
+            and material_runs.counts = 'all'
+    {% endif %}
 )
 
 select
@@ -167,9 +194,8 @@ select
     customer_id,
     case when has_dues or reported_on is null then 'settled' else 'reported' end as method,
     case
-        when not has_dues then coalesce(reported_dpd, 0)
-        when oldest_due_date is null then 0
-        else {{ days_between('oldest_due_date', as_of()) }}
+        when has_dues then settled_dpd
+        else coalesce(reported_dpd, 0)
     end as dpd,
     {{ from_cents("case
         when has_dues then coalesce(overdue_cents, 0)

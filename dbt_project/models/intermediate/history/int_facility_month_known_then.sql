@@ -27,15 +27,23 @@ products as (
     select * from {{ ref('stg_products') }}
 ),
 
+customers as (
+    select *
+    from {{ ref('stg_customers') }}
+    where {{ in_customer_scope('customer_id') }}
+),
+
 {{ facility_state_ctes() }},
 
 scopes as (
     select
         facility_states.*,
+        customers.customer_type,
         products.product_type,
         {{ basis_of('products.product_type') }} as basis
     from facility_states
     left join products on facility_states.product_id = products.product_id
+    left join customers on facility_states.customer_id = customers.customer_id
 ),
 
 -- A schedule without days of issue counts as known since the facility was opened.

@@ -49,6 +49,14 @@ members as (
     group by {{ dimension }}_member
     {{ 'union all' if not loop.last }}
     {% endfor %}
+),
+
+ranked as (
+    select
+        *,
+        sum(exposure) over (partition by dimension) as total,
+        row_number() over (partition by dimension order by exposure desc, member) as rank
+    from members
 )
 
 select
@@ -56,10 +64,10 @@ select
     dimension,
     member,
     cast(exposure as numeric(18, 2)) as exposure,
-    cast(exposure / sum(exposure) over (partition by dimension) as double precision) as share,
-    cast(row_number() over (partition by dimension order by exposure desc, member) as integer) as rank,
+    cast(exposure / total as double precision) as share,
+    cast(rank as integer) as rank,
+    cast(sum(exposure * exposure) over (partition by dimension) / (total * total) as double precision) as hhi,
     cast(
-        sum(exposure * exposure) over (partition by dimension)
-        / (sum(exposure) over (partition by dimension) * sum(exposure) over (partition by dimension)) as double precision
-    ) as hhi
-from members
+        sum(case when rank <= 10 then exposure end) over (partition by dimension) / total as double precision
+    ) as top_10_share
+from ranked

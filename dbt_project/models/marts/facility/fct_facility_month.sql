@@ -25,6 +25,7 @@ scopes as (
     select
         facility_key as scope_key,
         basis,
+        customer_type,
         opened_on,
         ended_on,
         {{ as_of() }} as last_day,
@@ -106,6 +107,16 @@ facility_versions as (
     from {{ ref('int_facility_version') }}
 ),
 
+bureau_reports as (
+    select *
+    from {{ ref('int_bureau_report') }}
+    where
+        book = {{ book() }}
+        and known_until is null
+        and hit
+        and {{ in_customer_scope('customer_id') }}
+),
+
 {{ facility_month_ctes() }},
 
 -- The worse of the class by undisputed days past due and the manual class holds; written off is loss.
@@ -136,8 +147,8 @@ classed as (
             and (episodes.cured_on is null or facility_months.month_end < episodes.cured_on)
 ),
 
--- Corporate contagion: over a tenth of a firm's claims here non-performing makes all of them so.
-contagious as (
+-- Corporate contagion: over a tenth of a firm's claims here non-performing makes all of them so, ...
+contagious_here as (
     select
         customer_id,
         month_end
@@ -149,6 +160,48 @@ contagious as (
     having
         sum(case when class_rank >= 3 then balance_cents else 0 end)
         > {{ var('contagion_share') }} * sum(balance_cents)
+),
+
+-- ... and so does over a fifth of its debt at all lenders past due over 90 days, by the latest report.
+firm_months as (
+    select distinct
+        customer_id,
+        month_end
+    from classed
+    where customer_type = 'corporate'
+),
+
+reported_firms as (
+    select
+        firm_months.customer_id,
+        firm_months.month_end,
+        bureau_reports.share_past_90,
+        row_number() over (
+            partition by firm_months.customer_id, firm_months.month_end
+            order by bureau_reports.pulled_on desc, bureau_reports.report_id desc
+        ) as newest
+    from firm_months
+    inner join bureau_reports
+        on
+            firm_months.customer_id = bureau_reports.customer_id
+            and firm_months.month_end >= bureau_reports.pulled_on
+            and {{ days_between('bureau_reports.pulled_on', 'firm_months.month_end') }}
+            <= {{ var('bureau_report_max_age_days') }}
+),
+
+contagious as (
+    select
+        customer_id,
+        month_end
+    from contagious_here
+    union
+    select
+        customer_id,
+        month_end
+    from reported_firms
+    where
+        newest <= 1
+        and share_past_90 > {{ var('bureau_contagion_share') }}
 ),
 
 final as (
