@@ -31,19 +31,20 @@ def limit(customer_id: str, product_id: str, book: Book = "demo", json_: AsJson 
     console.print(
         f"{customer_id} {product_id}: limit {published['current_limit']}, recommended"
         f" {published['recommended_limit']} (binding: {published['binding_cap']})\n"
-        f"policy {published['policy_version']}, {published['change_reason']}",
+        f"policy {published['policy_version']}, {published['change_reason']}\n"
+        f"terms {published['current_terms']}, recommended {published['recommended_terms']}",
         markup=False,
     )
     table([{"input": name, "value": value} for name, value in printout["inputs"].items()], ("input", "value"))
     for number, step in enumerate(printout["steps"], start=1):
-        console.print(f"{number}. {step}", markup=False)
+        console.print(f"{number}. {step['en']}\n   {step['zh']}", markup=False)
     console.print(f"worked out again: {printout['recomputed']['recommended_limit']}", markup=False)
 
 
 @app.command()
 def decision(application_id: str, book: Book = "demo", json_: AsJson = False) -> None:
     """Why a credit decision agrees with the policy in force, or does not."""
-    from creditops.policy.replay import explain, recompute
+    from creditops.policy.explanation import explain, recompute
 
     printout = explain(book, application_id)
     printout["recomputed"] = recompute(printout)
@@ -53,12 +54,14 @@ def decision(application_id: str, book: Book = "demo", json_: AsJson = False) ->
     published = printout["published"]
     console.print(
         f"{application_id}: {published['decision']}, policy {published['policy_version']} says"
-        f" {published['replayed_decision']} ({published['verdict']})",
+        f" {published['replayed_decision']} ({published['verdict']}); decided by {published['decided_by']},"
+        f" override {published['override']}",
         markup=False,
     )
     table([{"input": name, "value": value} for name, value in printout["inputs"].items()], ("input", "value"))
     table(printout["standards"], ("id", "zh", "en", "decline_when", "declines"))
-    console.print(f"worked out again: {printout['recomputed']['replayed_decision']}", markup=False)
+    again = printout["recomputed"]
+    console.print(f"worked out again: {again['replayed_decision']}, {again['verdict']}", markup=False)
 
 
 @app.command()

@@ -27,18 +27,32 @@ def register(app: typer.Typer) -> None:
 
 @limits_app.command("list")
 def list_(
-    book: Book = "demo", most: int = typer.Option(50, help="Rows shown."), json_: AsJson = False
+    book: Book = "demo",
+    adjustments: Annotated[
+        bool, typer.Option("--adjustments", help="Only rises and longer terms for good customers.")
+    ] = False,
+    most: Annotated[int, typer.Option(help="Rows shown.")] = 50,
+    json_: AsJson = False,
 ) -> None:
     """Recommended changes that wait for a decision, the largest first."""
     from creditops.limits import proposals
 
-    rows = proposals(check_book(book))
+    rows = [row for row in proposals(check_book(book)) if row["adjustment"] or not adjustments]
     if json_:
         as_json(rows)
         return
     table(
         rows[:most],
-        ("customer_id", "product_id", "current_limit", "recommended_limit", "binding_cap", "change_reason"),
+        (
+            "customer_id",
+            "product_id",
+            "current_limit",
+            "recommended_limit",
+            "current_terms",
+            "recommended_terms",
+            "binding_cap",
+            "change_reason",
+        ),
         title=f"{len(rows)} limits of {book} wait for a decision",
     )
 
@@ -87,7 +101,18 @@ def history_(customer_id: str, book: Book = "demo", json_: AsJson = False) -> No
         return
     table(
         rows,
-        ("product_id", "valid_from", "limit_before", "limit_after", "decision", "approver", "reason"),
+        (
+            "product_id",
+            "valid_from",
+            "valid_to",
+            "limit_before",
+            "limit_after",
+            "terms_before",
+            "terms_after",
+            "decision",
+            "approver",
+            "reason",
+        ),
         title=f"limits of {customer_id}",
     )
 

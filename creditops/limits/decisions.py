@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any, Literal
 
+import psycopg
 from psycopg.rows import dict_row
 
 from creditops.errors import DataRefusedError, UsageError
@@ -19,8 +21,10 @@ def proposals(book: str) -> list[dict[str, Any]]:
             connection.cursor(row_factory=dict_row)
             .execute(
                 "select l.as_of_date, l.customer_id, l.product_id, l.current_limit, l.recommended_limit,"
-                " l.binding_cap, l.exposure, l.change_reason from actions.credit_limits l"
-                " where l.book = %(book)s and l.recommended_limit is distinct from l.current_limit"
+                " l.current_terms, l.recommended_terms, l.binding_cap, l.exposure, l.adjustment,"
+                " l.change_reason from actions.credit_limits l"
+                " where l.book = %(book)s and (l.recommended_limit is distinct from l.current_limit"
+                " or l.recommended_terms is distinct from l.current_terms)"
                 " and l.as_of_date ="
                 " (select max(as_of_date) from actions.credit_limits where book = %(book)s)"
                 " and not exists (select 1 from actions.limit_decisions d where d.book = l.book"
@@ -44,16 +48,19 @@ def decide(
     reason: str,
     valid_to: date | None = None,
 ) -> dict[str, Any]:
-    """Approve or reject the newest recommended limit of a customer's product.
+    """Approve or reject the newest recommended limit and terms of a customer's product.
 
-    An approved limit is in force from the day of the recommendation, to ``valid_to`` if given, and is
-    the current limit of the next recommendation.
+    What is approved is in force from the day after the recommendation, to ``valid_to`` if given: it is the
+    current limit, with the current terms, of later days, and the recommendation's own day can be run
+    again without a change.
 
     Raises
     ------
-    UsageError: no reason, or no such recommendation.
-    DataRefusedError: it was decided before.
+    UsageError: no name or reason, a validity that ends before it begins, or no such recommendation.
+    DataRefusedError: it was decided before, or is a rise while a red warning is open.
     """
+    if not actor.strip() or actor.strip().lower() == "system":
+        raise UsageError(f"{actor!r} is nobody's name", hint="say who decides")
     if not reason.strip():
         raise UsageError("a decision on a limit needs a reason", hint="say it with --reason")
     with connect("publisher") as connection:
@@ -68,6 +75,14 @@ def decide(
                 f"book {book} recommends no limit for customer {customer_id} and product {product_id}",
                 hint="see `creditops limits list`",
             )
+        valid_from = row["as_of_date"] + timedelta(days=1)
+        if valid_to is not None and valid_to < valid_from:
+            raise UsageError(
+                f"the limit would hold from {valid_from} to {valid_to}",
+                hint="give a day after the recommendation's",
+            )
+        if decision == "approved":
+            _refuse_a_rise_under_red(cursor, row)
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (f"limits {book}",))
         earlier = cursor.execute(
             "select decision, approver from actions.limit_decisions where book = %s and customer_id = %s"
@@ -82,8 +97,8 @@ def decide(
             )
         decided = cursor.execute(
             "insert into actions.limit_decisions (book, customer_id, product_id, as_of_date, limit_before,"
-            " limit_after, decision, valid_from, valid_to, approver, reason, policy_version)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning *",
+            " limit_after, decision, valid_from, valid_to, approver, reason, policy_version, terms_before,"
+            " terms_after) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning *",
             (
                 book,
                 customer_id,
@@ -92,11 +107,13 @@ def decide(
                 row["current_limit"],
                 row["recommended_limit"] if decision == "approved" else row["current_limit"] or 0,
                 decision,
-                row["as_of_date"],
+                valid_from,
                 valid_to,
-                actor,
-                reason,
+                actor.strip(),
+                reason.strip(),
                 row["policy_version"],
+                row["current_terms"],
+                row["recommended_terms"] if decision == "approved" else row["current_terms"],
             ),
         ).fetchone()
         assert decided is not None
@@ -104,12 +121,12 @@ def decide(
             "insert into ops.audit (actor, action, object, before, after, reason)"
             " values (%s, %s, %s, %s, %s, %s)",
             (
-                actor,
+                actor.strip(),
                 f"limit.{decision}",
                 f"{book}/{customer_id}/{product_id}",
-                json.dumps(row["current_limit"], default=str),
-                json.dumps(decided["limit_after"], default=str),
-                reason,
+                json.dumps({"limit": row["current_limit"], "terms": row["current_terms"]}, default=str),
+                json.dumps({"limit": decided["limit_after"], "terms": decided["terms_after"]}, default=str),
+                reason.strip(),
             ),
         )
     return decided
@@ -121,10 +138,29 @@ def history(book: str, customer_id: str) -> list[dict[str, Any]]:
         return (
             connection.cursor(row_factory=dict_row)
             .execute(
-                "select product_id, as_of_date, limit_before, limit_after, decision, valid_from, valid_to,"
-                " approver, reason, policy_version, decided_at from actions.limit_decisions"
-                " where book = %s and customer_id = %s order by decision_no desc",
+                "select product_id, as_of_date, limit_before, limit_after, terms_before, terms_after,"
+                " decision, valid_from, valid_to, approver, reason, policy_version, decided_at"
+                " from actions.limit_decisions where book = %s and customer_id = %s"
+                " order by decision_no desc",
                 (book, customer_id),
             )
             .fetchall()
+        )
+
+
+def _refuse_a_rise_under_red(cursor: psycopg.Cursor[dict[str, Any]], row: Mapping[str, Any]) -> None:
+    """A red warning may have come up since the day of the recommendation."""
+    rises = row["current_limit"] is not None and row["recommended_limit"] > row["current_limit"]
+    longer = row["current_terms"] is not None and row["recommended_terms"] > row["current_terms"]
+    if not (rises or longer):
+        return
+    open_red = cursor.execute(
+        "select warning_id from actions.early_warnings where book = %s and customer_id = %s"
+        " and severity = 'red' and closed_on is null order by raised_on limit 1",
+        (row["book"], row["customer_id"]),
+    ).fetchone()
+    if open_red is not None:
+        raise DataRefusedError(
+            f"customer {row['customer_id']} has an open red warning, {open_red['warning_id']}: no rise",
+            hint="resolve the warning first, or wait for the next recommendation",
         )

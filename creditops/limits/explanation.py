@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
 from creditops.limits.arithmetic import work_out
-from creditops.policy import load_policies
+from creditops.policy.registry import kept_policy
 from creditops.policy.version import LimitRules
 from creditops.warehouse.connection import connect
 
 
-def explain(book: str, customer_id: str, product_id: str) -> dict[str, Any]:
-    """The printout of a customer's limit in the current publication.
+def explain(
+    book: str, customer_id: str, product_id: str, *, session: psycopg.Connection | None = None
+) -> dict[str, Any]:
+    """The printout of a customer's limit in the current publication; ``session``: a connection to use.
 
     Returns
     -------
-    JSON-ready: ``published`` (the row), ``rules`` (the policy's limit rules), ``steps`` (text).
+    JSON-ready: ``published`` (the row), ``inputs``, ``rules`` (the policy's limit rules, as they decided),
+    ``steps`` (text in zh and en).
 
     Raises
     ------
-    UsageError: there is no such limit, or its policy version is no longer on file.
+    UsageError: there is no such limit.
     """
-    with connect("bi_reader") as connection:
+    with nullcontext(session) if session else connect("publisher") as connection:
         row = (
             connection.cursor(row_factory=dict_row)
             .execute(
@@ -35,41 +41,51 @@ def explain(book: str, customer_id: str, product_id: str) -> dict[str, Any]:
             )
             .fetchone()
         )
-    if row is None:
-        raise UsageError(
-            f"book {book} publishes no limit for customer {customer_id!r} and product {product_id!r}",
-            hint='`creditops query "select customer_id, product_id from publish.credit_limits"` lists them',
-        )
-    policy = next((each for each in load_policies(book) if each.version == row["policy_version"]), None)
-    if policy is None:
-        raise UsageError(f"policy version {row['policy_version']} of book {book} is no longer on file")
+        if row is None:
+            raise UsageError(
+                f"book {book} publishes no limit for customer {customer_id!r} and product {product_id!r}",
+                hint='see `creditops query "select customer_id, product_id from publish.credit_limits"`',
+            )
+        rules = kept_policy(connection, book, row["policy_version"]).limits
     inputs = row.pop("inputs")
-    caps = work_out(inputs, policy.limits, row["exposure"], row["current_limit"])
+    caps = work_out(inputs, rules, row["exposure"], row["current_limit"], row["current_terms"])
     return {
         "published": {name: None if value is None else str(value) for name, value in row.items()},
         "inputs": inputs,
-        "rules": policy.limits.model_dump(mode="json"),
-        "steps": list(caps.steps),
+        "rules": rules.model_dump(mode="json"),
+        "steps": [each.model_dump() for each in caps.steps],
     }
 
 
-def recompute(printout: dict[str, Any]) -> dict[str, str | None]:
-    """Every cap and the recommendation, worked out again from a printout alone."""
+def recompute(printout: Mapping[str, Any]) -> dict[str, str | None]:
+    """Every figure of the row that follows from others, worked out again from a printout alone."""
     published = printout["published"]
-    current = published["current_limit"]
+    exposure, current = Decimal(published["exposure"]), _decimal(published["current_limit"])
+    terms = published["current_terms"]
     caps = work_out(
         printout["inputs"],
         LimitRules.model_validate(printout["rules"]),
-        Decimal(published["exposure"]),
-        None if current is None else Decimal(current),
+        exposure,
+        current,
+        None if terms is None else int(terms),
     )
-    found = {
+    money = {
         "cap_policy": caps.policy,
         "cap_capacity": caps.capacity,
         "cap_concentration": caps.concentration,
         "cap_group": caps.group,
         "recommended_limit": caps.recommended,
+        "excess": max(exposure - current, Decimal(0)) if current is not None else Decimal(0),
     }
     return {
-        name: None if value is None else str(value.quantize(Decimal("0.01"))) for name, value in found.items()
+        **{
+            name: None if value is None else str(value.quantize(Decimal("0.01")))
+            for name, value in money.items()
+        },
+        "binding_cap": caps.binding,
+        "recommended_terms": None if caps.recommended_terms is None else str(caps.recommended_terms),
     }
+
+
+def _decimal(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)

@@ -77,6 +77,34 @@ red_warnings as (
     group by customer_id
 ),
 
+-- Credit sales of an ordinary month, the mean of six, and terms, those of most invoices, in days.
+invoices as (
+    select
+        invoice.customer_id,
+        facility.product_id,
+        round(greatest(sum(invoice.amount_due), 0) / 6, 2) as monthly_sales,
+        mode() within group (order by invoice.due_date - invoice.issued_on) filter (
+            where invoice.amount_due > 0 and invoice.due_date > invoice.issued_on
+        ) as terms
+    from {marts}.fct_receivable as invoice
+    inner join {marts}.dim_facility as facility
+        on facility.book = %(book)s and invoice.facility_id = facility.facility_id
+    where
+        invoice.book = %(book)s
+        and invoice.issued_on <= (select panel_day.month_end from panel_day)
+        and invoice.issued_on > (select panel_day.month_end from panel_day) - interval '6 months'
+    group by invoice.customer_id, facility.product_id
+),
+
+-- Terms of loans: the longest, in months.
+loan_terms as (
+    select panel.customer_id, panel.product_id, max(application.term_months) as terms
+    from panel
+    inner join {marts}.fct_application as application
+        on application.book = %(book)s and panel.facility_id = application.facility_id
+    group by panel.customer_id, panel.product_id
+),
+
 -- Approved suspensions, and what approved reductions take off the customer's limits in all.
 brakes as (
     select customer_id, is_suspended, reduction
@@ -84,7 +112,7 @@ brakes as (
 ),
 
 decided as (
-    select distinct on (customer_id, product_id) customer_id, product_id, limit_after
+    select distinct on (customer_id, product_id) customer_id, product_id, limit_after, terms_after
     from actions.limit_decisions
     where
         book = %(book)s and decision = 'approved'
@@ -119,6 +147,7 @@ inputs as (
         held.exposure,
         held.facility_limit,
         coalesce(decided.limit_after, held.facility_limit) as current_limit,
+        coalesce(decided.terms_after, invoices.terms, loan_terms.terms) as current_terms,
         customer.customer_type,
         customer.group_id,
         customer.monthly_income,
@@ -127,7 +156,7 @@ inputs as (
         behaviour.mob,
         earnings.ebit_yearly,
         earnings.statement_on,
-        coalesce(own.monthly_due, 0) as monthly_sales,
+        coalesce(invoices.monthly_sales, 0) as monthly_sales,
         coalesce(
             sum(own.monthly_due) over (partition by held.customer_id) - coalesce(own.monthly_due, 0), 0
         ) as other_debt_service,
@@ -145,9 +174,21 @@ inputs as (
     left join earnings on held.customer_id = earnings.customer_id
     left join monthly_dues as own
         on held.customer_id = own.customer_id and held.product_id = own.product_id
+    left join invoices
+        on held.customer_id = invoices.customer_id and held.product_id = invoices.product_id
+    left join loan_terms
+        on held.customer_id = loan_terms.customer_id and held.product_id = loan_terms.product_id
     left join red_warnings on held.customer_id = red_warnings.customer_id
     left join brakes on held.customer_id = brakes.customer_id
     left join decided on held.customer_id = decided.customer_id and held.product_id = decided.product_id
+),
+
+agreed as (
+    select
+        inputs.*,
+        round(coalesce(inputs.current_terms / 30.0, (rules.rule ->> 'terms_months')::numeric), 4) as terms_in_months
+    from inputs
+    cross join rules
 ),
 
 capped as (
@@ -158,7 +199,7 @@ capped as (
             case
                 when inputs.product_type = 'trade_credit'
                     then
-                        inputs.monthly_sales * (rules.rule ->> 'terms_months')::numeric
+                        inputs.monthly_sales * inputs.terms_in_months
                         * (rules.rule #>> array['grade_factor', inputs.grade])::numeric
                 when inputs.customer_type = 'corporate'
                     then
@@ -173,7 +214,7 @@ capped as (
         ), 2) as cap_capacity,
         round(book_total.exposure * (rules.rule ->> 'concentration_share')::numeric, 2) as customer_cap,
         (rules.rule ->> 'group_cap')::numeric as group_cap
-    from inputs
+    from agreed as inputs
     cross join rules
     cross join book_total
 ),
@@ -252,6 +293,16 @@ ceilings as (
         and worst_dpd_12m <= (rules.rule #>> '{{rise,max_worst_dpd_12m}}')::int
         and current_limit > 0
         and exposure / current_limit >= (rules.rule #>> '{{rise,min_utilisation}}')::numeric as may_rise,
+        open_red = 0
+        and not is_suspended
+        and reduction = 0
+        and rules.rule #> '{{terms,best_grades}}' ? grade
+        and mob >= (rules.rule #>> '{{terms,min_mob}}')::int
+        and worst_dpd_12m <= (rules.rule #>> '{{terms,max_worst_dpd_12m}}')::int as may_extend,
+        least(
+            current_terms + (rules.rule #>> array['terms', 'max_step', product_type])::int,
+            (rules.rule #>> array['terms', 'most', product_type])::int
+        ) as longer_terms,
         floor(current_limit * (1 + (rules.rule #>> '{{rise,max_step}}')::numeric) / rules.rounding)
         * rules.rounding as step_ceiling
     from grouped
@@ -268,7 +319,10 @@ recommended as (
                 reduced_to,
                 case when may_rise then greatest(step_ceiling, current_limit) else current_limit end
             )
-        end as recommended_limit
+        end as recommended_limit,
+        case
+            when may_extend and longer_terms > current_terms then longer_terms else current_terms
+        end as recommended_terms
     from ceilings
 )
 
@@ -295,10 +349,19 @@ select
     exposure,
     (exposure / nullif(current_limit, 0))::double precision as utilisation,
     greatest(exposure - current_limit, 0) as excess,
+    current_terms,
+    recommended_terms,
+    case
+        when recommended_limit > current_limit and recommended_terms > current_terms
+            then 'limit_rise_and_longer_terms'
+        when recommended_limit > current_limit then 'limit_rise'
+        when recommended_terms > current_terms then 'longer_terms'
+    end as adjustment,
     jsonb_build_object(
         'product_type', product_type, 'customer_type', customer_type, 'grade', grade,
         'is_closed_end', is_closed_end, 'facility_limit', facility_limit, 'monthly_income', monthly_income,
         'other_debt_service', other_debt_service, 'monthly_sales', monthly_sales,
+        'terms_in_months', terms_in_months,
         'ebit_yearly', ebit_yearly, 'statement_on', statement_on, 'customer_cap', customer_cap,
         'customer_sum', customer_sum, 'group_id', group_id, 'group_cap', group_cap, 'group_sum', group_sum,
         'open_red', open_red, 'is_suspended', is_suspended, 'reduction', reduction,

@@ -8,68 +8,27 @@ from datetime import date
 from importlib.resources import files
 
 from creditops.policy import policy_in_force
+from creditops.policy.registry import register
 from creditops.warehouse.connection import connect
 
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
-# What changed since the recommendation before, in words: the figure, what binds, the grade.
-_INSERT = """
-insert into actions.credit_limits (
-    book, as_of_date, customer_id, product_id, policy_version, current_limit, recommended_limit,
-    cap_policy, cap_capacity, cap_group, cap_concentration, binding_cap, exposure, utilisation, excess,
-    change_reason, change_reason_zh, inputs
-)
-with fresh as ({query}),
-
-earlier as (
-    select *
-    from actions.credit_limits
-    where book = %(book)s and as_of_date = (
-        select max(as_of_date) from actions.credit_limits where book = %(book)s and as_of_date < %(as_of)s
-    )
-)
-
-select
-    %(book)s, %(as_of)s, fresh.customer_id, fresh.product_id, %(policy_version)s, fresh.current_limit,
-    fresh.recommended_limit, fresh.cap_policy, fresh.cap_capacity, fresh.cap_group,
-    fresh.cap_concentration, fresh.binding_cap, fresh.exposure, fresh.utilisation, fresh.excess,
-    case
-        when earlier.customer_id is null then 'first recommendation'
-        when earlier.recommended_limit = fresh.recommended_limit then 'unchanged'
-        else format(
-            '%%s from %%s: %%s%%s%%s',
-            case when fresh.recommended_limit > earlier.recommended_limit then 'raised' else 'lowered' end,
-            earlier.recommended_limit, fresh.binding_cap,
-            case when earlier.inputs ->> 'grade' <> fresh.inputs ->> 'grade'
-                then format(', grade %%s to %%s', earlier.inputs ->> 'grade', fresh.inputs ->> 'grade')
-            else '' end,
-            case when earlier.policy_version <> %(policy_version)s
-                then format(', policy %%s to %%s', earlier.policy_version, %(policy_version)s) else '' end
-        )
-    end,
-    case
-        when earlier.customer_id is null then '首次建议'
-        when earlier.recommended_limit = fresh.recommended_limit then '无变化'
-        else format(
-            '由%%s%%s：%%s%%s%%s',
-            earlier.recommended_limit,
-            case when fresh.recommended_limit > earlier.recommended_limit then '上调' else '下调' end,
-            fresh.binding_cap,
-            case when earlier.inputs ->> 'grade' <> fresh.inputs ->> 'grade'
-                then format('，等级%%s变为%%s', earlier.inputs ->> 'grade', fresh.inputs ->> 'grade')
-            else '' end,
-            case when earlier.policy_version <> %(policy_version)s
-                then format('，政策%%s变为%%s', earlier.policy_version, %(policy_version)s) else '' end
-        )
-    end,
-    fresh.inputs
-from fresh
-left join earlier using (customer_id, product_id)
-"""
+BINDING: Mapping[str, Mapping[str, str]] = {
+    "policy": {"zh": "政策上限", "en": "policy cap"},
+    "capacity": {"zh": "还款能力", "en": "capacity"},
+    "concentration": {"zh": "集中度上限", "en": "concentration cap"},
+    "group": {"zh": "集团上限", "en": "group cap"},
+    "red_warning": {"zh": "当前额度，红色预警未关闭", "en": "limit in force, red warning open"},
+    "suspension": {"zh": "已批准暂停授信", "en": "approved suspension"},
+    "reduction": {"zh": "已批准调减额度", "en": "approved reduction"},
+    "no_rise": {"zh": "当前额度，不得上调", "en": "limit in force, no rise"},
+    "rise_step": {"zh": "单次上调上限", "en": "largest rise at once"},
+}
+"""Names of what may bind, for people."""
 
 
 def recommend(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS) -> int:
-    """Recommend a limit for every customer and product held; rows written.
+    """Recommend a limit and terms for every customer and product held; rows written.
 
     The day's rows are replaced. Reads the marts, the day's scores and warnings, approved actions and
     the policy in force on the day.
@@ -77,15 +36,27 @@ def recommend(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEM
     Raises
     ------
     UsageError: no policy of the book is in force on the day.
+    CreditOpsError: the policy's file changed without a new version.
     """
     policy = policy_in_force(book, as_of)
-    query = files("creditops.limits").joinpath("recommend.sql").read_text(encoding="utf-8")
+    query = _sql("keep.sql").replace("{query}", _sql("recommend.sql").format_map(schemas))
     rules = policy.limits.model_dump(mode="json")
     with connect("publisher") as connection:
+        register(connection, book, policy, as_of)
         connection.execute(
             "delete from actions.credit_limits where book = %s and as_of_date = %s", (book, as_of)
         )
         return connection.execute(
-            _INSERT.replace("{query}", query.format_map(schemas)),  # type: ignore[arg-type]
-            {"book": book, "as_of": as_of, "rules": json.dumps(rules), "policy_version": policy.version},
+            query,  # type: ignore[arg-type]
+            {
+                "book": book,
+                "as_of": as_of,
+                "rules": json.dumps(rules),
+                "policy_version": policy.version,
+                "binding": json.dumps(BINDING),
+            },
         ).rowcount
+
+
+def _sql(name: str) -> str:
+    return files("creditops.limits").joinpath(name).read_text(encoding="utf-8")

@@ -45,3 +45,9 @@ comment on table actions.limit_decisions is
 'Limit history: every recommendation that a person approved or rejected, with reason and validity.';
 create or replace trigger limit_decisions_append_only before update or delete or truncate
 on actions.limit_decisions for each statement execute function ops.refuse_change();
+
+alter table actions.credit_limits add column if not exists current_terms int;
+alter table actions.credit_limits add column if not exists recommended_terms int;
+alter table actions.credit_limits add column if not exists adjustment text;
+alter table actions.limit_decisions add column if not exists terms_before int;
+alter table actions.limit_decisions add column if not exists terms_after int;

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from psycopg import sql
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from creditops.errors import UsageError
+from creditops.policy.registry import register
 from creditops.policy.version import PolicyVersion, load_policies, policy_before
 from creditops.warehouse.connection import connect
 from creditops.warnings.expression import compile_expression
@@ -94,23 +93,12 @@ def replay(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS)
         rows = 0
         for number, policy in enumerate(versions):
             until = versions[number + 1].valid_from if number + 1 < len(versions) else date.max
+            register(connection, book, policy, as_of)
             before = policy_before(book, policy.version)
             rows += connection.execute(
-                sql.SQL(
-                    "insert into actions.policy_replay (book, as_of_date, application_id, policy_version,"
-                    " stated_version, decision, replayed_decision, replayed_before, verdict, rules_failed,"
-                    " applied_on, inputs) with replayed as ({inputs}), judged as (select *,"
-                    " case when cardinality(rules_failed) > 0 then 'declined' else 'approved' end as again"
-                    " from (select *, {failed} as rules_failed, {before} as replayed_before from replayed)"
-                    " as tried) select %(book)s, %(as_of)s, application_id, %(version)s, stated_version,"
-                    " decision, again, replayed_before, case when decision = again then 'agree'"
-                    " when decision = 'approved' and (override = 'up' or decided_by = 'manual')"
-                    " then 'override_up' when decision = 'declined' and (override = 'down'"
-                    " or decided_by = 'manual') then 'override_down' else 'breach' end, rules_failed,"
-                    " applied_on, {kept} from judged"
-                ).format(
+                sql.SQL(_REPLAY).format(
                     inputs=_inputs(schemas),
-                    failed=_failed(policy),
+                    failed=failed_standards(policy),
                     before=_decision(before) if before else sql.SQL("null"),
                     kept=_kept(),
                 ),
@@ -123,6 +111,29 @@ def replay(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS)
                 },
             ).rowcount
         return rows
+
+
+_REPLAY = """
+insert into actions.policy_replay (
+    book, as_of_date, application_id, policy_version, stated_version, decision, decided_by, override,
+    replayed_decision, replayed_before, verdict, rules_failed, applied_on, inputs
+)
+with replayed as ({inputs}),
+tried as (select *, {failed} as rules_failed, {before} as replayed_before from replayed),
+judged as (
+    select *, case when cardinality(rules_failed) > 0 then 'declined' else 'approved' end as again from tried
+)
+select %(book)s, %(as_of)s, application_id, %(version)s, stated_version, decision, decided_by, override,
+    again, replayed_before,
+    case
+        when decision = again then 'agree'
+        when decision = 'approved' and (override = 'up' or decided_by = 'manual') then 'override_up'
+        when decision = 'declined' and (override = 'down' or decided_by = 'manual') then 'override_down'
+        else 'breach'
+    end,
+    rules_failed, applied_on, {kept}
+from judged
+"""
 
 
 def try_version(
@@ -156,7 +167,7 @@ def try_version(
         " bad.is_bad from tried left join bad using (facility_id)"
     ).format(
         inputs=_inputs(schemas),
-        failed=_failed(policy),
+        failed=failed_standards(policy),
         in_force=in_force,
         panel=sql.Identifier(schemas["marts"], "fct_facility_month"),
     )
@@ -181,73 +192,6 @@ def try_version(
     )
 
 
-def explain(book: str, application_id: str) -> dict[str, Any]:
-    """The printout of a published policy verdict.
-
-    Returns
-    -------
-    JSON-ready: ``published`` (the row), ``inputs``, ``policy`` (the version), ``standards`` (id, text,
-    condition and whether it declines).
-
-    Raises
-    ------
-    UsageError: there is no such verdict.
-    """
-    with connect("publisher") as connection:
-        row = (
-            connection.cursor(row_factory=dict_row)
-            .execute(
-                "select replay.* from actions.policy_replay as replay inner join ops.publication as p"
-                " on p.book = replay.book and p.as_of_date = replay.as_of_date"
-                " where replay.book = %s and replay.application_id = %s",
-                (book, application_id),
-            )
-            .fetchone()
-        )
-    if row is None:
-        raise UsageError(
-            f"book {book} publishes no verdict on application {application_id!r}",
-            hint='`creditops query "select application_id from publish.policy_compliance"` lists them',
-        )
-    policy = next((each for each in load_policies(book) if each.version == row["policy_version"]), None)
-    if policy is None:
-        raise UsageError(f"policy version {row['policy_version']} of book {book} is no longer on file")
-    inputs = row.pop("inputs")
-    return {
-        "published": {
-            name: value if isinstance(value, list) or value is None else str(value)
-            for name, value in row.items()
-        },
-        "inputs": inputs,
-        "policy": policy.to_dict(),
-        "standards": [
-            {
-                "id": each.id,
-                "zh": each.text.zh,
-                "en": each.text.en,
-                "decline_when": conditions(policy)[each.id],
-                "declines": each.id in row["rules_failed"],
-            }
-            for each in policy.standards
-        ],
-    }
-
-
-def recompute(printout: Mapping[str, Any]) -> dict[str, Any]:
-    """The replayed decision, worked out again from a printout alone."""
-    policy = PolicyVersion.model_validate(printout["policy"])
-    types = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in INPUTS.items()
-    )
-    with connect("publisher") as connection:
-        row = connection.execute(
-            sql.SQL("select {} from jsonb_to_record(%s) as inputs ({})").format(_failed(policy), types),
-            (Jsonb(printout["inputs"]),),
-        ).fetchone()
-    assert row is not None
-    return {"replayed_decision": "declined" if row[0] else "approved", "rules_failed": row[0]}
-
-
 def _inputs(schemas: Mapping[str, str]) -> sql.Composed:
     """Applications of ``since`` to before ``until`` that were decided by ``as_of``, with their inputs."""
     return sql.SQL(
@@ -266,7 +210,7 @@ def _inputs(schemas: Mapping[str, str]) -> sql.Composed:
     )
 
 
-def _failed(policy: PolicyVersion) -> sql.Composed:
+def failed_standards(policy: PolicyVersion) -> sql.Composed:
     """Array of the standards that decline, in their order; an unknown input does not decline."""
     parts: Sequence[sql.Composed] = [
         sql.SQL("case when ({}) then {} end").format(sql.SQL(condition), sql.Literal(name))  # type: ignore[arg-type]
@@ -277,7 +221,7 @@ def _failed(policy: PolicyVersion) -> sql.Composed:
 
 def _decision(policy: PolicyVersion) -> sql.Composed:
     return sql.SQL("case when cardinality({}) > 0 then 'declined' else 'approved' end").format(
-        _failed(policy)
+        failed_standards(policy)
     )
 
 

@@ -16,3 +16,19 @@ create table if not exists actions.policy_replay (
 );
 comment on table actions.policy_replay is
 'Every decided application with the verdict of the version in force when it was made, and of the one before.';
+alter table actions.policy_replay add column if not exists decided_by text;
+alter table actions.policy_replay add column if not exists override text;
+
+create table if not exists actions.policy_versions (
+    book text not null,
+    version text not null,
+    valid_from date not null,
+    definition jsonb not null,
+    definition_hash text not null,
+    first_used_on date not null,
+    primary key (book, version)
+);
+comment on table actions.policy_versions is
+'Every policy version that ever decided, with what it says; a version never changes.';
+create or replace trigger policy_versions_append_only before update or delete or truncate
+on actions.policy_versions for each statement execute function ops.refuse_change();

@@ -60,6 +60,28 @@ class RiseRules(_Part):
     max_step: float = Field(gt=0, description="Largest rise, as a share of the current limit.")
 
 
+class TermRules(_Part):
+    """What a customer must be like for longer terms, and how much longer.
+
+    Attributes
+    ----------
+    max_step: most at once, per product type: days of an invoice's terms, months of the next loan.
+    most: longest terms, in the same unit.
+    """
+
+    best_grades: list[str]
+    min_mob: int = Field(ge=0)
+    max_worst_dpd_12m: int = Field(ge=0)
+    max_step: dict[Product, int]
+    most: dict[Product, int]
+
+    @model_validator(mode="after")
+    def _same_products(self) -> TermRules:
+        if set(self.max_step) != set(self.most):
+            raise ValueError("max_step and most must name the same product types")
+        return self
+
+
 class LimitRules(_Part):
     """Limit rules (额度规则). Amounts in the book's currency.
 
@@ -68,10 +90,12 @@ class LimitRules(_Part):
     caps: most a customer may have per product type and grade.
     income_multiple: k of retail capacity k x monthly income - existing monthly debt service.
     min_dscr, years: corporate capacity = yearly EBIT / min_dscr x years.
-    terms_months, grade_factor: trade capacity = mean monthly credit sales x terms x factor of the grade.
+    grade_factor: trade capacity = mean monthly credit sales x terms in months x factor of the grade.
+    terms_months: terms of a trade customer without an invoice that tells them.
     group_cap: most that the members of a group may have together.
     concentration_share: most one customer may have, as a share of the book's exposure.
     rounding: limits are rounded down to a multiple of it.
+    rise, terms: higher limits and longer terms for good customers; without ``terms`` there are none.
     """
 
     rounding: int = Field(ge=1)
@@ -84,6 +108,7 @@ class LimitRules(_Part):
     group_cap: float = Field(gt=0)
     concentration_share: float = Field(gt=0, le=1)
     rise: RiseRules
+    terms: TermRules | None = None
 
     @field_validator("caps")
     @classmethod
@@ -110,10 +135,12 @@ class CollectionRules(_Part):
     Attributes
     ----------
     capacity: customers one collector is given at most.
+    intensify: how much more a customer weighs while an intensified collection is approved.
     """
 
     stages: list[Stage]
     capacity: int = Field(ge=1)
+    intensify: float = Field(1.5, ge=1)
 
     @field_validator("stages")
     @classmethod
@@ -145,6 +172,10 @@ class PolicyVersion(_Part):
 
     def to_dict(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
+
+    def definition(self) -> dict[str, Any]:
+        """What its file says, which is fixed once the version has decided."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 def read_policy(path: Path | Traversable) -> PolicyVersion:

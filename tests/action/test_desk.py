@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from creditops.build import build
 from creditops.collection import make_worklist
-from creditops.errors import DataRefusedError, UsageError
+from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.limits import decide, history, proposals, recommend, work_out
-from creditops.policy import load_policies, policy_in_force
-from creditops.policy.version import read_policy
+from creditops.policy import policy_in_force, version
+from creditops.policy.registry import kept_policy, register
 from creditops.publish.tables import load_tables
+from creditops.settings import get_settings
 from creditops.simulate import simulate
 from creditops.sources.contract import load_contract
 from creditops.warehouse import connect
@@ -29,8 +30,9 @@ from tests.dbt.warehouse_rows import rows
 
 AS_OF = date(2026, 6, 30)
 BOOK = "demo"
-SOURCES = ("customers", "groups", "products", "facilities", "due_items", "payments", "statements", "disputes",
-           "collection_actions", "promises")  # fmt: skip
+GROUP_CAP = 2_000_000
+SOURCES = ("customers", "groups", "products", "partners", "applications", "facilities", "due_items",
+           "payments", "statements", "disputes", "collection_actions", "promises")  # fmt: skip
 GRADES = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
 
 
@@ -55,7 +57,8 @@ def score_everybody(connection: psycopg.Connection) -> None:
         cursor.executemany(
             "insert into scoring.customer_scores (book, as_of_date, scorecard, customer_id, model_version,"
             " score, pd, grade, points_total, reason_1, reason_1_zh, reason_1_en, observed_on)"
-            " values (%s, %s, 'test', %s, '1', 600, %s, %s, 600, 'r', '还款记录', 'payment record', %s)",
+            " values (%s, %s, 'test', %s, '1', 600, %s, %s, 600, 'utilisation_now', '当前额度使用率',"
+            " 'share of the limit in use', %s)",
             [
                 (BOOK, AS_OF, customer, 0.001 * 2 ** (number % 10), GRADES[number % 10], AS_OF)
                 for number, customer in enumerate(ids)
@@ -95,7 +98,23 @@ def approve_action(connection: psycopg.Connection, customer: str, kind: str, amo
 
 
 @pytest.fixture(scope="module")
-def desk(module_warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def tight_policy(module_warehouse: str) -> Iterator[None]:
+    """The shipped policy with a group cap that binds in a small book, in place of it."""
+    folder = get_settings().home / "policy" / BOOK
+    folder.mkdir(parents=True)
+    for entry in files("creditops.policy").joinpath("versions", BOOK).iterdir():
+        text = entry.read_text(encoding="utf-8").replace("group_cap: 80000000", f"group_cap: {GROUP_CAP}")
+        (folder / entry.name).write_text(text, encoding="utf-8")
+    version._load.cache_clear()
+    yield
+    shutil.rmtree(folder)
+    version._load.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def desk(
+    module_warehouse: str, tight_policy: None, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """A built and scored book; who has a red warning, a suspension, a reduction."""
     folder = tmp_path_factory.mktemp("simulated")
     simulate(folder, customers=500, months=15, as_of=AS_OF)
@@ -114,6 +133,9 @@ def desk(module_warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> dic
     chosen = {"suspended": lines[0], "reduced": lines[1]}
     with connect("owner") as connection:
         score_everybody(connection)
+        connection.execute(  # good customers, some of whom a higher limit may be offered
+            "update scoring.customer_scores set grade = '1' where customer_id = any(%s)", (lines[12:],)
+        )
         raise_red(connection, lines[2:12])
         approve_action(connection, chosen["suspended"], "suspend", None)
         approve_action(connection, chosen["reduced"], "reduce_limit", 500)
@@ -126,12 +148,22 @@ def limits() -> list[dict[str, Any]]:
     return rows("select * from actions.credit_limits where book = %s", BOOK)
 
 
-def published(name: str) -> list[dict[str, Any]]:
+def limit_of_the_next_day(customer: str, product: str) -> dict[str, Any]:
+    """What the day after recommends; the day's rows are gone afterwards."""
+    day = AS_OF + timedelta(days=1)
+    recommend(BOOK, day)
+    found = [row for row in limits() if row["as_of_date"] == day]
+    with connect("owner") as connection:
+        connection.execute("delete from actions.credit_limits where as_of_date = %s", (day,))
+    return next(row for row in found if (row["customer_id"], row["product_id"]) == (customer, product))
+
+
+def published(name: str, day: date = AS_OF) -> list[dict[str, Any]]:
     table = load_tables()[name]
     with connect("publisher") as connection:
         cursor = connection.execute(
             table.query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-            {"book": BOOK, "as_of": AS_OF},
+            {"book": BOOK, "as_of": day},
         )
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
@@ -144,7 +176,7 @@ class TestLimits:
         found = limits()
         assert len(found) > 300
         for row in found:
-            caps = work_out(row["inputs"], rules, row["exposure"], row["current_limit"])
+            caps = work_out(row["inputs"], rules, row["exposure"], row["current_limit"], row["current_terms"])
             assert (caps.policy, caps.capacity, caps.concentration, caps.group, caps.recommended) == (
                 row["cap_policy"],
                 row["cap_capacity"],
@@ -152,6 +184,9 @@ class TestLimits:
                 row["cap_group"],
                 row["recommended_limit"],
             ), row
+            assert (caps.binding, caps.recommended_terms) == (row["binding_cap"], row["recommended_terms"]), (
+                row
+            )
 
     def test_each_is_the_least_of_its_caps_or_lower(self) -> None:
         for row in limits():
@@ -173,13 +208,29 @@ class TestLimits:
         assert len(warned) >= 10
         assert all(row["recommended_limit"] <= row["current_limit"] for row in warned)
 
+    def test_good_customers_are_offered_more_and_nobody_else(self) -> None:
+        rules = policy_in_force(BOOK, AS_OF).limits
+        assert rules.terms is not None
+        offered = [row for row in limits() if row["adjustment"]]
+        assert {row["adjustment"] for row in offered} >= {"limit_rise", "longer_terms"}
+        for row in offered:
+            inputs = row["inputs"]
+            assert (inputs["open_red"], inputs["worst_dpd_12m"], inputs["is_suspended"]) == (0, 0, False)
+            if "longer_terms" in row["adjustment"]:
+                assert inputs["grade"] in rules.terms.best_grades
+                assert row["current_terms"] < row["recommended_terms"]
+                assert row["recommended_terms"] <= rules.terms.most[inputs["product_type"]]
+            else:
+                assert inputs["grade"] in rules.rise.best_grades
+
     def test_a_groups_members_stay_within_its_cap(self) -> None:
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for row in limits():
             if row["inputs"]["group_id"]:
                 sums[row["inputs"]["group_id"]] += row["recommended_limit"]
         assert sums
-        assert max(sums.values()) <= Decimal(policy_in_force(BOOK, AS_OF).limits.group_cap)
+        assert "group" in {row["binding_cap"] for row in limits()}
+        assert max(sums.values()) <= GROUP_CAP
 
     def test_an_approved_suspension_and_reduction_take_effect(self, desk: dict[str, str]) -> None:
         by_customer = {(row["customer_id"], row["product_id"]): row for row in limits()}
@@ -207,15 +258,59 @@ class TestDecisions:
         decide(BOOK, customer, product, "approved", actor="officer", reason="seen the accounts")
         with pytest.raises(DataRefusedError, match="was approved by officer"):
             decide(BOOK, customer, product, "rejected", actor="other", reason="no")
+        before = sorted(map(str, limits()))
         recommend(BOOK, AS_OF)
-        (row,) = [r for r in limits() if (r["customer_id"], r["product_id"]) == (customer, product)]
-        assert row["current_limit"] == chosen["recommended_limit"]
+        assert sorted(map(str, limits())) == before
+        after = limit_of_the_next_day(customer, product)
+        assert after["current_limit"] == chosen["recommended_limit"]
+        assert "limit in force" in after["change_reason"] or after["change_reason"] == "unchanged"
         (kept,) = history(BOOK, customer)
         assert (kept["approver"], kept["reason"]) == ("officer", "seen the accounts")
         (audited,) = rows("select actor, reason from ops.audit where action = 'limit.approved'")
         assert audited == {"actor": "officer", "reason": "seen the accounts"}
 
+    def test_approved_terms_are_the_current_ones_of_the_next_recommendation(self) -> None:
+        chosen = next(row for row in proposals(BOOK) if row["adjustment"] == "longer_terms")
+        customer, product = chosen["customer_id"], chosen["product_id"]
+        decide(BOOK, customer, product, "approved", actor="officer", reason="pays early")
+        assert limit_of_the_next_day(customer, product)["current_terms"] == chosen["recommended_terms"]
+        assert published("limit_history") == []
+        (told,) = [
+            r for r in published("limit_history", AS_OF + timedelta(days=1)) if r["customer_id"] == customer
+        ]
+        assert (told["terms_before"], told["terms_after"]) == (
+            chosen["current_terms"],
+            chosen["recommended_terms"],
+        )
+        assert (told["approver"], told["reason"]) == ("officer", "pays early")
+        assert (told["valid_from"], told["valid_to"]) == (AS_OF + timedelta(days=1), None)
+
+    def test_a_rise_is_refused_once_a_red_warning_is_open(self) -> None:
+        chosen = next(row for row in proposals(BOOK) if row["adjustment"] == "limit_rise")
+        customer, product = chosen["customer_id"], chosen["product_id"]
+        with connect("owner") as connection:
+            connection.execute(
+                "insert into actions.early_warnings (warning_id, book, customer_id, rule_id, rule_version,"
+                " severity, raised_on, last_seen_on, status, evidence, text_zh, text_en,"
+                " recommended_response) values ('W-late', %s, %s, 'r', 1, 'red', %s, %s, 'raised', '{}',"
+                " '预警', 'warning', 'watch')",
+                (BOOK, customer, AS_OF, AS_OF),
+            )
+        with pytest.raises(DataRefusedError, match="open red warning, W-late"):
+            decide(BOOK, customer, product, "approved", actor="officer", reason="asked for it")
+        assert history(BOOK, customer) == []
+
+    def test_a_validity_must_not_end_before_it_begins(self) -> None:
+        chosen = proposals(BOOK)[-1]
+        with pytest.raises(UsageError, match="would hold from 2026-07-01 to 2026-06-30"):
+            decide(
+                BOOK, chosen["customer_id"], chosen["product_id"], "approved", actor="officer", reason="r",
+                valid_to=AS_OF,
+            )  # fmt: skip
+
     def test_a_decision_needs_a_reason_and_a_recommendation(self) -> None:
+        with pytest.raises(UsageError, match="nobody's name"):
+            decide(BOOK, "x", "y", "approved", actor=" ", reason="r")
         with pytest.raises(UsageError, match="needs a reason"):
             decide(BOOK, "x", "y", "approved", actor="officer", reason=" ")
         with pytest.raises(UsageError, match="recommends no limit"):
@@ -271,6 +366,31 @@ class TestWorklist:
 
 
 @pytest.mark.usefixtures("desk")
+class TestResponsesOnTheWorklist:
+    def test_approved_responses_act_on_strategy_and_priority_of_the_next_list(self) -> None:
+        free = [row for row in published("collections_worklist") if row["inputs"]["hold"] is None]
+        called = next(row for row in free if row["stage"] == "call")
+        visited = next(row for row in free if row["stage"] == "reminder")
+        with connect("owner") as connection:
+            approve_action(connection, called["customer_id"], "intensify_collection", None)
+            approve_action(connection, visited["customer_id"], "visit", None)
+        make_worklist(BOOK, AS_OF)
+        after = {row["customer_id"]: row for row in published("collections_worklist")}
+        intensified, seen = after[called["customer_id"]], after[visited["customer_id"]]
+        weight = Decimal(str(policy_in_force(BOOK, AS_OF).collection.intensify))
+        assert (intensified["strategy"], intensified["response"]) == ("site_visit", "intensify_collection")
+        assert abs(intensified["priority"] - called["priority"] * weight) <= Decimal("0.01")
+        assert (seen["strategy"], seen["priority"]) == ("site_visit", visited["priority"])
+        assert seen["assigned_to"] is not None
+        assert {row["customer_id"] for row in published("collections_worklist") if row["response"]} == {
+            called["customer_id"],
+            visited["customer_id"],
+        }
+        in_force = {row["customer_id"]: row["responses_in_force"] for row in published("customer_360")}
+        assert in_force[visited["customer_id"]] == "visit"
+
+
+@pytest.mark.usefixtures("desk")
 class TestHandOvers:
     def test_finance_sees_every_due_of_thirteen_weeks(self) -> None:
         (expected,) = rows(
@@ -304,47 +424,24 @@ class TestHandOvers:
         assert len(found) > 200
         assert {row["band"] for row in found} <= {"excellent", "good", "fair", "weak", "poor"}
         for row in found:
-            said = "".join(str(row[name]) for name in ("advice_zh", "advice_en", "helps_zh", "helps_en"))
-            assert not any(character.isdigit() for character in said)
+            said = "".join(
+                str(row[f"{part}_{language}"])
+                for part in ("helps", "hurts", "advice")
+                for language in ("zh", "en")
+            )
+            assert not any(character.isdigit() or character == "_" for character in said), row
+            assert row["advice_zh"]
+            assert bool(row["hurts_zh"]) == bool(row["hurts_en"])
 
 
-class TestPolicy:
-    def test_versions_follow_each_other(self) -> None:
-        assert policy_in_force(BOOK, date(2023, 12, 31)).version == "CP-2022.1"
-        assert policy_in_force(BOOK, date(2024, 1, 1)).version == "CP-2024.1"
-        assert policy_in_force("another_book", AS_OF).version == "default-1"
-
-    def test_a_faulty_version_names_its_place(self, tmp_path: Path) -> None:
-        path = tmp_path / "bad.yml"
-        path.write_text("version: x\nvalid_from: 2026-01-01\n")
-        with pytest.raises(UsageError, match=r"bad\.yml: approved_by"):
-            read_policy(path)
-        with pytest.raises(UsageError, match="no policy of book demo is in force on 1990-01-01"):
-            policy_in_force(BOOK, date(1990, 1, 1))
-
-
-@given(
-    income=st.integers(0, 100_000),
-    grade=st.sampled_from(GRADES),
-    current=st.integers(0, 300_000),
-    exposure=st.integers(0, 300_000),
-    red=st.integers(0, 2),
-    customer_sum=st.integers(1, 10**7),
-    reduction=st.integers(0, 10_000),
-)
-def test_a_limit_never_breaks_its_bounds(
-    income: int, grade: str, current: int, exposure: int, red: int, customer_sum: int, reduction: int
-) -> None:
-    rules = load_policies(BOOK)[-1].limits
-    inputs = {
-        "product_type": "revolving_card", "customer_type": "retail", "grade": grade, "is_closed_end": False,
-        "monthly_income": income, "other_debt_service": 1000, "monthly_sales": 0, "ebit_yearly": None,
-        "customer_cap": 1_000_000, "customer_sum": customer_sum, "group_id": None, "group_cap": 1,
-        "group_sum": 1, "open_red": red, "is_suspended": False, "reduction": reduction,
-        "customer_limit": max(current, 1), "mob": 12, "worst_dpd_12m": 0,
-    }  # fmt: skip
-    caps = work_out(inputs, rules, Decimal(exposure), Decimal(current))
-    assert 0 <= caps.recommended <= min(caps.policy, caps.capacity or caps.policy, caps.concentration)
-    assert caps.recommended <= max(Decimal(current) * Decimal("1.5"), Decimal(current))
-    if red or reduction:
-        assert caps.recommended <= current
+@pytest.mark.usefixtures("desk")
+def test_a_version_that_decided_never_changes() -> None:
+    policy = policy_in_force(BOOK, AS_OF)
+    changed = policy.model_copy(update={"collection": policy.collection.model_copy(update={"capacity": 41})})
+    with connect("publisher") as connection:
+        register(connection, BOOK, policy, AS_OF)
+        assert kept_policy(connection, BOOK, policy.version) == policy
+        with pytest.raises(CreditOpsError, match=r"CP-2025\.1 of book demo is not what it was"):
+            register(connection, BOOK, changed, AS_OF)
+        with pytest.raises(UsageError, match=r"CP-2024\.1 of book demo never decided"):
+            kept_policy(connection, BOOK, "CP-2024.1")
