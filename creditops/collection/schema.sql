@@ -19,3 +19,5 @@ create table if not exists actions.collections_worklist (
 );
 comment on table actions.collections_worklist is
 'Who is to be collected from, in order of expected loss at stake x urgency; inputs explains the row.';
+
+alter table actions.collections_worklist add column if not exists response text;

@@ -8,26 +8,31 @@ from datetime import date
 from importlib.resources import files
 
 from creditops.policy import policy_in_force
+from creditops.policy.registry import register
 from creditops.warehouse.connection import connect
 
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
 _COLUMNS = (
     "customer_id, rank, stage, overdue_amount, dpd, expected_loss_at_stake, priority, strategy,"
-    " last_action_on, promise_due_on, assigned_to, inputs"
+    " last_action_on, promise_due_on, assigned_to, response, inputs"
 )
 
 
 def make_worklist(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS) -> int:
     """One row per customer with an overdue amount; rows written. The day's rows are replaced.
 
+    Approved responses of the day (intensified collection, a visit) act on strategy and priority.
+
     Raises
     ------
     UsageError: no policy of the book is in force on the day.
+    CreditOpsError: the policy's file changed without a new version.
     """
     policy = policy_in_force(book, as_of)
     query = files("creditops.collection").joinpath("worklist.sql").read_text(encoding="utf-8")
     with connect("publisher") as connection:
+        register(connection, book, policy, as_of)
         connection.execute(
             "delete from actions.collections_worklist where book = %s and as_of_date = %s", (book, as_of)
         )
@@ -41,5 +46,6 @@ def make_worklist(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_S
                 "version": policy.version,
                 "stages": json.dumps([each.model_dump(mode="json") for each in policy.collection.stages]),
                 "capacity": policy.collection.capacity,
+                "intensify": policy.collection.intensify,
             },
         ).rowcount

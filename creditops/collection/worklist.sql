@@ -1,10 +1,14 @@
--- The worklist of one book and day (DOMAIN 8). Parameters: book, as_of, stages (json), capacity.
+-- The worklist of one book and day (DOMAIN 8). Parameters: book, as_of, stages (json), capacity, intensify.
 --   expected loss at stake = sum over facilities past due of PD x LGD x EAD; PD 1 in default;
 --   priority = expected loss at stake x urgency of the stage; held customers come last, with priority 0.
+--   An approved response acts here: intensified collection takes the next stage's strategy and weighs
+--   `intensify` times as much; an approved visit is made.
 with stages as (
     select
         stage.*,
-        lead(from_dpd) over (order by from_dpd) as next_from_dpd
+        lead(from_dpd) over (order by from_dpd) as next_from_dpd,
+        coalesce(lead(strategy) over (order by from_dpd), strategy) as next_strategy,
+        coalesce(max(strategy) filter (where stage = 'visit') over (), 'site_visit') as visit_strategy
     from jsonb_to_recordset(%(stages)s::jsonb) as stage (
         stage text, from_dpd int, strategy text, urgency numeric, contacts_per_week int
     )
@@ -82,12 +86,30 @@ promises as (
     group by customer_id
 ),
 
+responses as (
+    select
+        customer_id,
+        bool_or(kind = 'intensify_collection') as is_intensified,
+        bool_or(kind = 'visit') as is_visited,
+        string_agg(distinct kind, ', ' order by kind) as response
+    from actions.action_states(%(book)s, %(as_of)s)
+    where status = 'approved' and kind in ('intensify_collection', 'visit')
+    group by customer_id
+),
+
 staged as (
     select
         overdue.*,
         stages.stage,
-        stages.strategy,
-        stages.urgency,
+        case
+            when responses.is_visited then stages.visit_strategy
+            when responses.is_intensified then stages.next_strategy
+            else stages.strategy
+        end as strategy,
+        round(stages.urgency * case when responses.is_intensified then %(intensify)s::numeric else 1 end, 4)
+            as urgency,
+        responses.response,
+        stages.stage <> 'reminder' or responses.customer_id is not null as needs_a_person,
         stages.contacts_per_week,
         contacts.last_action_on,
         coalesce(contacts.contacts_7d, 0) as contacts_7d,
@@ -104,6 +126,7 @@ staged as (
             and (stages.next_from_dpd is null or overdue.dpd < stages.next_from_dpd)
     left join contacts on overdue.customer_id = contacts.customer_id
     left join promises on overdue.customer_id = promises.customer_id
+    left join responses on overdue.customer_id = responses.customer_id
 ),
 
 ranked as (
@@ -118,7 +141,7 @@ ranked as (
                 customer_id
         ) as rank,
         row_number() over (
-            partition by hold is null and stage <> 'reminder'
+            partition by hold is null and needs_a_person
             order by expected_loss_at_stake * urgency desc, overdue_amount desc, customer_id
         ) as turn
     from staged
@@ -149,15 +172,16 @@ select
     ranked.last_action_on,
     ranked.promise_due_on,
     collectors.collector as assigned_to,
+    ranked.response,
     jsonb_build_object(
         'pd', ranked.pd, 'balance', ranked.balance, 'urgency', ranked.urgency,
         'dpd_undisputed', ranked.dpd_undisputed, 'contacts_7d', ranked.contacts_7d,
-        'contacts_per_week', ranked.contacts_per_week, 'hold', ranked.hold
+        'contacts_per_week', ranked.contacts_per_week, 'hold', ranked.hold, 'response', ranked.response
     ) as inputs
 from ranked
 left join collectors
     on
         ranked.hold is null
-        and ranked.stage <> 'reminder'
+        and ranked.needs_a_person
         and (ranked.turn - 1) %% collectors.size = collectors.number - 1
         and (ranked.turn - 1) / collectors.size < %(capacity)s
