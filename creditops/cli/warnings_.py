@@ -21,20 +21,39 @@ _FIGURES = (
 @app.command("list")
 def list_(
     book: Book = "demo",
-    severity: str | None = typer.Option(None, help="red, orange or yellow."),
+    severity: Annotated[str | None, typer.Option(help="red, orange or yellow.")] = None,
+    status: Annotated[
+        str,
+        typer.Option(help="open, raised, acknowledged, in_response, resolved, false_alarm, expired or all."),
+    ] = "open",
+    rule: Annotated[str | None, typer.Option(help="Only of this rule.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only of this customer.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
     json_: AsJson = False,
 ) -> None:
-    """Open warnings, worst first."""
+    """Warnings, worst first, those first that nobody acknowledged in time."""
     from creditops import warnings
 
-    rows = [each.to_dict() for each in warnings.list_warnings(book, severity=severity)]
+    found = warnings.list_warnings(
+        book, status=status, severity=severity, rule_id=rule, customer_id=customer, limit=limit
+    )
+    rows = [each.to_dict() for each in found]
     if json_:
         as_json(rows)
         return
     table(
         rows,
-        ("warning_id", "severity", "customer_id", "rule_id", "status", "raised_on", "text_en"),
-        title=f"open warnings of {book}",
+        (
+            "warning_id",
+            "severity",
+            "customer_id",
+            "rule_id",
+            "status",
+            "raised_on",
+            "escalated_on",
+            "text_en",
+        ),
+        title=f"{status} warnings of {book}",
     )
 
 

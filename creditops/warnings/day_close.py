@@ -1,8 +1,8 @@
 """The SQL that brings a book's warnings to the close of a day.
 
 Statements in the order they run, with the parameters book, as_of, since, restated, in_force, ran,
-runs_to_clear and event_at. They read the temporary table ``warning_hit`` and work the state out in
-``warning_next``.
+runs_to_clear, patience (days by severity, json) and event_at. They read the temporary table
+``warning_hit`` and work the state out in ``warning_next``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ create temporary table warning_next (like actions.early_warnings) on commit drop
 
 _COLUMNS = (
     "warning_id, book, customer_id, facility_id, rule_id, rule_version, severity, raised_on, last_seen_on,"
-    " status, evidence, text_zh, text_en, recommended_response, runs_off, closed_on, closed_by"
+    " status, evidence, text_zh, text_en, recommended_response, runs_off, closed_on, closed_by, escalated_on"
 )
 
 # A day that was restated passes its restated state on to later restated days only.
@@ -58,8 +58,15 @@ stepped as (
             when is_on or closed_on is not null then 0
             when has_run then runs_off + 1
             else runs_off
-        end as off_now
+        end as off_now,
+        case when is_on and {hit_rank} > {rank} then hit_severity else severity end as severity_now
     from seen
+),
+ended as (
+    select stepped.*,
+        closed_on is null and not is_on and not in_force as expires,
+        closed_on is null and not is_on and in_force and off_now >= %(runs_to_clear)s as clears
+    from stepped
 )
 insert into warning_next ({columns})
 select
@@ -67,29 +74,23 @@ select
     case when is_on then hit_facility_id else facility_id end,
     rule_id,
     case when is_on then hit_rule_version else rule_version end,
-    case when is_on and {hit_rank} > {rank} then hit_severity else severity end,
+    severity_now,
     raised_on,
     case when is_on then %(as_of)s::date else last_seen_on end,
-    case
-        when closed_on is not null or is_on then status
-        when not in_force then 'expired'
-        when off_now >= %(runs_to_clear)s then 'resolved'
-        else status
-    end,
+    case when expires then 'expired' when clears then 'resolved' else status end,
     case when is_on then hit_evidence else evidence end,
     case when is_on then hit_text_zh else text_zh end,
     case when is_on then hit_text_en else text_en end,
     case when is_on then hit_response else recommended_response end,
     off_now,
+    case when expires or clears then %(as_of)s::date else closed_on end,
+    case when expires or clears then 'system' else closed_by end,
     case
-        when closed_on is null and not is_on and (not in_force or off_now >= %(runs_to_clear)s)
-        then %(as_of)s::date else closed_on
-    end,
-    case
-        when closed_on is null and not is_on and (not in_force or off_now >= %(runs_to_clear)s)
-        then 'system' else closed_by
+        when escalated_on is null and status = 'raised' and not expires and not clears
+            and %(as_of)s::date - raised_on >= (%(patience)s::jsonb ->> severity_now)::int
+        then %(as_of)s::date else escalated_on
     end
-from stepped
+from ended
 """
 
 _RAISE = """
@@ -99,7 +100,7 @@ select
         concat_ws('|', %(book)s, hit.rule_id, hit.customer_id, %(as_of)s::date), 'UTF8')), 'hex'), 20),
     %(book)s, hit.customer_id, hit.facility_id, hit.rule_id, hit.rule_version, hit.severity,
     %(as_of)s::date, %(as_of)s::date, 'raised', hit.evidence, hit.text_zh, hit.text_en,
-    hit.recommended_response, 0, null, null
+    hit.recommended_response, 0, null, null, null
 from warning_hit as hit
 where not exists (
     select 1 from warning_next as known
@@ -162,6 +163,8 @@ with step as (
         ('severity_corrected',
             stored.severity || ' to ' || next.severity || ': the day''s data were corrected',
             {next_rank} < {stored_rank}),
+        ('escalated', 'nobody acknowledged it in ' || (%(as_of)s::date - next.raised_on) || ' days',
+            next.escalated_on is not null and stored.warning_id is not null and stored.escalated_on is null),
         ('cleared', 'condition off in ' || next.runs_off || ' consecutive runs',
             stored.closed_on is null and next.closed_by = 'system' and next.status = 'resolved'),
         ('expired', 'rule no longer in force',

@@ -24,7 +24,7 @@ from creditops.warnings.subject import Subject, load_subjects, placeholders, wit
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 PUBLISHED_COLUMNS = (
     "warning_id", "customer_id", "facility_id", "rule_id", "rule_version", "severity", "raised_on",
-    "last_seen_on", "status", "evidence", "text_zh", "text_en", "recommended_response",
+    "last_seen_on", "status", "evidence", "text_zh", "text_en", "recommended_response", "escalated_on",
 )  # fmt: skip
 
 
@@ -153,25 +153,33 @@ def runnable_rules(
 
 
 def _register(connection: psycopg.Connection, rules: Sequence[Rule], as_of: date) -> None:
+    """Keep each version's definition and texts at its first run, and compare at every later one."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into actions.warning_rules values (%s, %s, %s, %s, %s) on conflict do nothing",
+            "insert into actions.warning_rules as known"
+            " (rule_id, rule_version, definition, definition_hash, first_used_on, said)"
+            " values (%s, %s, %s, %s, %s, %s)"
+            " on conflict (rule_id, rule_version)"
+            " do update set said = excluded.said where known.said is null",
             [
-                (rule.id, rule.version, json.dumps(rule.definition()), rule.definition_hash(), as_of)
+                (
+                    rule.id, rule.version, json.dumps(rule.definition()), rule.definition_hash(), as_of,
+                    json.dumps(rule.said()),
+                )
                 for rule in rules
             ],
-        )
+        )  # fmt: skip
     known = {
-        (rule_id, version): digest
-        for rule_id, version, digest in connection.execute(
-            "select rule_id, rule_version, definition_hash from actions.warning_rules"
+        (rule_id, version): (digest, said)
+        for rule_id, version, digest, said in connection.execute(
+            "select rule_id, rule_version, definition_hash, said from actions.warning_rules"
         )
     }
     for rule in rules:
-        if known[rule.id, rule.version] != rule.definition_hash():
+        if known[rule.id, rule.version] != (rule.definition_hash(), rule.said()):
             raise CreditOpsError(
                 f"rule {rule.id} version {rule.version} is not what it was when it first ran",
-                hint=f"give the changed rule version {rule.version + 1}, or restore its definition",
+                hint=f"give the changed rule version {rule.version + 1}, or restore its file",
             )
 
 

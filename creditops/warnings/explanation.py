@@ -108,10 +108,10 @@ def _warning(connection: psycopg.Connection, book: str, warning_id: str) -> dict
 
 
 def _rule(connection: psycopg.Connection, warning: Mapping[str, Any]) -> Rule:
-    """The version that decided: what decides as kept in the warehouse, the texts as shipped."""
+    """The version that decided, with what it said, as kept in the warehouse; the rest as shipped."""
     version = (warning["rule_id"], warning["rule_version"])
     kept = connection.execute(
-        "select definition, first_used_on from actions.warning_rules"
+        "select definition, first_used_on, said from actions.warning_rules"
         " where rule_id = %s and rule_version = %s",
         version,
     ).fetchone()
@@ -128,14 +128,14 @@ def _rule(connection: psycopg.Connection, warning: Mapping[str, Any]) -> Rule:
             "id": version[0],
             "version": version[1],
             "name": {"zh": version[0], "en": version[0]},
-            # The template is not kept; the text as published stands in for it.
+            # Where the template is not kept, the text as published stands in for it.
             "text": {"zh": _plain(warning["text_zh"]), "en": _plain(warning["text_en"])},
             "recommended_response": warning["recommended_response"],
             "owner": "unknown",
             "valid_from": str(kept[1]),
         }
     )
-    return Rule.model_validate({**rest, **kept[0]})
+    return Rule.model_validate({**rest, **kept[0], **(kept[2] or {})})
 
 
 def _plain(text: str) -> str:

@@ -1,9 +1,10 @@
 """The life of a warning (DOMAIN 7): raised, kept, risen, cleared or expired, day by day.
 
 State at the close of a day = people's acts of the day ( system step ( state at the close of the
-evaluated day before, hits of the day ) ). The system step raises, keeps, lets severity rise, clears
-after the condition is off in :data:`RUNS_TO_CLEAR` consecutive runs, and expires warnings of rules
-that are no longer in force. Differences to what is stored become events; so no difference, no event.
+evaluated day before, hits of the day ) ). The system step raises, keeps, lets severity rise, escalates
+what nobody acknowledged within :data:`PATIENCE_DAYS`, clears after the condition is off in
+:data:`RUNS_TO_CLEAR` consecutive runs, and expires warnings of rules that are no longer in force.
+Differences to what is stored become events; so no difference, no event.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from creditops.books import zone
 from creditops.warnings import day_close
 
 RUNS_TO_CLEAR = 2
+PATIENCE_DAYS = {"red": 7, "orange": 14, "yellow": 30}
+"""Days after which a warning that nobody acknowledged is escalated, by severity."""
 OPEN = ("raised", "acknowledged", "in_response")
 
 
@@ -74,6 +77,7 @@ def close_day(
         "in_force": list(in_force),
         "ran": list(ran),
         "runs_to_clear": RUNS_TO_CLEAR,
+        "patience": json.dumps(PATIENCE_DAYS),
         "event_at": datetime.combine(as_of, time(23, 59, 59), tzinfo=zone(book)),
     }
     statements = list(day_close.WORK_OUT)

@@ -32,6 +32,7 @@ class EarlyWarning:
     text_zh: str
     text_en: str
     recommended_response: str
+    escalated_on: date | None
 
     def to_dict(self) -> dict[str, Any]:
         """The warning as JSON-ready values."""
@@ -39,6 +40,7 @@ class EarlyWarning:
             **asdict(self),
             "raised_on": self.raised_on.isoformat(),
             "last_seen_on": self.last_seen_on.isoformat(),
+            "escalated_on": self.escalated_on.isoformat() if self.escalated_on else None,
         }
 
 
@@ -51,29 +53,35 @@ def list_warnings(
     customer_id: str | None = None,
     limit: int = 100,
 ) -> list[EarlyWarning]:
-    """Warnings of a book, severest and newest first; open ones unless ``status`` names another.
+    """Warnings of a book, severest first, then escalated ones, then the newest.
+
+    Open ones unless ``status`` names another.
 
     Parameters
     ----------
     status: one status, ``open`` (default) or ``all``.
+
+    Raises
+    ------
+    UsageError: there is no such status.
     """
     check_book(book)
-    wanted = {
-        None: list(life_cycle.OPEN),
-        "open": list(life_cycle.OPEN),
-        "all": [*life_cycle.OPEN, "resolved", "false_alarm", "expired"],
-    }.get(status, [status])
+    everything = [*life_cycle.OPEN, "resolved", "false_alarm", "expired"]
+    known = {"open": list(life_cycle.OPEN), "all": everything, **{each: [each] for each in everything}}
+    wanted = known.get(status or "open")
+    if wanted is None:
+        raise UsageError(f"no warning has status {status!r}", hint=f"one of {', '.join(known)}")
     with connect("publisher") as connection, connection.cursor(row_factory=class_row(EarlyWarning)) as cursor:
         return cursor.execute(
             f"""
             select warning_id, customer_id, facility_id, rule_id, rule_version, severity, raised_on,
-                last_seen_on, status, evidence, text_zh, text_en, recommended_response
+                last_seen_on, status, evidence, text_zh, text_en, recommended_response, escalated_on
             from actions.early_warnings
             where book = %(book)s and status = any(%(status)s)
                 and (%(severity)s::text is null or severity = %(severity)s)
                 and (%(rule)s::text is null or rule_id = %(rule)s)
                 and (%(customer)s::text is null or customer_id = %(customer)s)
-            order by {severity_rank("severity")} desc, raised_on desc, warning_id
+            order by {severity_rank("severity")} desc, escalated_on nulls last, raised_on desc, warning_id
             limit %(limit)s
             """,
             {

@@ -1,7 +1,8 @@
 """Rules of early warning, as data (DOMAIN 7).
 
 ``rules/<id>.yml`` holds one rule. What decides (subject, population, condition, severity,
-parameters) is fixed per version: a change needs a new ``version``, which the warehouse checks.
+parameters) and what it says are fixed per version: a change needs a new ``version``, which the
+warehouse checks.
 """
 
 from __future__ import annotations
@@ -114,6 +115,10 @@ class Rule(BaseModel):
             "quiet_days",
         }
         return self.model_dump(mode="json", include=decisive)
+
+    def said(self) -> dict[str, Any]:
+        """What a person reads of it, as JSON; fixed per version as well."""
+        return self.model_dump(mode="json", include={"name", "text", "recommended_response"})
 
     def definition_hash(self) -> str:
         """SHA-256 of :meth:`definition`."""

@@ -7,8 +7,10 @@ create table if not exists actions.warning_rules (
     first_used_on date not null,
     primary key (rule_id, rule_version)
 );
+-- Name, texts and response of the version, which belong to it as much as what decides.
+alter table actions.warning_rules add column if not exists said jsonb;
 comment on table actions.warning_rules is
-'Every rule version that ever evaluated, with what decides it; a version never changes.';
+'Every rule version that ever evaluated, with what decides it and what it says; a version never changes.';
 
 create table if not exists actions.warning_runs (
     book text not null,
@@ -78,6 +80,10 @@ create table if not exists actions.warning_states (
 comment on table actions.warning_states is
 'Warnings at the close of each evaluated day; what the next run starts from and a publication shows.';
 
+-- Day on which it was escalated because nobody acknowledged it.
+alter table actions.early_warnings add column if not exists escalated_on date;
+alter table actions.warning_states add column if not exists escalated_on date;
+
 create or replace view actions.warning_snapshot as
 select
     state.book,
@@ -94,7 +100,8 @@ select
     state.evidence,
     state.text_zh,
     state.text_en,
-    state.recommended_response
+    state.recommended_response,
+    state.escalated_on
 from actions.warning_states as state
 inner join actions.warning_runs as run
     on

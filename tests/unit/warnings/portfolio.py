@@ -155,12 +155,12 @@ class Portfolio:
     def customer(self, customer: str, **values: Any) -> None:
         self._insert("marts.dim_customer", {"customer_id": customer, **values})
 
-    def score(self, customer: str, day: date, score: int, pd: float, grade: str) -> None:
+    def score(self, customer: str, day: date, score: int, pd: float, grade: str, model: str = "1") -> None:
         self._insert(
             "scoring.customer_scores",
             {
                 "customer_id": customer, "as_of_date": day, "observed_on": day, "scorecard": "behaviour",
-                "model_version": "1", "score": score, "points_total": score, "pd": pd, "grade": grade,
+                "model_version": model, "score": score, "points_total": score, "pd": pd, "grade": grade,
             },
             role="modeller",
         )  # fmt: skip

@@ -262,6 +262,9 @@ def test_a_rule_that_changed_without_a_new_version_is_refused(portfolio: Portfol
     changed = rule.model_copy(update={"condition": "dpd > 0"})
     with pytest.raises(CreditOpsError, match="version 1 is not what it was"):
         evaluate(BOOK, after(1), rules=[changed])
+    other_words = rule.model_copy(update={"text": rule.text.model_copy(update={"en": "Late again."})})
+    with pytest.raises(CreditOpsError, match="version 1 is not what it was"):
+        evaluate(BOOK, after(1), rules=[other_words])
     evaluate(BOOK, after(1), rules=[changed.model_copy(update={"version": 2})])
     assert list_warnings(BOOK)[0].rule_version == 2
 
