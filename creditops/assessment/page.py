@@ -15,16 +15,19 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from creditops.assessment.drawing import caps_chart, draw
 from creditops.books import check_book
 from creditops.errors import UsageError
-from creditops.limits import work_out
+from creditops.limits import BINDING, work_out
 from creditops.policy import load_policies
-from creditops.report import charts
-from creditops.report.charts import Series
 from creditops.report.publication import Publication, open_publication
 from creditops.report.wording import Language, Wording, wording
 from creditops.settings import get_settings
+from creditops.warnings.rule import load_rules
 from creditops.warnings.subject import Text, load_subjects
+
+_CARDS = {"collect": "red", "stop": "red", "reduce": "orange", "watch": "yellow", "increase": "green",
+          "maintain": "green"}  # fmt: skip
 
 
 def assess(book: str, customer_id: str, as_of: date | None = None, lang: Language = "zh") -> Path:
@@ -64,6 +67,7 @@ def assess(book: str, customer_id: str, as_of: date | None = None, lang: Languag
 def page(publication: Publication, row: Mapping[str, Any], say: Wording) -> str:
     """The page as text."""
     facts = row["assessment"]
+    words = Words(say.language)
     environment = Environment(
         loader=PackageLoader("creditops.assessment", "templates"),
         autoescape=True,
@@ -71,22 +75,47 @@ def page(publication: Publication, row: Mapping[str, Any], say: Wording) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    style = files("creditops.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     return environment.get_template("assessment.html").render(
         publication=publication,
         customer_id=row["customer_id"],
         recommendation=row["recommendation"],
         reason=row[f"recommendation_reason_{say.language}"],
+        card=_CARDS[row["recommendation"]],
         facts=facts,
         say=say,
-        words={key: getattr(text, say.language) for key, text in _texts().items()},
-        charts=_charts(facts, say),
-        bureau=_bureau(facts["bureau"], say.language),
-        limits=[{**limit, "steps": _steps(publication.book, limit)} for limit in facts["limits"] or []],
-        style=Markup(
-            files("creditops.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
-        ),
+        words=words,
+        charts=draw(facts, words, say),
+        bureau=_bureau(facts, say.language),
+        rules={rule.id: getattr(rule.name, say.language) for rule in load_rules()},
+        limits=[
+            {
+                **limit,
+                "steps": _steps(publication.book, limit, say.language),
+                "chart": caps_chart(limit, words, say),
+                "binding": BINDING[limit["binding_cap"]][say.language],
+                "change": limit["change_reason_zh" if say.language == "zh" else "change_reason"],
+            }
+            for limit in facts["limits"] or []
+        ],
+        style=Markup(style),
         language=say.language,
     )
+
+
+class Words:
+    """The assessment's own texts in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self._texts = {key: getattr(text, language) for key, text in _texts().items()}
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """The text called ``key`` with its placeholders filled."""
+        return self._texts[key].format(**values) if values else self._texts[key]
+
+    def named(self, kind: str, code: str | None) -> str:
+        """Name of a code; the code itself where it has none."""
+        return "–" if code is None else self._texts.get(f"{kind}.{code}", code)
 
 
 @lru_cache
@@ -95,62 +124,32 @@ def _texts() -> dict[str, Text]:
     return {key: Text.model_validate(both) for key, both in yaml.safe_load(text).items()}
 
 
-def _steps(book: str, limit: Mapping[str, Any]) -> tuple[str, ...]:
+def _steps(book: str, limit: Mapping[str, Any], language: Language) -> list[str]:
     """The limit's arithmetic, under the policy that recommended it."""
     policy = next((each for each in load_policies(book) if each.version == limit["policy_version"]), None)
     if policy is None:
-        return (f"policy {limit['policy_version']} is no longer on file",)
+        return [f"policy {limit['policy_version']} is no longer on file"]
     current = limit["current_limit"]
-    return work_out(
+    caps = work_out(
         limit["inputs"],
         policy.limits,
         Decimal(str(limit["exposure"])),
         None if current is None else Decimal(str(current)),
-    ).steps
+        limit["current_terms"],
+    )
+    return [getattr(step, language) for step in caps.steps]
 
 
-def _charts(facts: Mapping[str, Any], say: Wording) -> dict[str, Markup]:
-    drawn: dict[str, Markup] = {}
-    months = facts["history"] or []
-    words = {key: getattr(text, say.language) for key, text in _texts().items()}
-    if months:
-        labels = [each["month"][:7] for each in months]
-        drawn["history"] = charts.column_chart(
-            words["balance"],
-            labels,
-            [Series(words["balance"], charts.BLUE, [each["balance"] for each in months])],
-            say.axis_money,
-        )
-        drawn["dpd"] = charts.column_chart(
-            words["dpd"],
-            labels,
-            [Series(words["dpd"], charts.RED, [float(each["dpd"] or 0) for each in months])],
-            say.count,
-        )
-    periods = facts["statements"] or []
-    if len(periods) > 1:
-        drawn["statements"] = charts.line_chart(
-            words["revenue"],
-            [each["period_end"][:7] for each in periods],
-            [
-                Series(words[name], colour, [_a_year(each, name) for each in periods])
-                for name, colour in (("revenue", charts.BLUE), ("net_profit", charts.TEAL))
-            ],
-            say.axis_money,
-        )
-    return drawn
-
-
-def _a_year(period: Mapping[str, Any], name: str) -> float | None:
-    """A figure of a statement brought to twelve months, so that quarters and years compare."""
-    return None if period[name] is None else period[name] / period["months"] * 12
-
-
-def _bureau(report: Mapping[str, Any] | None, language: Language) -> list[tuple[str, str]]:
-    """The bureau report's figures with their names, those known only."""
+def _bureau(facts: Mapping[str, Any], language: Language) -> list[tuple[str, str, str]]:
+    """Names of the bureau's figures with the latest value and the one about half a year before."""
+    report, before = facts["bureau"] or {}, facts["bureau_before"] or {}
     columns = load_subjects()["bureau"].columns
     return [
-        (getattr(columns[name], language), f"{value:,.2f}".removesuffix(".00"))
-        for name, value in (report or {}).items()
+        (getattr(columns[name], language), _plain(value), _plain(before.get(name)))
+        for name, value in report.items()
         if name in columns and isinstance(value, int | float) and not isinstance(value, bool)
     ]
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.2f}".removesuffix(".00")

@@ -31,11 +31,13 @@ class Series:
     name: str
     colour: str
     values: Sequence[float | None]
+    dashed: bool = False
 
 
 def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], show: Format) -> Markup:
-    """Lines over months, each ending in its last value."""
-    ticks = _ticks(max((v for each in series for v in each.values if v is not None), default=0.0))
+    """Lines over months, each ending in its last value; values below 0 lie below the base line."""
+    shown = [v for each in series for v in each.values if v is not None]
+    ticks = _ticks(max(shown, default=0.0), min(shown, default=0.0))
     right, top = 52, _TOP_WITH_LEGEND
     parts = [*_frame(ticks, show, right, top), *_month_labels(labels, right), *_legend(series)]
     ends: list[tuple[float, Series, float]] = []
@@ -48,8 +50,10 @@ def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], show
         if not points:
             continue
         path = " ".join(f"{'M' if n == 0 else 'L'}{x:.1f} {y:.1f}" for n, (x, y) in enumerate(points))
+        dashes = ' stroke-dasharray="5 4"' if each.dashed else ""
         parts.append(
-            f'<path d="{path}" fill="none" stroke="{each.colour}" stroke-width="2" stroke-linejoin="round"/>'
+            f'<path d="{path}" fill="none" stroke="{each.colour}" stroke-width="2"'
+            f' stroke-linejoin="round"{dashes}/>'
             f'<circle cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="3" fill="{each.colour}"/>'
         )
         last = next(value for value in reversed(each.values) if value is not None)
@@ -148,14 +152,16 @@ def heat(share: float | None) -> str:
     return f"background:rgb({','.join(map(str, channels))});color:{'#fff' if depth > 0.62 else INK}"
 
 
-def _ticks(top: float) -> list[float]:
-    """Round values from 0 to just above ``top``, four or five of them."""
-    if top <= 0:
+def _ticks(top: float, bottom: float = 0.0) -> list[float]:
+    """Round values from 0, or just below ``bottom``, to just above ``top``, four to six of them."""
+    top, bottom = max(top, 0.0), min(bottom, 0.0)
+    if top == bottom:
         return [0.0, 1.0]
-    raw = top / 4
+    raw = (top - bottom) / 4
     magnitude = 10 ** math.floor(math.log10(raw))
     step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= raw * 0.999)
-    return [step * n for n in range(math.ceil(top / step * 0.999) + 1)]
+    below, above = math.ceil(-bottom / step * 0.999), math.ceil(top / step * 0.999)
+    return [step * n for n in range(-below, above + 1)]
 
 
 def _x(n: int, count: int, right: float) -> float:
@@ -163,7 +169,7 @@ def _x(n: int, count: int, right: float) -> float:
 
 
 def _y(value: float, ticks: Sequence[float], top: int) -> float:
-    return HEIGHT - _BOTTOM - (HEIGHT - top - _BOTTOM) * value / ticks[-1]
+    return HEIGHT - _BOTTOM - (HEIGHT - top - _BOTTOM) * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
 
 def _frame(ticks: Sequence[float], show: Format, right: float, top: int) -> list[str]:
