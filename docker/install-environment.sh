@@ -28,7 +28,7 @@ uv=$installer/bin/uv
 "$uv" pip install --no-cache --compile-bytecode --python "$target/bin/python" \
     --requirements pyproject.toml --constraints requirements.lock
 
-grep -oE '^[a-z0-9._-]+==[^ ;]+' requirements.lock > "$installer/pins.txt"
+sed -nE 's/^([a-z0-9._-]+)(\[[^]]*\])?(==[^ ;]+).*/\1\3/p' requirements.lock > "$installer/pins.txt"
 "$uv" pip freeze --python "$target/bin/python" > "$installer/installed.txt"
 if unpinned=$(grep -vxFf "$installer/pins.txt" "$installer/installed.txt"); then
     echo "not pinned by requirements.lock:" "$unpinned" >&2
