@@ -7,6 +7,7 @@ state (parse cache, compiled SQL, log) lives below ``<home>/dbt``, never in the 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from creditops.books import check_book, end_of_day, zone
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.settings import get_settings
 from creditops.warehouse import build_scope
+from creditops.warehouse.characteristics import build_characteristics
 from creditops.warehouse.connection import connect
 from creditops.warehouse.dbt import PROJECT, DbtRunner, Progress, environment
 from creditops.warehouse.run_log import record
@@ -130,6 +132,8 @@ def build(
             outcome = runner.build(layer, plan.scope)
             try:
                 _collect(outcome, layer, result, request, plan.scope, connection)
+                if layer == "features":
+                    _collect_characteristics(result, request, schema_prefix, connection)
             finally:
                 steps = [_step(model) for model in result.models if model.layer == layer]
                 warn_of_slow_steps(connection, steps, book, plan.scope, as_of)
@@ -256,6 +260,19 @@ def _collect(
             f"dbt could not build layer {layer} of book {book}: " + "; ".join(errors),
             hint=f"see {get_settings().home / 'dbt'}",
         )
+
+
+def _collect_characteristics(
+    result: BuildResult, request: build_scope.Request, schema_prefix: str, connection: psycopg.Connection
+) -> None:
+    made = build_characteristics(
+        connection, request.book, request.as_of, request.known_at, f"{schema_prefix}features"
+    )
+    if made is not None:
+        name, rows, seconds = made
+        model = ModelResult("features", name, rows, seconds, time.time())
+        result.models.append(model)
+        record(_step(model), rows, seconds, book=request.book, as_of=request.as_of, scope="book")
 
 
 def _ended_at(result: Any) -> float:

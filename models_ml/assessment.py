@@ -19,7 +19,11 @@ SPLITS = (DEVELOPMENT, HOLD_OUT, OUT_OF_TIME)
 
 @dataclass(frozen=True)
 class SplitFigures:
-    """One split. ``psi``: of the score against development; ``grade_hhi``: sum of squared shares."""
+    """One split. ``psi``: of the score against development; ``grade_hhi``: sum of squared shares.
+
+    Discrimination is of good against bad. ``brier``, ``mean_pd`` and ``grades`` also look at indeterminate
+    rows, which did not default: a PD is of default, not of being bad rather than good.
+    """
 
     name: str
     rows: int
@@ -42,18 +46,30 @@ class SplitFigures:
 
 
 def assess(
-    table: PointsTable, scored: pd.DataFrame, bad: np.ndarray, splits: np.ndarray
-) -> dict[str, SplitFigures]:
-    """Figures per split that has rows of both classes or at least one row."""
+    table: PointsTable, scored: pd.DataFrame, bad: np.ndarray, splits: np.ndarray,
+    indeterminate: pd.DataFrame | None = None, indeterminate_splits: np.ndarray | None = None,
+) -> dict[str, SplitFigures]:  # fmt: skip
+    """Figures per split that has rows of both classes or at least one row.
+
+    Parameters
+    ----------
+    indeterminate: scored rows that neither defaulted nor were good, with their splits.
+    """
     figures = {}
     for name in SPLITS:
         here = splits == name
         if not here.any():
             continue
         rows, events = scored[here], bad[here]
-        score, pd_ = rows["score"].to_numpy(), rows["pd"].to_numpy()
+        score = rows["score"].to_numpy()
         area = auc(-score, events)
         shares = rows["grade"].value_counts(normalize=True).to_numpy()
+        everyone, defaulted = rows, events
+        if indeterminate is not None and indeterminate_splits is not None:
+            late = indeterminate[indeterminate_splits == name]
+            everyone = pd.concat([rows, late], ignore_index=True)
+            defaulted = np.append(events, np.zeros(len(late), dtype=events.dtype))
+        every_pd = everyone["pd"].to_numpy()
         figures[name] = SplitFigures(
             name=name,
             rows=len(rows),
@@ -63,11 +79,11 @@ def assess(
             auc_high=area.high,
             gini=area.gini,
             ks=ks(-score, events),
-            brier=brier(pd_, events),
-            mean_pd=float(pd_.mean()),
+            brier=brier(every_pd, defaulted),
+            mean_pd=float(every_pd.mean()),
             psi=stability_index(table.baseline.shares, class_counts(score, table.baseline.edges)),
             grade_hhi=float(np.sum(shares**2)),
-            grades=calibration_by_grade(table, rows["grade"].to_numpy(), pd_, events),
+            grades=calibration_by_grade(table, everyone["grade"].to_numpy(), every_pd, defaulted),
         )
     return figures
 

@@ -2,8 +2,8 @@
 
 The full window ends with the newest observation date whose whole window has passed; early windows of
 a few months show trouble before that. Past month ends are scored anew with today's champion, on the
-features as they were known, and set against the labels of the same population as training (good or
-bad, exclusions left out).
+features as they were known, and set against the defaults of the same population as training, exclusions
+left out; who was late and did not default counts as not defaulted.
 """
 
 from __future__ import annotations
@@ -109,14 +109,12 @@ def scored_outcomes(
         if segments
         else ""
     )
-    # Within a full window only good and bad count, as in training; earlier there is no label yet.
-    known = " and (not label.window_complete or label.label in ('good', 'bad'))"
     grouped = ", ".join(str(place) for place in range(1, 5 + len(segments)))
     rows = connection.execute(
         f"select score, pd, grade, label.bad::int as bad{picked}, count(*) from ({compiled}) as scored"  # type: ignore[arg-type]
         f" join {spec.label_table} as label using (customer_id, observation_date){joined}"
         f" where label.book = {literal(book)} and label.bad is not null"
-        f" and label.source = {literal(spec.observation.label_source)}{known}{excluded}"
+        f" and label.source = {literal(spec.observation.label_source)}{excluded}"
         f" group by {grouped} order by {grouped}"
     ).fetchall()
     return pd.DataFrame(rows, columns=["score", "pd", "grade", "bad", *segments, "count"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -20,9 +21,12 @@ from creditops.errors import DataRefusedError
 from creditops.warehouse import connect
 from models_ml.population import (
     FeatureColumns,
+    declined,
     expect_large_joins,
     feature_columns,
+    indeterminate,
     labelled_relation,
+    unlabelled_relation,
 )
 from models_ml.spec import ScorecardSpec
 from models_ml.sql import identifier
@@ -36,7 +40,9 @@ class TrainingSet:
 
     ``frame``: keys and features (float64, or text for categorical), ordered by customer and date.
     ``bad``: 0 or 1. ``counts``: rows by what became of them, exclusions included. ``relation``: the
-    query the rows came from. ``dates``: observation dates, ascending.
+    query the rows came from. ``dates``: observation dates, ascending. ``declined``: rows without an
+    outcome, where the scorecard asks for reject inference. ``indeterminate``: rows that were late and
+    did not default; they are no examples, but PD is calibrated on them too.
     """
 
     frame: pd.DataFrame
@@ -46,6 +52,8 @@ class TrainingSet:
     snapshot_id: str
     relation: str = ""
     columns: FeatureColumns = field(default_factory=lambda: FeatureColumns({}, frozenset()))
+    declined: pd.DataFrame = field(default_factory=pd.DataFrame)
+    indeterminate: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSet:
@@ -63,6 +71,15 @@ def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSe
         _refuse_future(connection, book, spec, dates, columns)
         relation = labelled_relation(spec, book, dates, columns)
         raw = _copy(connection, spec, columns, relation)
+        late = _copy(
+            connection, spec, columns,
+            unlabelled_relation(spec, book, dates, columns, indeterminate(spec)),
+        )  # fmt: skip
+        rejected = b""
+        if spec.reject_inference.method != "none":
+            rejected = _copy(
+                connection, spec, columns, unlabelled_relation(spec, book, dates, columns, declined(spec))
+            )
         counts = _counts(connection, book, spec, dates)
     frame = _read(raw, spec, columns)
     bad = frame.pop("bad").to_numpy(dtype=np.int8)
@@ -77,7 +94,17 @@ def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSe
             f"{spec.name}: the {len(bad)} labelled rows of {book} hold only one outcome",
             hint="train on a longer history",
         )
-    return TrainingSet(frame, bad, dates, counts, hashlib.sha256(raw).hexdigest()[:32], relation, columns)
+    if bad.sum() < spec.population.min_bads:
+        raise DataRefusedError(
+            f"{spec.name}: the {len(bad)} labelled rows of {book} hold only {bad.sum()} bads, fewer than"
+            f" {spec.population.min_bads}",
+            hint="train on a longer history, or lower population.min_bads",
+        )
+    others = [_read(part, spec, columns).drop(columns="bad") for part in (rejected, late) if part]
+    if not rejected:
+        others.insert(0, pd.DataFrame())
+    snapshot = hashlib.sha256(raw + rejected + late).hexdigest()[:32]
+    return TrainingSet(frame, bad, dates, counts, snapshot, relation, columns, *others)
 
 
 def observation_dates(
@@ -89,6 +116,12 @@ def observation_dates(
     ------
     DataRefusedError: there is none.
     """
+    built = connection.execute("select to_regclass(%s) is not null", (spec.label_table,)).fetchone()
+    if not built or not built[0]:
+        raise DataRefusedError(
+            f"{spec.name}: there is no {spec.label_table}",
+            hint="build the features and labels of this book first",
+        )
     full = ""
     if spec.observation.label_source == "panel":
         full = " and window_months = %(window)s and (observation_date + interval '1 day'" \
@@ -113,6 +146,21 @@ def observation_dates(
             hint="build the features and labels of this book first, or train as of a later day",
         )
     return dates
+
+
+def has_customers(
+    connection: psycopg.Connection, book: str, spec: ScorecardSpec, dates: Sequence[date]
+) -> bool:
+    """Whether the scorecard's first feature table is built and knows customers of the book at the dates."""
+    table = spec.sources[0].table
+    built = connection.execute("select to_regclass(%s) is not null", (table,)).fetchone()
+    if not built or not built[0]:
+        return False
+    row = connection.execute(
+        f"select exists (select from {table} where book = %s and observation_date = any(%s))",  # type: ignore[arg-type]
+        (book, list(dates)),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _refuse_future(
@@ -179,8 +227,10 @@ def _counts(
     connection: psycopg.Connection, book: str, spec: ScorecardSpec, dates: list[date]
 ) -> dict[str, int]:
     rows = connection.execute(
-        f"select coalesce(exclusion, ''), coalesce(label, 'window incomplete'), count(*)"
-        f" from {spec.label_table} where book = %s and observation_date = any(%s) group by 1, 2",
+        f"select coalesce(exclusion, ''), coalesce(label, 'window incomplete'), count(*)"  # type: ignore[arg-type]
+        f" from {spec.label_table} inner join {spec.sources[0].table} as population"
+        " using (book, customer_id, observation_date)"
+        " where book = %s and observation_date = any(%s) group by 1, 2",
         (book, dates),
     ).fetchall()
     counts: dict[str, int] = {}

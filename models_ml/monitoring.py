@@ -45,6 +45,12 @@ def monitor(book: str, as_of: date) -> int:
         table = tracking.load_table(champion["name"], champion["version"])
         with connect("modeller") as connection:
             expect_large_joins(connection)
+            connection.execute(
+                "delete from scoring.model_monitoring where book = %s and as_of_date = %s and scorecard = %s",
+                (book, as_of, spec.name),
+            )
+            if spec.population.may_be_empty and not _is_scored(connection, book, as_of, spec.name):
+                continue
             figures = _score_figures(connection, book, as_of, spec, table)
             figures += _segment_figures(connection, book, as_of, spec.name)
             figures += _override_figures(connection, book, as_of, spec)
@@ -52,10 +58,6 @@ def monitor(book: str, as_of: date) -> int:
             if table is not None:
                 figures += _characteristic_figures(connection, book, as_of, spec, table)
                 figures += backtest.figures(connection, book, as_of, spec, table)
-            connection.execute(
-                "delete from scoring.model_monitoring where book = %s and as_of_date = %s and scorecard = %s",
-                (book, as_of, spec.name),
-            )
             connection.cursor().executemany(
                 "insert into scoring.model_monitoring (book, as_of_date, scorecard, model_version,"
                 " metric, segment, value, low, high, status)"
@@ -64,6 +66,15 @@ def monitor(book: str, as_of: date) -> int:
             )
         rows += len(figures)
     return rows
+
+
+def _is_scored(connection: psycopg.Connection, book: str, as_of: date, scorecard: str) -> bool:
+    row = connection.execute(
+        "select exists (select from scoring.customer_scores"
+        " where book = %s and as_of_date = %s and scorecard = %s)",
+        (book, as_of, scorecard),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _score_figures(

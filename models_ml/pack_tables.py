@@ -100,11 +100,13 @@ def gains(score: np.ndarray, bad: np.ndarray, classes: int = 10) -> list[dict[st
 def cut_offs(score: np.ndarray, pd_: np.ndarray, bad: np.ndarray) -> list[dict[str, float]]:
     """What a cut-off would do: approval rate, bad rate of the approved, bads and goods turned away.
 
-    One row per 5 % of approval from 95 % to 50 %. ``pd`` is that of the worst approved.
+    One row per 5 % of approval from 95 % to 50 % that differs. ``pd`` is that of the worst approved.
     """
-    found = []
+    found: list[dict[str, float]] = []
     for approved_share in np.arange(0.95, 0.49, -0.05):
         cut = float(np.quantile(score, 1 - approved_share, method="lower"))
+        if found and found[-1]["cut_off"] == cut:
+            continue
         approved = score >= cut
         found.append(
             {

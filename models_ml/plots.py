@@ -83,9 +83,9 @@ def _over_time(axis: Any, evidence: Evidence) -> None:
 
 def characteristics_figure(path: Path, table: PointsTable) -> None:
     """WOE (bars), share of development (line) and points of every characteristic, as one PNG."""
-    columns = 4
+    columns = 3
     rows = -(-len(table.characteristics) // columns)
-    figure = _figure(13, 2.5 * rows)
+    figure = _figure(13, 3.2 * rows)
     axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for axis, each in zip(axes, table.characteristics, strict=False):
         bins = [b for b in each.bins if b.count]
@@ -97,12 +97,17 @@ def characteristics_figure(path: Path, table: PointsTable) -> None:
         twin.plot(places, [b.count / total for b in bins], color="#777777", marker=".", linewidth=0.8)
         twin.set_ylim(0, None)
         twin.tick_params(labelsize=6)
-        axis.set_xticks(places, [f"{b.label}\n{b.points}" for b in bins], fontsize=5, rotation=60)
-        axis.set_title(f"{each.name} (IV {each.iv:.3f})", fontsize=8)
+        names = [f"{_short(b.label)}: {b.points}" for b in bins]
+        axis.set_xticks(places, names, fontsize=7, rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_title(f"{each.name} (IV {each.iv:.3f})", fontsize=9)
         axis.tick_params(axis="y", labelsize=6)
     for axis in axes[len(table.characteristics) :]:
         axis.set_visible(False)
     _save(figure, path)
+
+
+def _short(label: str, most: int = 22) -> str:
+    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def _roc(

@@ -75,18 +75,41 @@ def labelled_relation(spec: ScorecardSpec, book: str, dates: Sequence[date], col
 
     Rows have a complete window, label good or bad, and none of the exclusions.
     """
-    excluded = ""
-    if spec.population.exclusions:
-        reasons = ", ".join(literal(reason) for reason in spec.population.exclusions)
-        excluded = f"\n    and (label.exclusion is null or label.exclusion not in ({reasons}))"
     return (
         f"(\n    select {_select_list(spec, columns)}, label.bad::int as bad"
         f"\n    from {_joined(spec, columns)}"
         f"\n    inner join {spec.label_table} as label using ({', '.join(_KEYS)})"
         f"\n    where {_BASE}.book = {literal(book)}"
         f"\n    and {_BASE}.observation_date in ({_dates(dates)})"
-        f"\n    and label.window_complete and label.label in ('good', 'bad'){excluded}\n) as labelled"
+        "\n    and label.window_complete and label.label in ('good', 'bad')"
+        f"{_not_excluded(spec)}\n) as labelled"
     )
+
+
+def unlabelled_relation(
+    spec: ScorecardSpec, book: str, dates: Sequence[date], columns: FeatureColumns, condition: str
+) -> str:
+    """Parenthesised query of rows that are not trained on (columns as :func:`labelled_relation`'s), by a
+    condition on ``label``: see :func:`declined` and :func:`indeterminate`.
+    """
+    return (
+        f"(\n    select {_select_list(spec, columns)}, null::int as bad"
+        f"\n    from {_joined(spec, columns)}"
+        f"\n    inner join {spec.label_table} as label using ({', '.join(_KEYS)})"
+        f"\n    where {_BASE}.book = {literal(book)}"
+        f"\n    and {_BASE}.observation_date in ({_dates(dates)})"
+        f"\n    and {condition}\n) as unlabelled"
+    )
+
+
+def declined(spec: ScorecardSpec) -> str:
+    """Condition on ``label`` of the rows that reject inference looks at."""
+    return f"label.exclusion = {literal(spec.reject_inference.exclusion)}"
+
+
+def indeterminate(spec: ScorecardSpec) -> str:
+    """Condition on ``label`` of the rows that were late and did not default: no example of good or bad."""
+    return f"label.window_complete and label.label = 'indeterminate'{_not_excluded(spec)}"
 
 
 def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: FeatureColumns) -> str:
@@ -109,6 +132,13 @@ def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: Featur
         f"\n    where {_BASE}.book = {literal(book)}"
         f"\n    and {_BASE}.observation_date = date {literal(as_of.isoformat())}{never}\n) as scored"
     )
+
+
+def _not_excluded(spec: ScorecardSpec) -> str:
+    if not spec.population.exclusions:
+        return ""
+    reasons = ", ".join(literal(reason) for reason in spec.population.exclusions)
+    return f"\n    and (label.exclusion is null or label.exclusion not in ({reasons}))"
 
 
 def _select_list(spec: ScorecardSpec, columns: FeatureColumns) -> str:

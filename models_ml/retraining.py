@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 
 from creditops.errors import DataRefusedError
 from creditops.settings import get_settings
 from creditops.warehouse import connect
 from models_ml import audit, registry
-from models_ml.dataset import observation_dates
+from models_ml.dataset import has_customers, observation_dates
 from models_ml.drift import drifted
 from models_ml.spec import ScorecardSpec, scorecards_of
 from models_ml.tracking import CHALLENGER, CHAMPION, client, registered_name
 from models_ml.training import TrainingOutcome, train
+
+_log = logging.getLogger(__name__)
 
 
 def due(book: str, as_of: date) -> list[str]:
@@ -35,15 +38,32 @@ def reasons_due(book: str, as_of: date) -> dict[str, str]:
 def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcome]:
     """Train every scorecard that is due; each version carries the tag ``trained_because``.
 
+    A scorecard whose data cannot make one (too few bads, say) does not hold up the others: the refusal is
+    kept in the audit, and the champion before, if there is one, goes on.
+
     Raises
     ------
-    DataRefusedError, ServiceUnreachableError: as :func:`models_ml.training.train`.
+    DataRefusedError: none of the due scorecards could be trained and the book has no champion.
+    ServiceUnreachableError: as :func:`models_ml.training.train`.
     """
-    outcomes = []
+    outcomes: list[TrainingOutcome] = []
+    refusals: list[DataRefusedError] = []
     for scorecard, reason in reasons_due(book, as_of).items():
-        outcome = train(book, scorecard, as_of, seed=seed)
+        try:
+            outcome = train(book, scorecard, as_of, seed=seed)
+        except DataRefusedError as refusal:
+            _log.warning("%s of %s is not trained: %s", scorecard, book, refusal)
+            name, when = registered_name(book, scorecard), {"as_of": as_of.isoformat()}
+            if not audit.is_recorded("model.not_trained", name, when):
+                audit.record(
+                    audit.current_actor(), "model.not_trained", name, after=when, reason=refusal.message
+                )
+            refusals.append(refusal)
+            continue
         client().set_model_version_tag(outcome.name, outcome.model_version, "trained_because", reason)
         outcomes.append(outcome)
+    if refusals and not outcomes and not registry.champions(book):
+        raise refusals[0]
     return outcomes
 
 
@@ -101,8 +121,10 @@ def _reason(book: str, spec: ScorecardSpec, as_of: date) -> str | None:
 
 
 def _has_window(book: str, spec: ScorecardSpec, as_of: date) -> bool:
+    """Whether the book has customers of the scorecard at a date whose window has passed."""
     with connect("modeller") as connection:
         try:
-            return bool(observation_dates(connection, book, spec, as_of))
+            dates = observation_dates(connection, book, spec, as_of)
         except DataRefusedError:
             return False
+        return has_customers(connection, book, spec, dates)

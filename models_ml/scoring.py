@@ -5,11 +5,9 @@ A champion that is no points table scores as a pyfunc, in chunks of bounded memo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import pandas as pd
 import psycopg
 
 from creditops.errors import CreditOpsError, DataRefusedError
@@ -22,7 +20,7 @@ from models_ml.population import expect_large_joins, feature_columns, scored_rel
 from models_ml.scaling import scaling
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
-from models_ml.sql import compile, identifier, literal
+from models_ml.sql import compile, literal
 
 CHUNK_ROWS = 50_000
 _REASONS = [f"reason_{rank}{suffix}" for suffix in ("", "_zh", "_en") for rank in range(1, REASONS + 1)]
@@ -93,7 +91,7 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
             rows = connection.execute(statement).rowcount  # type: ignore[arg-type]
         else:
             rows = _score_in_chunks(connection, spec, name, version, book, as_of)
-        if not rows:
+        if not rows and not spec.population.may_be_empty:
             raise DataRefusedError(
                 f"{spec.name}: nobody of book {book} has features for {as_of}",
                 hint="build the warehouse for that day first: `creditops run build_warehouse`",
@@ -104,48 +102,28 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
 def _score_in_chunks(
     connection: psycopg.Connection, spec: ScorecardSpec, name: str, version: str, book: str, as_of: date
 ) -> int:
+    """Score with any pyfunc: Arrow chunks come in on a connection of their own, decisions go out on this."""
+    import pyarrow as pa
+
+    from models_ml.chunks import population_chunks, write_chunk
     from models_ml.generic import decisions, probabilities
 
     model = tracking.load_pyfunc(name, version)
     features = model.metadata.get_input_schema().input_names()
     scale = scaling(spec.scaling.base_score, spec.scaling.base_odds, spec.scaling.pdo)
     rows = 0
-    for chunk in _chunks(connection, spec, features, book, as_of):
-        decided = decisions(probabilities(model.predict(chunk[features])), scale)
-        in_default = chunk["is_default"].to_numpy(dtype=bool)
-        decided.loc[in_default, "pd"] = 1.0
-        decided.loc[in_default, "grade"] = master_scale().default_grade
-        with connection.cursor().copy(
-            f"copy scoring.customer_scores ({', '.join(_COLUMNS)}) from stdin"
-        ) as copy:
-            for key, row in zip(chunk.itertuples(), decided.itertuples(), strict=True):
-                copy.write_row(
-                    (book, as_of, spec.name, key.customer_id, version, row.score, row.pd, row.grade,
-                     row.score, *[None] * len(_REASONS), as_of)
-                )  # fmt: skip
-        rows += len(chunk)
+    with connect("modeller") as reader:
+        expect_large_joins(reader)
+        for chunk in population_chunks(reader, spec, features, book, as_of, CHUNK_ROWS):
+            decided = decisions(probabilities(model.predict(chunk.select(features).to_pandas())), scale)
+            in_default = chunk["is_default"].to_numpy(zero_copy_only=False)
+            decided.loc[in_default, "pd"] = 1.0
+            decided.loc[in_default, "grade"] = master_scale().default_grade
+            same = {"book": book, "as_of_date": as_of, "scorecard": spec.name, "model_version": version}
+            columns = {key: pa.repeat(pa.scalar(value), len(chunk)) for key, value in same.items()}
+            columns |= {key: pa.array(decided[key]) for key in ("score", "pd", "grade")}
+            columns |= {"customer_id": chunk["customer_id"], "observed_on": chunk["observation_date"]}
+            columns["points_total"] = columns["score"]
+            write_chunk(connection, "scoring.customer_scores", pa.table(columns))
+            rows += len(chunk)
     return rows
-
-
-def _chunks(
-    connection: psycopg.Connection, spec: ScorecardSpec, features: list[str], book: str, as_of: date
-) -> Iterator[pd.DataFrame]:
-    """The population in frames of at most :data:`CHUNK_ROWS` rows, through a server-side cursor."""
-    columns = feature_columns(connection, spec, features)
-    parts = []
-    for each in features:
-        if spec.features[each].kind == "numeric":
-            whole = "::int" if columns.types[each] == "boolean" else ""
-            parts.append(f"{identifier(each)}{whole}::double precision")
-        else:
-            parts.append(f"{identifier(each)}::text")
-    relation = scored_relation(spec, book, as_of, columns)
-    with connection.cursor(name="population") as cursor:
-        cursor.itersize = CHUNK_ROWS
-        cursor.execute(f"select customer_id, is_default, {', '.join(parts)} from {relation}")  # type: ignore[arg-type]
-        while rows := cursor.fetchmany(CHUNK_ROWS):
-            frame = pd.DataFrame(rows, columns=["customer_id", "is_default", *features])
-            for each in features:
-                if spec.features[each].kind == "numeric":
-                    frame[each] = frame[each].astype("float64")
-            yield frame

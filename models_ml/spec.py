@@ -17,9 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from creditops.errors import UsageError
 from creditops.settings import get_settings
+from creditops.warehouse.characteristics import PREFIX as CHARACTERISTICS
+from creditops.warehouse.characteristics import contract_of
 from models_ml.points_table import Text
 
 Direction = Literal["higher_is_riskier", "higher_is_safer", "none"]
+_DIRECTIONS = {"ascending": "higher_is_riskier", "descending": "higher_is_safer", "none": "none"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 
 
@@ -62,10 +65,29 @@ class Source(_Strict):
 
 
 class Population(_Strict):
-    """Who is trained on (``exclusions``) and who is not even scored (``never_scored``)."""
+    """Who is trained on (``exclusions``) and who is not even scored (``never_scored``).
+
+    ``may_be_empty``: a day on which nobody is there to be scored is no fault (no applications came).
+    ``min_bads``: with fewer labelled bads a scorecard is not trained.
+    """
 
     exclusions: tuple[str, ...] = ("in_default", "closed", "written_off", "under_3_mob", "staff")
     never_scored: tuple[str, ...] = ("closed", "written_off")
+    may_be_empty: bool = False
+    min_bads: int = Field(20, ge=2)
+
+
+class RejectInference(_Strict):
+    """Parcelling of declined applications, see :mod:`models_ml.parcelling`.
+
+    ``exclusion``: how the label table marks them. ``factor``: how many times the bad rate of accepted
+    rows of the same score the declined ones are taken to have. ``bands``: score bands looked at.
+    """
+
+    method: Literal["none", "parcelling"] = "none"
+    exclusion: str = "declined"
+    factor: float = Field(1.5, gt=0)
+    bands: int = Field(10, ge=2)
 
 
 class Observation(_Strict):
@@ -198,6 +220,7 @@ class ScorecardSpec(_Strict):
     algorithm: Literal["woe_logistic", "boosted_additive"] = "woe_logistic"
     label_table: str = "features.label_default"
     population: Population = Population()
+    reject_inference: RejectInference = RejectInference()
     observation: Observation = Observation()
     split: Split = Split()
     binning: Binning = Binning()
@@ -306,10 +329,10 @@ def parse_scorecard(text: str, where: str) -> ScorecardSpec:
 
 
 def _with_catalogue(source: dict[str, Any]) -> dict[str, Any]:
-    """Fill each named feature from its table's catalogue."""
+    """Fill each named feature from its table's catalogue; ``all`` names everything in it."""
     known = _catalogue(source["table"])
     features = []
-    for entry in source["features"]:
+    for entry in known if source["features"] == "all" else source["features"]:
         own = {"name": entry} if isinstance(entry, str) else dict(entry)
         merged = {**known.get(own["name"], {}), **own}
         if "label" not in merged:
@@ -320,8 +343,30 @@ def _with_catalogue(source: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache
 def _catalogue(table: str) -> dict[str, dict[str, Any]]:
-    entry = files("models_ml").joinpath("catalogue", f"{table.rpartition('.')[2]}.yml")
+    name = table.rpartition(".")[2]
+    if name.startswith(CHARACTERISTICS):
+        return _declared_characteristics(name.removeprefix(CHARACTERISTICS))
+    entry = files("models_ml").joinpath("catalogue", f"{name}.yml")
     if not entry.is_file():
         return {}
     features = yaml.safe_load(entry.read_text(encoding="utf-8"))["features"]
     return {feature["name"]: feature for feature in features}
+
+
+def _declared_characteristics(book: str) -> dict[str, dict[str, Any]]:
+    """What the book's contract says of its characteristics, protected ones and dates left out."""
+    contract = contract_of(book)
+    found: dict[str, dict[str, Any]] = {}
+    for column in contract.columns if contract else ():
+        if column.name in ("customer_id", "observed_on") or column.protected or column.type in ("date", "ts"):
+            continue
+        found[column.raw_name] = {
+            "name": column.raw_name,
+            "kind": "categorical" if column.type in ("code", "id", "text") else "numeric",
+            "direction": _DIRECTIONS[column.direction or "none"],
+            "special_values": {float(code): text.en for code, text in column.special_values.items()}
+            if column.type not in ("code", "id", "text")
+            else {},
+            "label": {"zh": column.description.zh.rstrip("。"), "en": column.description.en.rstrip(".")},
+        }
+    return found

@@ -47,6 +47,26 @@ def split(frame: pd.DataFrame, bad: np.ndarray, settings: Split, seed: int) -> n
     return names
 
 
+def place_more(
+    frame: pd.DataFrame, names: np.ndarray, more: pd.DataFrame, settings: Split, seed: int
+) -> np.ndarray:
+    """Split of further rows: as their customer in ``frame``, a customer of their own by its hash.
+
+    Parameters
+    ----------
+    names: splits of ``frame``.
+    """
+    inside = names != OUT_OF_TIME
+    known = dict(zip(frame.loc[inside, "customer_id"], names[inside], strict=True))
+    found = np.full(len(more), DEVELOPMENT, dtype=object)
+    for place, customer in enumerate(more["customer_id"]):
+        strange = HOLD_OUT if _place(seed, str(customer)) < settings.hold_out else DEVELOPMENT
+        found[place] = known.get(customer, strange)
+    newest = set(frame.loc[~inside, "observation_date"])
+    found[more["observation_date"].isin(newest).to_numpy()] = OUT_OF_TIME
+    return found
+
+
 def _place(seed: int, customer: str) -> float:
     """A number in [0, 1) that depends on seed and customer alone."""
     digest = hashlib.blake2b(f"{seed}|{customer}".encode(), digest_size=8).digest()

@@ -18,7 +18,9 @@ from models_ml.binning import evidence_rows
 from models_ml.classic import AdditiveModel
 from models_ml.evidence import Evidence
 from models_ml.gates import Gate
+from models_ml.pack_names import CONTENTS, NAMES, RULES
 from models_ml.pack_tables import as_rows, hosmer_lemeshow
+from models_ml.parcelling import Inference
 from models_ml.plots import characteristics_figure, evidence_figure, score_figure
 from models_ml.points_table import PointsTable
 from models_ml.spec import ScorecardSpec
@@ -44,10 +46,13 @@ class PackContents:
     splits: np.ndarray
     evidence: Evidence
     stability: dict[str, dict[str, float]]
+    inference: Inference | None = None
 
 
 def write_pack(folder: Path, contents: PackContents) -> None:
     """Write the pack below ``folder``: ``validation_pack.html``, tables, plots, the points table.
+
+    The page holds both languages and a switch; ``validation_pack.zh.html`` is the same, opened in Chinese.
 
     ``binning_tables.csv`` holds every binned candidate, ``points_table.csv`` the characteristics.
     """
@@ -66,20 +71,32 @@ def write_pack(folder: Path, contents: PackContents) -> None:
     _write_json(folder / "gates.json", [gate.as_dict() for gate in contents.gates])
     _write_json(folder / "dropped.json", contents.model.dropped)
     _write_json(folder / "evidence.json", _plain(contents.evidence))
+    if contents.inference is not None:
+        _write_json(folder / "reject_inference.json", asdict(contents.inference))
     (folder / "points_table.json").write_text(contents.table.to_json(), encoding="utf-8")
     (folder / "scorecard.yml").write_text(
         yaml.safe_dump(contents.spec.model_dump(mode="json"), allow_unicode=True, sort_keys=False),
         encoding="utf-8",
     )
-    (folder / "validation_pack.html").write_text(_page(contents, plots), encoding="utf-8")
+    (folder / "validation_pack.html").write_text(_page(contents, plots, "en"), encoding="utf-8")
+    (folder / "validation_pack.zh.html").write_text(_page(contents, plots, "zh"), encoding="utf-8")
 
 
-def _page(contents: PackContents, plots: Path) -> str:
+def _page(contents: PackContents, plots: Path, lang: str) -> str:
     from jinja2 import Environment
 
     source = files("models_ml").joinpath("templates", "validation_pack.html")
     template = Environment(autoescape=True).from_string(source.read_text(encoding="utf-8"))
+    seeds = np.array([area for area in contents.evidence.seeds.values() if np.isfinite(area)])
     return template.render(
+        lang=lang,
+        names=NAMES,
+        rules=RULES,
+        contents=CONTENTS,
+        inference=contents.inference,
+        seeds_mean=float(seeds.mean()) if len(seeds) else None,
+        seeds_sd=float(seeds.std(ddof=1)) if len(seeds) > 1 else None,
+        seeds_range=float(np.ptp(seeds)) if len(seeds) else None,
         book=contents.book,
         spec=contents.spec,
         table=contents.table,

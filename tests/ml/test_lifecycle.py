@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -148,11 +149,20 @@ def test_the_pack_shows_lineage_groups_benchmarks_and_the_change_log(
 ) -> None:
     page = Path(tracking.client().download_artifacts(trained.run_id, "validation_pack.html", str(tmp_path)))
     text = page.read_text(encoding="utf-8")
-    for expected in ("gradient_boosting_monotone", "sex = f", "region = north", "age_band = 25 to 34",
-                     "Hosmer-Lemeshow", "observation_date = ", "变更记录", "首个版本", "准入线分析", "公平性",
+    for expected in ("gradient boosting monotone", "梯度提升（单调）", "sex = f", "region = north",
+                     "age_band = 25 to 34", "Hosmer-Lemeshow", "observation_date = ",
+                     "变更记录", "首个版本", "准入线分析", "公平性",
                      "变量稳定性", "使用限制"):  # fmt: skip
         assert expected in text, expected
-    assert "(not judged 不评判)" in text  # so few rows decide nothing
+    assert "不评判" in text  # so few rows decide nothing
+    assert 'lang-en" checked' in text
+    chinese = tracking.client().download_artifacts(trained.run_id, "validation_pack.zh.html", str(tmp_path))
+    assert 'lang-zh" checked' in Path(chinese).read_text(encoding="utf-8")
+    seeds = json.loads(
+        Path(tracking.client().download_artifacts(trained.run_id, "evidence.json", str(tmp_path))).read_text()
+    )["seeds"]
+    assert list(seeds) == ["0", "1", "2"]
+    assert len(set(seeds.values())) == 3
     assert 0.5 < trained.metrics["gradient_boosting_free_hold_out_auc"] < 1
 
 

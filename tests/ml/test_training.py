@@ -82,7 +82,7 @@ def test_the_pack_shows_gates_points_and_both_languages(first: TrainingOutcome, 
     page = Path(tracking.client().download_artifacts(first.run_id, "validation_pack.html", str(tmp_path)))
     text = page.read_text(encoding="utf-8")
     for expected in ("零售行为评分卡", "Retail behaviour scorecard", "no_leakage", "Jeffreys",
-                     "excluded: in_default",
+                     "excluded: in_default", "剔除：已违约",
                      "data:image/png;base64,"):  # fmt: skip
         assert expected in text
 
@@ -287,6 +287,8 @@ def test_a_pyfunc_that_is_no_points_table_scores_in_chunks(
 
     class Model(mlflow.pyfunc.PythonModel):
         def predict(self, context: object, model_input: pd.DataFrame, params: object = None) -> np.ndarray:
+            if len(model_input) > 100:  # the whole population must never be in memory at once
+                raise ValueError(f"a chunk of {len(model_input)} rows")
             return fitted.predict_proba(model_input.fillna(0.0))[:, 1]
 
     tracking.client()
@@ -306,8 +308,47 @@ def test_a_pyfunc_that_is_no_points_table_scores_in_chunks(
         scores = _scores()
         assert set(scores["model_version"]) == {version}
         assert scores["reason_1"].isna().all()
-        assert scores["pd"].between(0, 1).all()
+        today = behaviour_today()[features].fillna(0.0)
+        expected = np.where(scores["customer_id"] < "R000020", 1.0, fitted.predict_proba(today)[:, 1])
+        assert scores["pd"].to_numpy() == pytest.approx(expected, abs=1e-12)
+        assert scores["observed_on"].unique().tolist() == [AS_OF]
         assert monitoring.monitor("demo", AS_OF) >= 4
     finally:
         client.set_registered_model_alias(NAME, "champion", champion.version)
         client.delete_model_version(NAME, version)
+
+
+def behaviour_today() -> pd.DataFrame:
+    """Features of the customers that are scored, as numbers and in their order."""
+    behaviour, bureau, _ = synthetic_retail(customers=900, dates=14)
+    joined = behaviour.merge(bureau, how="left", on=["book", "customer_id", "observation_date"])
+    today = joined[joined["observation_date"] == AS_OF].sort_values("customer_id").iloc[:890]
+    return today.assign(inquiries_3m=today["inquiries_3m"].astype("float64"))
+
+
+def test_a_scorecard_without_enough_bads_does_not_hold_up_the_others(
+    champion: PromotionOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models_ml import audit
+    from models_ml.spec import scorecard
+
+    poor = scorecard("retail_behaviour")
+    poor = poor.model_copy(
+        update={
+            "name": "poor_card",
+            "population": poor.population.model_copy(update={"min_bads": 10_000}),
+        }
+    )
+    cards = [poor, scorecard("retail_behaviour")]
+    monkeypatch.setattr(retraining, "scorecards_of", lambda book: cards)
+    monkeypatch.setattr("models_ml.training.find_scorecard", lambda name: {c.name: c for c in cards}[name])
+    day = date(2026, 7, 31)
+    outcomes = retraining.retrain_due("demo", day)
+    assert [each.scorecard for each in outcomes] == ["retail_behaviour"]
+    assert audit.is_recorded("model.not_trained", "demo.poor_card", {"as_of": day.isoformat()})
+    registry.reject(NAME, outcomes[0].model_version, actor="someone else", reason="only a trial")
+    monkeypatch.setattr(retraining, "scorecards_of", lambda book: [poor] if book == "demo" else [])
+    assert retraining.retrain_due("demo", day) == []
+    monkeypatch.setattr(registry, "champions", lambda book: [])
+    with pytest.raises(DataRefusedError, match="fewer than 10000"):
+        retraining.retrain_due("demo", day)

@@ -20,10 +20,29 @@ sources:
 """
 
 
-def test_shipped_scorecards_cover_demo_and_taiwan() -> None:
-    assert {"retail_behaviour", "taiwan_behaviour"} <= set(load_scorecards())
-    assert [spec.name for spec in scorecards_of("demo")] == ["retail_behaviour"]
-    assert [spec.name for spec in scorecards_of("taiwan_cards")] == ["taiwan_behaviour"]
+def test_shipped_scorecards_cover_the_demo_book_and_every_real_set() -> None:
+    assert {name: spec.books for name, spec in load_scorecards().items()} == {
+        "retail_behaviour": ("demo",),
+        "retail_application": ("demo",),
+        "corporate": ("demo",),
+        "trade_payment": ("demo",),
+        "taiwan_behaviour": ("taiwan_cards",),
+        "german_application": ("german_credit",),
+        "polish_bankruptcy": ("polish_firms",),
+        "sme_invoice_behaviour": ("sme_invoices",),
+    }
+    assert [spec.name for spec in scorecards_of("demo")] == [
+        "corporate", "retail_application", "retail_behaviour", "trade_payment",
+    ]  # fmt: skip
+
+
+def test_characteristics_that_a_book_declares_become_features_without_the_protected_ones() -> None:
+    german, polish = scorecard("german_application").features, scorecard("polish_bankruptcy").features
+    assert german["purpose"].kind == "categorical"
+    assert german["amount"].kind == "numeric"
+    assert german["purpose"].label.zh == "贷款用途"
+    assert not {"age", "personal_status", "foreign_worker", "customer_id", "observed_on"} & set(german)
+    assert list(polish) == [f"attr{number}" for number in range(1, 65)]
 
 
 def test_every_shipped_feature_has_texts_in_both_languages_and_none_is_protected() -> None:
