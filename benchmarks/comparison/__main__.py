@@ -18,7 +18,8 @@ from sklearn.model_selection import train_test_split
 from benchmarks._scorecardpy import Unavailable
 from benchmarks.comparison.methods import METHODS
 from benchmarks.comparison.scorecardpy_scores import scorecardpy
-from benchmarks.comparison.sets import NAMES, DataSet, from_csv, load
+from benchmarks.comparison.sets import NAMES, DataSet, from_file, load
+from creditops.errors import CreditOpsError
 from models_ml.discrimination import auc
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -29,9 +30,13 @@ def main() -> None:
     """Read the arguments, compare, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data")
-    parser.add_argument("--sets", nargs="*", default=list(NAMES), choices=list(NAMES))
-    parser.add_argument("--csv", type=Path, action="append", default=[], help="a further set; repeatable")
-    parser.add_argument("--target", default="bad", help="outcome column of the CSV files, 1 for bad")
+    parser.add_argument("--sets", nargs="*", choices=list(NAMES), help="default: all; beside --csv none")
+    parser.add_argument(
+        "--csv", type=Path, action="append", default=[],
+        help="a further set, delimited text or ARFF, packed or not; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--target", help="its outcome column: a name, a position, or last")
+    parser.add_argument("--bad", help="the value of the outcome that is bad, where its coding does not say")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--methods", nargs="*", default=[*METHODS, "scorecardpy"])
     parser.add_argument("--json", action="store_true")
@@ -40,8 +45,12 @@ def main() -> None:
     unknown = [name for name in given.methods if name not in methods]
     if unknown:
         parser.error(f"no method {unknown[0]!r}; there are {', '.join(methods)}")
-    sets = [load(name, given.data) for name in given.sets]
-    sets += [from_csv(path, given.target) for path in given.csv]
+    names = given.sets if given.sets is not None else [] if given.csv else list(NAMES)
+    try:
+        sets = [load(name, given.data) for name in names]
+        sets += [from_file(path, given.target, given.bad) for path in given.csv]
+    except CreditOpsError as error:
+        parser.error(str(error))
     rows = [
         row
         for each in sets
@@ -73,8 +82,15 @@ def compare(each: DataSet, name: str, method: Any, seeds: list[int]) -> list[dic
                     frame.iloc[outside].reset_index(drop=True),
                 )  # fmt: skip
                 areas.append(auc(risk, each.bad[outside]))
-        except Unavailable as reason:
+        except (Unavailable, CreditOpsError) as reason:
             rows.append(row | {"skipped": str(reason)})
+            continue
+        except Exception as failure:
+            if name in _OURS:
+                raise
+            # Another library may not take such a set; that is a finding, not the end of the comparison.
+            text = (str(failure).strip().splitlines() or [""])[0]
+            rows.append(row | {"skipped": f"{type(failure).__name__}: {text}"})
             continue
         mean = float(np.mean([area.value for area in areas]))
         margin = 1.96 * float(np.mean([area.variance for area in areas])) ** 0.5

@@ -65,7 +65,8 @@ def gradient_boosting(development: pd.DataFrame, bad: np.ndarray, hold_out: pd.D
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     categories = _categories(development)
-    shared = {name: sorted(map(str, development[name].dropna().unique())) for name in categories}
+    # It takes at most 255 categories a column; the rarest count as missing.
+    shared = {name: list(development[name].value_counts().index[:250]) for name in categories}
 
     def typed(frame: pd.DataFrame) -> pd.DataFrame:
         columns = {name: pd.Categorical(frame[name], shared[name]) for name in categories}

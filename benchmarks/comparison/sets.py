@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.comparison.files import read_set
+
 # Outcome-free attributes of a person that the shipped scorecards do not use.
 _TAIWAN_PROTECTED = ("SEX", "EDUCATION", "MARRIAGE", "AGE")
 
@@ -31,11 +33,10 @@ def load(name: str, folder: Path) -> DataSet:
     return NAMES[name](folder)
 
 
-def from_csv(path: Path, target: str) -> DataSet:
-    """Any CSV with a column ``target`` of 0 and 1."""
-    frame = pd.read_csv(path)
-    bad = frame.pop(target).to_numpy(dtype=int)
-    return DataSet(path.stem, frame, frame, bad)
+def from_file(path: Path, target: str | None = None, bad: str | None = None) -> DataSet:
+    """Any set from a file, see :func:`benchmarks.comparison.files.read_set`."""
+    frame, outcome = read_set(path, target, bad)
+    return DataSet(path.name.split(".")[0], frame, frame, outcome)
 
 
 def _taiwan(folder: Path) -> DataSet:

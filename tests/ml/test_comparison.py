@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.comparison.__main__ import as_markdown, compare
 from benchmarks.comparison.methods import METHODS, boosted
-from benchmarks.comparison.sets import from_csv, load
+from benchmarks.comparison.sets import from_file, load
 from creditops.errors import DataRefusedError
 from models_ml.estimator import ScorecardClassifier
 
@@ -33,7 +33,7 @@ def test_every_method_runs_on_a_set_with_categories_and_missing_values(tmp_path:
     frame["bad"] = (rng.uniform(size=600) < 1 / (1 + np.exp(1 - 2 * frame["x"]))).astype(int)
     frame.loc[rng.uniform(size=600) < 0.1, "x"] = np.nan
     frame.to_csv(tmp_path / "mine.csv", index=False)
-    each = from_csv(tmp_path / "mine.csv", "bad")
+    each = from_file(tmp_path / "mine.csv", "bad")
     rows = [row for name, method in METHODS.items() for row in compare(each, name, method, [0])]
     assert len(rows) == len(METHODS)
     assert all(row["auc"] > 0.7 for row in rows)
