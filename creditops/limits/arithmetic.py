@@ -14,6 +14,12 @@ from typing import Any
 from creditops.policy.version import LimitRules, Text
 
 _CENT = Decimal("0.01")
+_PRODUCTS = {
+    "instalment_loan": Text(zh="分期贷款", en="an instalment loan"),
+    "revolving_card": Text(zh="信用卡", en="a card"),
+    "term_loan": Text(zh="定期贷款", en="a term loan"),
+    "trade_credit": Text(zh="赊销", en="trade credit"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ def work_out(
     grade, product = inputs["grade"], inputs["product_type"]
     policy = _decimal(rules.caps[product][grade])
     notes.add(
-        f"政策上限（{product}，等级{grade}）：{_shown(policy)}",
-        f"policy cap for {product}, grade {grade}: {_shown(policy)}",
+        f"政策上限（{_PRODUCTS[product].zh}，{_grade(grade).zh}）：{_shown(policy)}",
+        f"policy cap for {_PRODUCTS[product].en}, {_grade(grade).en}: {_shown(policy)}",
     )
     capacity = _capacity(inputs, rules, notes)
     preliminary = policy if capacity is None else min(policy, capacity)
@@ -212,7 +218,7 @@ def _against_good(
     red, grade, mob, worst = (inputs[name] for name in ("open_red", "grade", "mob", "worst_dpd_12m"))
     return (
         (red > 0, f"未关闭红色预警{red}项", f"{red} red warning(s) open"),
-        (grade not in best_grades, f"等级{grade}", f"grade {grade}"),
+        (grade not in best_grades, _grade(grade).zh, _grade(grade).en),
         (mob is None or mob < min_mob, f"账龄{mob}个月", f"{mob} months on book"),
         (
             worst is None or worst > max_worst_dpd,
@@ -248,6 +254,14 @@ def _terms(inputs: Mapping[str, Any], rules: LimitRules, current: int | None, no
         f"longer terms for a good customer: {current} to {longer} {unit_en}",
     )
     return longer
+
+
+def _grade(grade: str) -> Text:
+    return (
+        Text(zh="未评级", en="ungraded")
+        if grade == "ungraded"
+        else Text(zh=f"等级{grade}", en=f"grade {grade}")
+    )
 
 
 def _shown(amount: Decimal) -> str:
