@@ -1,4 +1,4 @@
-"""Commands that run the chain: run, backfill."""
+"""Commands that run the chain, or build the warehouse alone: run, backfill, build, docs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _MARKS = {"success": "[green]done[/]", "failed": "[red]failed[/]", "skipped": "[
 def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(backfill)
+    app.command()(build)
     app.command()(docs)
 
 
@@ -66,6 +67,37 @@ def backfill(
         console.print(f"[bold]{book} {day}[/]")
         with past_day.restated() if restated else nullcontext():
             follow_run("all", Partition(book, day), local=local, quiet=False)
+
+
+def build(
+    as_of: AsOf,
+    book: Book = "demo",
+    known_at: Annotated[
+        str | None,
+        typer.Option("--known-at", help="The day, YYYY-MM-DD, at whose end it is known; by default --as-of."),
+    ] = None,
+    prefix: Annotated[
+        str,
+        typer.Option("--prefix", help="What the names of its schemas begin with."),
+    ] = "asof_",
+    drop: Annotated[bool, typer.Option("--drop", help="Drop its schemas instead.")] = False,
+) -> None:
+    """Build the warehouse as of a day and as known at another, in schemas beside the live ones."""
+    from creditops.books import end_of_day
+    from creditops.build import build as build_warehouse
+    from creditops.build import drop_build
+
+    if not prefix:
+        raise UsageError("the live tables are built by `creditops run`", hint="give a --prefix, e.g. asof_")
+    if drop:
+        drop_build(prefix)
+        return
+    day = parse_day(as_of)
+    known = end_of_day(check_book(book), parse_day(known_at)) if known_at else None
+    result = build_warehouse(book, day, known_at=known, schema_prefix=prefix)
+    for warning in result.warnings:
+        console.print(f"[yellow]warning[/] {warning}")
+    console.print(f"{len(result.models)} tables in {prefix}intermediate, {prefix}marts, {prefix}features")
 
 
 def docs() -> None:

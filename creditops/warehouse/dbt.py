@@ -57,11 +57,15 @@ class DbtRunner:
         return self._runner.invoke(
             [
                 *(*_QUIET, "--no-write-json", "--no-populate-cache"),
-                *("build", "--select", *_PATHS.get(layer, (f"path:models/{layer}",))),
+                *("build", "--select", *self.selection(layer)),
                 *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test", *untested),
                 *(*self._common, "--vars", json.dumps(variables)),
             ]
         )
+
+    def selection(self, layer: str) -> tuple[str, ...]:
+        """What of the project a layer's build makes, as dbt's selectors."""
+        return _PATHS.get(layer, (f"path:models/{layer}",))
 
     def test_definitions(self) -> Any:
         """Result of ``dbt test`` for the unit tests."""

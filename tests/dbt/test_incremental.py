@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
+import creditops.build
 from creditops.build import build
 from creditops.warehouse import connect
+from creditops.warehouse.dbt import DbtRunner
 from tests.dbt.random_accounts import PRODUCT_TYPES, money, random_account, raw_rows
 from tests.dbt.raw_rows import customer, known_on, put, put_product
+from tests.dbt.warehouse_rows import rows
 
 BOOK = "demo"
 ACCOUNTS = 150
 FIRST, LAST = date(2024, 11, 12), date(2025, 1, 11)
 """60 days; the accounts' lives lie around them."""
-BUILDS = (0, 1, 2, 9, 17, 18, 19, 34, 35, 60)
-"""Days after FIRST on which the book is built: single days, gaps, and across the ends of two months."""
+LATE_BATCH = 9
+"""Days after FIRST at which a batch arrives that counts as known before."""
 LAYERS = ("intermediate", "marts")
-TABLES = (
-    "staging.base_due_items",
-    "staging.base_payments",
-    "intermediate.int_facility",
-    "intermediate.int_credit_entry",
-    "intermediate.int_due_item_settlement",
-    "intermediate.int_default_episode",
-    "intermediate.int_facility_delinquency",
-    "intermediate.int_facility_calendar",
-    "intermediate.int_restated_observation",
-    "intermediate.int_facility_month_known_then",
-    "marts.dim_facility",
-    "marts.fct_facility_month",
-    "marts.fct_facility_mark",
-    "marts.fct_restatement",
-    "marts.fct_portfolio_month",
-    "marts.fct_roll_rate",
-    "marts.fct_vintage",
-)
-
-pytestmark = pytest.mark.usefixtures("module_warehouse")
 
 
 def deliveries(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -94,6 +76,35 @@ def deliveries(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     )
 
 
+def bureau(random: Random) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Reports on some firms, learnt up to 40 days late, with a line that is or is not long past due."""
+    reports, tradelines = [], []
+    for number in range(1, ACCOUNTS, 6):
+        pulled_on = FIRST + timedelta(days=random.randrange(-60, 60))
+        known = {
+            "report_id": f"R{number}",
+            "loaded_at": known_on(pulled_on + timedelta(days=random.choice((0, 40)))),
+        }
+        reports.append(
+            {**known, "customer_id": f"CF{number:05d}", "bureau": "b", "pulled_on": pulled_on, "hit": True}
+        )
+        tradelines.append(
+            {
+                **known,
+                "tradeline_id": "T",
+                "lender_type": "bank",
+                "kind": "term_loan",
+                "opened_on": FIRST,
+                "balance": money(10_000),
+                "overdue_amount": money(0),
+                "status_now": random.choice(("0", "4")),
+                "worst_status_24m": "4",
+                "history": "",
+            }
+        )
+    return reports, tradelines
+
+
 def late_batch() -> dict[str, Any]:
     """A payment that arrives between two builds but counts as known before the first of them."""
     return {
@@ -106,7 +117,8 @@ def late_batch() -> dict[str, Any]:
     }
 
 
-def test_sixty_days_of_changes_equal_one_build_of_everything() -> None:
+def deliver(seed: int) -> None:
+    random = Random(seed)
     with connect("owner") as connection:
         for product_type in PRODUCT_TYPES:
             put_product(connection, product_type, product_type)
@@ -114,20 +126,64 @@ def test_sixty_days_of_changes_equal_one_build_of_everything() -> None:
             customer(f"CF{number:05d}", ("retail", "corporate")[number % 2]) for number in range(ACCOUNTS)
         ]
         put(connection, "customers", pairs)
-        for batch, (source, delivered) in enumerate(deliveries(Random(5)), start=1):
+        for batch, (source, delivered) in enumerate(deliveries(random), start=1):
             put(connection, source, delivered, batch=batch)
-    for days in BUILDS:
-        build(BOOK, FIRST + timedelta(days=days), layers=LAYERS, checks=False)
-        if days == 9:
+        reports, tradelines = bureau(random)
+        put(connection, "bureau_reports", reports)
+        put(connection, "bureau_tradelines", tradelines)
+
+
+class KeptTables(DbtRunner):
+    """Builds the models that keep rows from one build to the next, and what they read; every build makes the
+    others as a whole, so a day without them leaves nothing behind.
+    """
+
+    def selection(self, layer: str) -> tuple[str, ...]:
+        return tuple(
+            f"1+config.follows:{kind},{path}"
+            for path in super().selection(layer)
+            for kind in ("row", "facility", "month")
+        )
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_sixty_daily_builds_equal_one_build_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creditops.build, "DbtRunner", KeptTables)
+    assert_chain_equals_a_full_build(5, range(61))
+
+
+@pytest.mark.usefixtures("warehouse", "only_material_days_count")
+def test_builds_with_gaps_equal_one_build_where_only_material_days_count() -> None:
+    assert_chain_equals_a_full_build(6, (0, 1, 2, 9, 17, 18, 19, 34, 35, 60))
+
+
+def assert_chain_equals_a_full_build(seed: int, days: Iterable[int]) -> None:
+    """Build on the given days after FIRST, then everything anew on the last: the same rows in every table."""
+    deliver(seed)
+    for day in days:
+        build(BOOK, FIRST + timedelta(days=day), layers=LAYERS, checks=False)
+        if day == LATE_BATCH:
             with connect("owner") as connection:
                 put(connection, "payments", [late_batch()], batch=99)
-    chain = {table: contents(table) for table in TABLES}
+    chain = {table: contents(table) for table in tables()}
+    changed = [row["scope"] for row in rows("select distinct scope from ops.run_log order by scope")]
+    assert changed == ["book", "changed"]
 
     build(BOOK, LAST, layers=LAYERS, full_refresh=True, checks=False)
 
     assert len(chain["marts.fct_facility_month"]) > ACCOUNTS
-    differing = {table: (now := contents(table)) - chain[table] | chain[table] - now for table in TABLES}
-    assert {table: sorted(rows)[:6] for table, rows in differing.items() if rows} == {}
+    assert sum(chain["marts.fct_restatement"].values()) > 10
+    differing = {table: (now := contents(table)) - chain[table] | chain[table] - now for table in chain}
+    assert {table: sorted(found)[:6] for table, found in differing.items() if found} == {}
+
+
+def tables() -> list[str]:
+    """Every table that models are stored in."""
+    found = rows(
+        "select oid::regclass::text as name from pg_class where relkind = 'p'"
+        " and relnamespace::regnamespace::text in ('staging', 'intermediate', 'marts') order by 1"
+    )
+    return [row["name"] for row in found]
 
 
 def contents(table: str) -> Counter[str]:

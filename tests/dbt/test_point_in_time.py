@@ -8,12 +8,14 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+from typer.testing import CliRunner
 
-from creditops.build import build, drop_build
+from creditops.build import build
+from creditops.cli import app
 from creditops.warehouse import connect
 from tests.dbt.random_accounts import PRODUCT_TYPES, money, random_account, raw_rows
 from tests.dbt.raw_rows import customer, facility, known_on, put, put_product
-from tests.dbt.warehouse_rows import month_ends, rows
+from tests.dbt.warehouse_rows import checksum, month_ends, rows
 
 JUNE, JULY, AUGUST = date(2025, 6, 30), date(2025, 7, 31), date(2025, 8, 31)
 
@@ -121,18 +123,36 @@ def test_a_facility_learnt_late_was_not_there_before() -> None:
 
 
 @pytest.mark.usefixtures("one_loan")
-def test_a_backfill_of_a_past_day_gives_what_that_day_gave() -> None:
+def test_a_past_day_is_as_it_was_then_or_as_it_is_known_now() -> None:
     build("demo", JUNE)
-    then = behaviour(JUNE)
+    then = contents()
+    assert then["marts.fct_facility_month"][0] == 6
     pay("late", date(2025, 6, 12), 100, known_on(date(2025, 7, 2)))
     build("demo", JULY)
-    now = behaviour(JULY)
+    now = contents()
 
-    build("demo", JUNE, schema_prefix="asof_june_")
+    command = ["build", "--as-of", JUNE.isoformat(), "--prefix", "past_"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert contents("past_") == then, "every table of the day, not features alone"
+    assert behaviour(JUNE, "past_")["dpd_now"] == 20
 
-    assert behaviour(JUNE, "asof_june_") == then
-    assert behaviour(JULY) == now, "the live schemas are left alone"
-    drop_build("asof_june_")
+    assert CliRunner().invoke(app, [*command, "--known-at", "2025-07-02"]).exit_code == 0
+    assert rows("select dpd, amount_paid from past_marts.fct_facility_month where month_end = %s", JUNE) == [
+        {"dpd": 0, "amount_paid": 100}
+    ]
+    assert contents() == now, "the live schemas are left alone"
+    assert CliRunner().invoke(app, [*command, "--drop"]).exit_code == 0
+    assert not rows("select 1 from pg_namespace where nspname like 'past%%'")
+
+
+def contents(prefix: str = "") -> dict[str, tuple[int, str]]:
+    """Rows and checksum of every table of marts and features."""
+    tables = rows(
+        "select oid::regclass::text as name from pg_class where relkind = 'p'"
+        " and relnamespace::regnamespace::text = any(%s) order by 1",
+        [f"{prefix}marts", f"{prefix}features"],
+    )
+    return {row["name"].removeprefix(prefix): checksum(row["name"], "demo") for row in tables}
 
 
 @pytest.mark.usefixtures("warehouse")

@@ -40,6 +40,8 @@ def test_every_command_is_listed_and_explained(tmp_path: Path) -> None:
     [
         (("query", "select 1"), 4, "no PostgreSQL address"),
         (("run", "all", "--as-of", "yesterday"), 2, "is no date"),
+        (("build", "--as-of", "2026-06-30", "--known-at", "today"), 2, "is no date"),
+        (("build", "--as-of", "2026-06-30", "--prefix", "Asof"), 2, "is no schema prefix"),
         (("run", "nothing", "--as-of", "2026-06-30"), 2, "there is no DAG"),
         (("ingest", "Demo", "."), 2, "no book name"),
         (("ingest", "demo", "/no/such/file.csv"), 2, "does not exist"),
