@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from creditops import limits
+from creditops.assessment import assess
 from creditops.limits import explanation as limit_explanation
 from creditops.policy import explanation as policy_explanation
 from creditops.warehouse import connect
@@ -70,3 +71,31 @@ def test_the_assessment_of_a_customer_is_rendered_in_both_languages(
     missing = creditops("assess", "NOBODY")
     assert missing.returncode == 2
     assert "NOBODY" in missing.stderr
+
+
+def test_assessments_of_each_kind_of_customer_show_trends_peers_and_arithmetic(
+    published: str, creditops: Command
+) -> None:
+    rows = query(
+        creditops,
+        "select distinct on (assessment #>> '{exposure,main_product}') customer_id,"
+        " assessment #>> '{exposure,main_product}' as product from publish.credit_assessment"
+        f" where book = '{BOOK}' order by 2, (assessment #>> '{{exposure,total}}')::numeric desc",
+    )
+    assert {row["product"] for row in rows} == {
+        "instalment_loan",
+        "revolving_card",
+        "term_loan",
+        "trade_credit",
+    }
+    for row in rows:
+        page = assess(BOOK, row["customer_id"], lang="en").read_text(encoding="utf-8")
+        assert page.count('<svg class="chart"') >= 3, row
+        assert "Step by step" in page
+        assert "Beside customers whose main product is the same" in page
+        if row["product"] == "term_loan":
+            assert "Median of" in page
+            assert "Interest cover" in page
+        if row["product"] == "trade_credit":
+            assert "Days sales outstanding (DSO)" in page
+            assert "Receivables by age" in page
