@@ -148,29 +148,19 @@ classed as (
 ),
 
 -- Corporate contagion: over a tenth of a firm's claims here non-performing makes all of them so, ...
-contagious_here as (
+firm_months as (
     select
         customer_id,
-        month_end
+        month_end,
+        sum(case when class_rank >= 3 and status <> 'written_off' then balance_cents else 0 end)
+        > {{ var('contagion_share') }}
+        * sum(case when status <> 'written_off' then balance_cents else 0 end) as is_contagious
     from classed
-    where
-        customer_type = 'corporate'
-        and status <> 'written_off'
+    where customer_type = 'corporate'
     group by customer_id, month_end
-    having
-        sum(case when class_rank >= 3 then balance_cents else 0 end)
-        > {{ var('contagion_share') }} * sum(balance_cents)
 ),
 
 -- ... and so does over a fifth of its debt at all lenders past due over 90 days, by the latest report.
-firm_months as (
-    select distinct
-        customer_id,
-        month_end
-    from classed
-    where customer_type = 'corporate'
-),
-
 reported_firms as (
     select
         firm_months.customer_id,
@@ -193,7 +183,8 @@ contagious as (
     select
         customer_id,
         month_end
-    from contagious_here
+    from firm_months
+    where is_contagious
     union
     select
         customer_id,
