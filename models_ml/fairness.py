@@ -16,6 +16,7 @@ import psycopg
 
 from models_ml.discrimination import auc
 from models_ml.spec import ScorecardSpec
+from models_ml.sql import identifier
 
 AGE_BANDS = (25, 35, 45, 55, 65)
 
@@ -52,8 +53,48 @@ def load_groups(
     """Protected attributes of each row of ``frame`` (customer_id, observation_date), on its index.
 
     Columns among sex, age_band and region, as far as the scorecard protects them and
-    ``marts.dim_customer`` is built; age is that at the observation date.
+    ``marts.dim_customer`` is built, and protected characteristics that the book delivers; age is that at
+    the observation date.
     """
+    groups = _of_customers(connection, book, spec, frame)
+    for column, values in _of_characteristics(connection, spec, frame).items():
+        groups[column] = values
+    return groups
+
+
+def _of_characteristics(
+    connection: psycopg.Connection, spec: ScorecardSpec, frame: pd.DataFrame
+) -> dict[str, np.ndarray]:
+    """Protected columns of the feature tables themselves, which hold what a book delivers ready made."""
+    found: dict[str, np.ndarray] = {}
+    for source in spec.sources:
+        rows = connection.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attname = any(%s)"
+            " and not attisdropped order by attname",
+            (source.table, sorted(set(spec.protected))),
+        ).fetchall()
+        names = [str(row[0]) for row in rows]
+        if not names:
+            continue
+        values = connection.execute(
+            f"select customer_id, observation_date, {', '.join(f'{identifier(n)}::text' for n in names)}"  # type: ignore[arg-type]
+            f" from {source.table}"
+        ).fetchall()
+        told = pd.DataFrame(values, columns=["customer_id", "observation_date", *names])
+        joined = frame[["customer_id", "observation_date"]].merge(
+            told, how="left", on=["customer_id", "observation_date"]
+        )
+        for name in names:
+            if name == "age":
+                found["age_band"] = _band(pd.to_numeric(joined[name]).to_numpy(dtype=float))
+            else:
+                found[name] = joined[name].fillna("unknown").astype(str).to_numpy()
+    return found
+
+
+def _of_customers(
+    connection: psycopg.Connection, book: str, spec: ScorecardSpec, frame: pd.DataFrame
+) -> pd.DataFrame:
     have = connection.execute("select to_regclass('marts.dim_customer') is not null").fetchone()
     groups = pd.DataFrame(index=frame.index)
     if not have or not have[0]:

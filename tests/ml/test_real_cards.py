@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def books(module_warehouse: str, mlflow_store: Path, shared_data: Path) -> None:
         write_table("label_default", labels(outcomes, bad, source="outcomes"))
 
 
-def test_german_applications_are_trained_promoted_and_scored(books: None) -> None:
+def test_german_applications_are_trained_promoted_and_scored(books: None, tmp_path: Path) -> None:
     outcome = train("german_credit", "german_application", GERMAN, actor="modeller")
     assert outcome.gates_passed, [gate.message for gate in outcome.gates if not gate.passed]
     assert outcome.metrics["hold_out_auc"] > 0.72
@@ -52,10 +53,15 @@ def test_german_applications_are_trained_promoted_and_scored(books: None) -> Non
     assert table is not None
     assert len(table.characteristics) <= 20
     assert not {"age", "personal_status", "foreign_worker"} & set(table.features)
+    path = tracking.client().download_artifacts(outcome.run_id, "evidence.json", str(tmp_path))
+    groups = {each["attribute"] for each in json.loads(Path(path).read_text())["groups"]}
+    assert groups == {"age_band", "personal_status", "foreign_worker"}
 
 
 def test_the_same_snapshot_and_seed_give_the_same_boosted_table_to_the_byte(books: None) -> None:
     spec = scorecard("german_application")
+    quick = spec.boosting.model_copy(update={"outer_bags": 2, "learning_rate": 0.1})
+    spec = spec.model_copy(update={"boosting": quick})
     first, second = (load_training_set("german_credit", spec, GERMAN) for _ in range(2))
     assert first.snapshot_id == second.snapshot_id
     one, two = (fit("german_credit", spec, data, seed=4).table.to_json() for data in (first, second))
