@@ -31,7 +31,7 @@ import pandas as pd
 from creditops.settings import get_settings
 from models_ml.dataset import TrainingSet
 from models_ml.points_table import Text
-from models_ml.spec import Feature, ScorecardSpec, Selection, Source, scorecard
+from models_ml.spec import CalibrationSettings, Feature, ScorecardSpec, Selection, Source, scorecard
 from models_ml.split import DEVELOPMENT, HOLD_OUT
 
 CUSTOMERS = 50_000
@@ -233,6 +233,7 @@ def simulated_book(customers: int) -> KnownBook:
             update={
                 "observation": spec.observation.model_copy(update={"newest_dates": 3}),
                 "split": spec.split.model_copy(update={"out_of_time_dates": 0}),
+                "calibration": CalibrationSettings(),
             }
         )
         data = load_training_set(BOOK, spec, DAY)

@@ -26,6 +26,7 @@ from models_ml.population import (
     feature_columns,
     indeterminate,
     labelled_relation,
+    not_excluded,
     unlabelled_relation,
 )
 from models_ml.spec import ScorecardSpec
@@ -42,7 +43,8 @@ class TrainingSet:
     ``bad``: 0 or 1. ``counts``: rows by what became of them, exclusions included. ``relation``: the
     query the rows came from. ``dates``: observation dates, ascending. ``declined``: rows without an
     outcome, where the scorecard asks for reject inference. ``indeterminate``: rows that were late and
-    did not default; they are no examples, but PD is calibrated on them too.
+    did not default; they are no examples, but PD is calibrated on them too. ``long_run_rate``: the
+    book's mean default rate over observation dates, where the scorecard is calibrated to it.
     """
 
     frame: pd.DataFrame
@@ -54,6 +56,7 @@ class TrainingSet:
     columns: FeatureColumns = field(default_factory=lambda: FeatureColumns({}, frozenset()))
     declined: pd.DataFrame = field(default_factory=pd.DataFrame)
     indeterminate: pd.DataFrame = field(default_factory=pd.DataFrame)
+    long_run_rate: float | None = None
 
 
 def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSet:
@@ -81,6 +84,7 @@ def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSe
                 connection, spec, columns, unlabelled_relation(spec, book, dates, columns, declined(spec))
             )
         counts = _counts(connection, book, spec, dates)
+        long_run = _long_run_rate(connection, book, spec, as_of)
     frame = _read(raw, spec, columns)
     bad = frame.pop("bad").to_numpy(dtype=np.int8)
     twice = int(frame.duplicated(KEYS).sum())
@@ -100,11 +104,10 @@ def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSe
             f" {spec.population.min_bads}",
             hint="train on a longer history, or lower population.min_bads",
         )
-    others = [_read(part, spec, columns).drop(columns="bad") for part in (rejected, late) if part]
-    if not rejected:
-        others.insert(0, pd.DataFrame())
-    snapshot = hashlib.sha256(raw + rejected + late).hexdigest()[:32]
-    return TrainingSet(frame, bad, dates, counts, snapshot, relation, columns, *others)
+    no_examples = _read(late, spec, columns).drop(columns="bad")
+    refused = _read(rejected, spec, columns).drop(columns="bad") if rejected else pd.DataFrame()
+    snapshot = hashlib.sha256(raw + rejected + late + repr(long_run).encode()).hexdigest()[:32]
+    return TrainingSet(frame, bad, dates, counts, snapshot, relation, columns, refused, no_examples, long_run)
 
 
 def observation_dates(
@@ -221,6 +224,26 @@ def _read(raw: bytes, spec: ScorecardSpec, columns: FeatureColumns) -> pd.DataFr
         ),
     )
     return table.to_pandas()
+
+
+def _long_run_rate(
+    connection: psycopg.Connection, book: str, spec: ScorecardSpec, as_of: date
+) -> float | None:
+    """Mean over observation dates of the share that defaulted; every date weighs the same.
+
+    Dates with fewer than 30 customers say little of a rate and are passed over.
+    """
+    if spec.calibration.long_run_rate != "book":
+        return None
+    row = connection.execute(
+        "select avg(rate)::float8 from (select avg(label.bad::int) as rate"  # type: ignore[arg-type]
+        f" from {spec.label_table} as label inner join {spec.sources[0].table} as population"
+        " using (book, customer_id, observation_date) where book = %s and label.source = %s"
+        f" and label.window_complete and label.label is not null{not_excluded(spec)}"
+        " and observation_date <= %s group by observation_date having count(*) >= 30) as dates",
+        (book, spec.observation.label_source, as_of),
+    ).fetchone()
+    return row[0] if row and row[0] and 0 < row[0] < 1 else None
 
 
 def _counts(

@@ -82,7 +82,7 @@ def labelled_relation(spec: ScorecardSpec, book: str, dates: Sequence[date], col
         f"\n    where {_BASE}.book = {literal(book)}"
         f"\n    and {_BASE}.observation_date in ({_dates(dates)})"
         "\n    and label.window_complete and label.label in ('good', 'bad')"
-        f"{_not_excluded(spec)}\n) as labelled"
+        f"{not_excluded(spec)}\n) as labelled"
     )
 
 
@@ -109,7 +109,7 @@ def declined(spec: ScorecardSpec) -> str:
 
 def indeterminate(spec: ScorecardSpec) -> str:
     """Condition on ``label`` of the rows that were late and did not default: no example of good or bad."""
-    return f"label.window_complete and label.label = 'indeterminate'{_not_excluded(spec)}"
+    return f"label.window_complete and label.label = 'indeterminate'{not_excluded(spec)}"
 
 
 def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: FeatureColumns) -> str:
@@ -134,7 +134,8 @@ def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: Featur
     )
 
 
-def _not_excluded(spec: ScorecardSpec) -> str:
+def not_excluded(spec: ScorecardSpec) -> str:
+    """Condition on ``label``, to append: none of the scorecard's exclusions."""
     if not spec.population.exclusions:
         return ""
     reasons = ", ".join(literal(reason) for reason in spec.population.exclusions)

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -149,10 +149,14 @@ class ScalingSettings(_Strict):
 
 
 class CalibrationSettings(_Strict):
-    """See :func:`models_ml.calibration.fit_calibration`."""
+    """See :func:`models_ml.calibration.fit_calibration`.
+
+    ``long_run_rate``: the default rate that PDs are calibrated to; ``book`` is the mean over all observation
+    dates of the book whose window has passed, also those not trained on; by default that of development.
+    """
 
     floor: float = 0.0003
-    long_run_rate: float | None = Field(None, gt=0, lt=1)
+    long_run_rate: Annotated[float, Field(gt=0, lt=1)] | Literal["book"] | None = None
 
 
 class GateLimits(_Strict):

@@ -144,12 +144,21 @@ def fit(book: str, spec: ScorecardSpec, data: TrainingSet, *, seed: int = 0) -> 
     development, bad = data.frame[inside], data.bad[inside]
     later = data.frame[splits == OUT_OF_TIME]
     late = _Late.of(data, splits, spec, seed)
+    spec = _with_long_run_rate(spec, data)
     model = _fit_model(development, bad, spec, later, seed)
     table = build_table(book, spec, model, development, bad, late=late.development)
     plain = _fitted(table, model, data, splits, late)
     if not len(data.declined):
         return plain
     return _with_declined(book, spec, data, plain, later, late, seed)
+
+
+def _with_long_run_rate(spec: ScorecardSpec, data: TrainingSet) -> ScorecardSpec:
+    """The declaration with the book's own rate in place of ``book``."""
+    if spec.calibration.long_run_rate != "book":
+        return spec
+    settled = spec.calibration.model_copy(update={"long_run_rate": data.long_run_rate})
+    return spec.model_copy(update={"calibration": settled})
 
 
 @dataclass(frozen=True)
@@ -253,6 +262,7 @@ def build_table(
     edges = score_edges(score)
     counts = class_counts(score, edges)
     calibrated, defaulted = score[outcome_known], bad[outcome_known]
+    rate = spec.calibration.long_run_rate
     if late is not None and len(late):
         parts = [np.array([b.points for b in c.bins])[bin_index(c, late[c.name])] for c in characteristics]
         calibrated = np.append(calibrated, np.sum(parts, axis=0, dtype=np.int64))
@@ -267,7 +277,7 @@ def build_table(
             calibrated,
             defaulted,
             floor=spec.calibration.floor,
-            long_run_rate=spec.calibration.long_run_rate,
+            long_run_rate=None if rate == "book" else rate,
         ),
         grades=master_scale().grades,
         baseline=Baseline(edges, tuple(float(share) for share in counts / counts.sum())),

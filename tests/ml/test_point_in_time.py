@@ -13,7 +13,7 @@ from creditops.errors import DataRefusedError
 from creditops.warehouse import connect
 from models_ml.dataset import load_training_set
 from models_ml.spec import Source, scorecard
-from models_ml.training import train_declared
+from models_ml.training import fit, train_declared
 from tests.ml.feature_tables import labels, synthetic_retail, write_table
 
 AS_OF = date(2026, 6, 30)
@@ -107,3 +107,31 @@ def test_the_snapshot_id_changes_with_one_value(features: pd.DataFrame) -> None:
             " where customer_id = 'R000003'"
         )
     assert load_training_set("demo", spec, AS_OF).snapshot_id != before.snapshot_id
+
+
+def test_pd_is_calibrated_to_the_books_long_run_rate(features: pd.DataFrame) -> None:
+    spec = scorecard("retail_behaviour")
+    assert spec.calibration.long_run_rate == "book"
+    with connect("builder") as connection:
+        # A year before anything that is trained on: nobody defaulted; one with too few customers to count.
+        for day, customers in (("2023-06-30", 200), ("2023-05-31", 5)):
+            for table in ("feat_retail_behaviour", "label_default"):
+                connection.execute(
+                    f"insert into features.{table} select (jsonb_populate_record(t, jsonb_build_object("  # type: ignore[arg-type]
+                    f"'observation_date', '{day}'))).* from features.{table} as t"
+                    f" where observation_date = (select min(observation_date) from features.{table})"
+                    " and customer_id in (select customer_id from features.label_default"
+                    f" order by customer_id limit {customers})"
+                )
+        connection.execute(
+            "update features.label_default set bad = false, label = 'good'"
+            " where observation_date = '2023-06-30'"
+        )
+        rates = connection.execute(
+            "select avg(bad::int)::float8 from features.label_default where window_complete"
+            " and observation_date between '2023-06-01' and '2025-06-30' group by observation_date"
+        ).fetchall()
+    newest = spec.model_copy(update={"observation": spec.observation.model_copy(update={"newest_dates": 1})})
+    data = load_training_set("demo", newest, AS_OF)
+    assert data.long_run_rate == pytest.approx(np.mean([row[0] for row in rates]))
+    assert fit("demo", newest, data).table.calibration.target_rate == data.long_run_rate
