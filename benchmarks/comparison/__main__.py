@@ -94,7 +94,7 @@ def compare(each: DataSet, name: str, method: Any, seeds: list[int]) -> list[dic
             continue
         mean = float(np.mean([area.value for area in areas]))
         margin = 1.96 * float(np.mean([area.variance for area in areas])) ** 0.5
-        row |= {"auc": mean, "low": mean - margin, "high": mean + margin}
+        row |= {"auc": mean, "low": max(mean - margin, 0.0), "high": min(mean + margin, 1.0)}
         row |= {"by_seed": [round(area.value, 4) for area in areas]}
         row |= {"seconds_a_fit": (time.perf_counter() - started) / len(seeds)}
         print(f"{each.name}, {name}, {columns}: {mean:.4f}", file=sys.stderr)
