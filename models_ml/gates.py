@@ -19,6 +19,7 @@ from models_ml.parity import Parity
 from models_ml.points_table import Characteristic, PointsTable
 from models_ml.spec import Feature, ScorecardSpec
 from models_ml.split import DEVELOPMENT, HOLD_OUT
+from models_ml.stability import index_by_chance
 
 _LEAK_ROWS = 50_000
 _Z95, _Z99 = 1.6448536269514722, 2.3263478740408408  # one-sided
@@ -79,7 +80,12 @@ def evaluate_gates(
     sure_drop = drop - _Z95 * math.hypot(_gini_error(development), _gini_error(held)) if held else drop
     later = [f for name, f in figures.items() if name != DEVELOPMENT]
     psi = max((f.psi for f in later), default=float("nan"))
-    shifted = [f.name for f in later if f.psi > max(limits.max_psi, _psi_by_chance(table, f.rows))]
+    classes = len(table.baseline.shares)
+    shifted = [
+        f.name
+        for f in later
+        if f.psi > max(limits.max_psi, index_by_chance(classes, f.rows, table.development_rows))
+    ]
     wrong = wrong_signs(table)
     protected = sorted(
         set(table.features) & set(spec.protected) - {o.attribute for o in spec.protected_overrides}
@@ -234,17 +240,6 @@ def _sign_holds(each: Characteristic) -> bool:
 def _gini_error(split: SplitFigures) -> float:
     """Standard error of a split's Gini, from its DeLong interval."""
     return 2 * (split.auc_high - split.auc_low) / (2 * 1.959963984540054)
-
-
-def _psi_by_chance(table: PointsTable, rows: int) -> float:
-    """The PSI that one sample in a hundred from the development population exceeds.
-
-    PSI / (1/rows + 1/development rows) is near chi-squared with one degree less than classes.
-    """
-    from scipy.special import chdtri
-
-    degrees = max(len(table.baseline.shares) - 1, 1)
-    return float(chdtri(degrees, 0.01) * (1 / rows + 1 / max(table.development_rows, 1)))
 
 
 def _number(value: float) -> float | None:

@@ -17,7 +17,7 @@ from models_ml.population import expect_large_joins, feature_columns, scored_rel
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
 from models_ml.sql import compile_bins, identifier
-from models_ml.stability import stability_index, status
+from models_ml.stability import index_by_chance, light_of, stability_index
 
 Figure = tuple[str, str, float, float | None, float | None, str]
 
@@ -27,7 +27,8 @@ def monitor(book: str, as_of: date) -> int:
 
     Metrics per champion: ``population`` (customers scored), ``population_shift`` per segment column
     (PSI against the last day scored before), ``psi`` of the score, ``csi`` per characteristic
-    (segment), ``mean_score`` and ``mean_pd`` (also per segment), ``grade_share`` per grade,
+    (segment), each with what chance alone exceeds once in a hundred as ``high``: below that it is
+    green; ``mean_score`` and ``mean_pd`` (also per segment), ``grade_share`` per grade,
     ``override_share`` and ``override_notches``, those of :mod:`models_ml.backtest`, and the
     challenger's of :mod:`models_ml.shadow`. A champion that is no points table has no development
     distributions, so neither psi nor csi nor backtest.
@@ -107,7 +108,8 @@ def _score_figures(
         actual = np.zeros(len(edges) + 1)
         np.add.at(actual, np.searchsorted(np.array(edges), scores, side="right"), counts)
         psi = stability_index(table.baseline.shares, actual)
-        figures.append(("psi", "all", psi, None, None, status(psi)))
+        chance = index_by_chance(len(actual), total, table.development_rows)
+        figures.append(("psi", "all", psi, None, chance, light_of(psi, chance)))
     return figures
 
 
@@ -133,8 +135,10 @@ def _segment_figures(connection: psycopg.Connection, book: str, as_of: date, sco
                 figures.append(("mean_score", f"{column}={value}", score / now, None, None, "green"))
                 figures.append(("mean_pd", f"{column}={value}", pd_ / now, None, None, "green"))
         if len(rows) > 1 and sum(row[2] for row in rows):
-            shift = stability_index([row[2] for row in rows], [row[1] for row in rows])
-            figures.append(("population_shift", column, shift, None, None, status(shift)))
+            before, now_ = [row[2] for row in rows], [row[1] for row in rows]
+            shift = stability_index(before, now_)
+            chance = index_by_chance(len(rows), sum(now_), sum(before))
+            figures.append(("population_shift", column, shift, None, chance, light_of(shift, chance)))
     return figures
 
 
@@ -179,6 +183,9 @@ def _characteristic_figures(
         for row in rows:
             if row[position] is not None:
                 actual[row[position]] += row[-1]
-        csi = stability_index([b.count for b in each.bins], actual)
-        figures.append(("csi", each.name, csi, None, None, status(csi)))
+        counts = [b.count for b in each.bins]
+        csi = stability_index(counts, actual)
+        used = int(np.count_nonzero((np.array(counts) > 0) | (actual > 0)))
+        chance = index_by_chance(used, actual.sum(), table.development_rows)
+        figures.append(("csi", each.name, csi, None, chance, light_of(csi, chance)))
     return figures

@@ -46,3 +46,20 @@ def score_edges(scores: np.ndarray, classes: int = 10) -> tuple[float, ...]:
 def class_counts(scores: np.ndarray, edges: Sequence[float]) -> np.ndarray:
     """Rows per right-open class between the edges; length ``len(edges) + 1``."""
     return np.bincount(np.searchsorted(np.array(edges), scores, side="right"), minlength=len(edges) + 1)
+
+
+def index_by_chance(classes: int, rows: float, reference_rows: float, level: float = 0.01) -> float:
+    """The index that one sample in a hundred (``level``) from the same population exceeds.
+
+    Index / (1/rows + 1/reference rows) is near chi-squared with one degree less than classes (Yurdakul and
+    Naranjo 2020, *Statistical properties of the population stability index*).
+    """
+    from scipy.special import chdtri
+
+    degrees = max(classes - 1, 1)
+    return float(chdtri(degrees, level) * (1 / max(rows, 1) + 1 / max(reference_rows, 1)))
+
+
+def light_of(index: float, by_chance: float) -> str:
+    """:func:`status` of an index; one that so few rows give by chance is green."""
+    return "green" if index <= by_chance else status(index)

@@ -9,7 +9,14 @@ import pytest
 
 from creditops.errors import DataRefusedError
 from models_ml.calibration import calibration_by_grade, fit_calibration
-from models_ml.stability import class_counts, score_edges, stability_index, status
+from models_ml.stability import (
+    class_counts,
+    index_by_chance,
+    light_of,
+    score_edges,
+    stability_index,
+    status,
+)
 from tests.unit.models_ml.tables import numeric, table
 
 
@@ -75,3 +82,14 @@ def test_the_mean_pd_of_an_honest_grade_lies_in_its_jeffreys_interval() -> None:
     (off,) = calibration_by_grade(card, np.full(1000, "5"), np.full(1000, 0.08), bad)
     assert not off.inside
     assert off.binomial_p < 0.01
+
+
+def test_an_index_that_so_few_rows_give_by_chance_is_green() -> None:
+    rng = np.random.default_rng(8)
+    reference = rng.multinomial(5000, np.full(10, 0.1))
+    few = [stability_index(reference, rng.multinomial(60, np.full(10, 0.1))) for _ in range(400)]
+    bound = index_by_chance(10, 60, 5000)
+    assert 0.0 < np.mean(np.array(few) > bound) < 0.06
+    assert max(few) > 0.25
+    assert light_of(0.3, bound) == "green"
+    assert light_of(0.3, index_by_chance(10, 6000, 5000)) == "red"
