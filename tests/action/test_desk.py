@@ -130,12 +130,26 @@ def desk(
             AS_OF,
         )
     ]
+    good = [
+        row["customer_id"]
+        for row in rows(
+            "select customer_id from marts.fct_facility_month where month_end = %s and status = 'active'"
+            " and product_type = 'revolving_card' and mob >= 6 and customer_id in (select customer_id"
+            " from marts.fct_facility_month group by 1 having max(dpd) = 0) order by balance desc, 1",
+            AS_OF,
+        )
+        if row["customer_id"] not in lines[:12]
+    ][:20]
     chosen = {"suspended": lines[0], "reduced": lines[1]}
     with connect("owner") as connection:
         score_everybody(connection)
-        connection.execute(  # good customers, some of whom a higher limit may be offered
-            "update scoring.customer_scores set grade = '1' where customer_id = any(%s)", (lines[12:],)
-        )
+        for statement in (
+            "update scoring.customer_scores set grade = '1' where customer_id = any(%s)",
+            "update marts.dim_customer set monthly_income = 1000000 where customer_id = any(%s)",
+            "update marts.fct_facility_month set credit_limit = ceil(balance * 1.3) + 100"
+            " where credit_limit > 0 and customer_id = any(%s)",
+        ):
+            connection.execute(statement, (good,))
         raise_red(connection, lines[2:12])
         approve_action(connection, chosen["suspended"], "suspend", None)
         approve_action(connection, chosen["reduced"], "reduce_limit", 500)
