@@ -88,7 +88,11 @@ def _round(files: dict[str, Path]) -> dict[str, Any]:
 
 
 def _daily(home: Path, rows: int) -> dict[str, Any]:
-    """Seconds of daily files of 1 % new rows with the history once, and with it ten times."""
+    """Seconds of daily files of 1 % new rows with the history once, and with it ten times.
+
+    The copies' keys sort before, so that in both cases new rows come behind the history in the index, as
+    numbers given in order do.
+    """
     from creditops.warehouse.connection import connect
 
     _empty()
@@ -99,7 +103,7 @@ def _daily(home: Path, rows: int) -> dict[str, Any]:
         if size == "tenfold":
             with connect("owner", autocommit=True) as connection:
                 connection.execute(
-                    "insert into raw.due_items select 'H' || n || due_item_id, facility_id, kind, issued_on,"
+                    "insert into raw.due_items select 'A' || n || due_item_id, facility_id, kind, issued_on,"
                     " due_date, amount_due, principal, interest, fee, currency, book, _batch_id, _row,"
                     " _row_hash, loaded_at, _deleted from raw.due_items, generate_series(1, %s) as n"
                     " where _batch_id = (select min(_batch_id) from raw.due_items)",
