@@ -130,6 +130,7 @@ def hit_and_miss(p: Portfolio) -> None:
 
 def hit_and_miss_of_business(p: Portfolio) -> None:
     """The same for the rules on invoices, trade credit, industries and partners."""
+    p.firm("sme_sales_down.hit")
     for months in range(12):
         recent = months < 3
         p.sales("sme_sales_down.hit", months, 70 if recent else 100)
