@@ -52,7 +52,7 @@ def tables(connection: psycopg.Connection) -> Iterator[tuple[str, bytes]]:
         " where schemaname not in ('pg_catalog', 'information_schema') order by 1, 2"
     ).fetchall()
     for schema, table in names:
-        statement = sql.SQL("copy {} to stdout").format(sql.Identifier(schema, table))
+        statement = sql.SQL("copy (select * from {}) to stdout").format(sql.Identifier(schema, table))
         with connection.cursor() as cursor, cursor.copy(statement) as stream:
             yield f"{schema}.{table}", b"".join(stream)
 
