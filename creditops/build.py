@@ -243,7 +243,9 @@ def _collect(
             rows = each.adapter_response.get("rows_affected")
             model = ModelResult(layer, node.name, rows, each.execution_time, _ended_at(each))
             result.models.append(model)
-            record(_step(model), rows, model.seconds, book=book, as_of=as_of, scope=scope)
+            record(
+                _step(model), rows, model.seconds, book=book, as_of=as_of, scope=scope, connection=connection
+            )
         elif status == "error":
             errors.append(f"{node.name}: {each.message}")
         elif status == "fail":

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
+
+import psycopg
 
 from creditops.warehouse.connection import connect
 
@@ -37,6 +39,7 @@ def record(
     as_of: date | None = None,
     role: str = "builder",
     scope: str | None = None,
+    connection: psycopg.Connection | None = None,
 ) -> None:
     """Append one line to ``ops.run_log``.
 
@@ -47,9 +50,10 @@ def record(
     seconds: wall seconds of the step's own work.
     role: warehouse role of the caller.
     scope: whether it worked on all of the book or on what changed, where that makes a difference.
+    connection: an open one of the caller to write with; by default one of its own.
     """
-    with connect(role) as connection:
-        connection.execute(
+    with connect(role) if connection is None else nullcontext(connection) as writer:
+        writer.execute(
             "insert into ops.run_log (run_id, step, rows, seconds, book, as_of_date, scope)"
             " values (%s, %s, %s, %s, %s, %s, %s)",
             (current_run_id(), step, rows, round(seconds, 4), book, as_of, scope),

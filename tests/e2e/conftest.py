@@ -57,7 +57,7 @@ def _settings_of_the_platform(platform: Path, monkeypatch: pytest.MonkeyPatch) -
 def creditops(platform: Path) -> Command:
     """The command line, as a user runs it: arguments in, exit code and text out."""
 
-    def run(*arguments: str, timeout: float = 420) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(Path(sys.executable).parent / "creditops"), *arguments],
             env={**os.environ, "CREDITOPS_HOME": str(platform)},
