@@ -11,9 +11,10 @@ import duckdb
 
 from creditops.warehouse.connection import DATABASE, connect
 
-_SOURCES = (
-    *("customers", "products", "facilities", "due_items", "payments", "facility_snapshots", "disputes"),
-    *("bureau_reports", "bureau_tradelines", "bureau_inquiries", "bureau_public_records"),
+# What the queries read: the raw sources, and the bureau's reports, which are not measured.
+_INPUTS = (
+    *(f"raw.{source}" for source in ("customers", "products", "facilities", "due_items", "payments")),
+    *("raw.facility_snapshots", "raw.disputes", "intermediate.int_bureau_report"),
 )
 _SCHEMAS = ("raw", "staging", "intermediate", "marts")
 
@@ -43,23 +44,23 @@ class DuckWarehouse:
             path.unlink()
 
     def load(self, book: str) -> None:
-        """Copy a book's raw rows from PostgreSQL."""
+        """Copy what the queries read of a book from PostgreSQL."""
         with connect("owner") as postgres:
-            for source in _SOURCES:
+            for table in _INPUTS:
                 columns = postgres.execute(
                     "select attname, format_type(atttypid, atttypmod) from pg_attribute"
                     " where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum",
-                    (f"raw.{source}",),
+                    (table,),
                 ).fetchall()
                 types = ", ".join(f'"{name}" {type_}' for name, type_ in columns)
-                self._connection.execute(f"create table raw.{source} ({types})")
-                path = self._folder / f"{source}.csv"
-                rows = f"select * from raw.{source} where book = '{book}'"
+                self._connection.execute(f"create table {table} ({types})")
+                path = self._folder / f"{table}.csv"
+                rows = f"select * from {table} where book = '{book}'"
                 query = f"copy ({rows}) to stdout (format csv, header)"
                 with path.open("wb") as file, postgres.cursor().copy(query) as copy:  # type: ignore[arg-type]
                     for block in copy:
                         file.write(block)
-                self._connection.execute(f"copy raw.{source} from '{path}' (format csv, header)")
+                self._connection.execute(f"copy {table} from '{path}' (format csv, header)")
                 path.unlink()
 
     def build(self, target: Path, models: Sequence[str]) -> dict[str, float]:

@@ -41,7 +41,6 @@ MODELS = (
     "int_credit_entry",
     "int_due_item_settlement",
     "int_default_episode",
-    "int_bureau_report",
     "fct_facility_month",
 )
 LAYERS = ("intermediate", "marts")
@@ -134,10 +133,15 @@ def _day(book: str, number: int) -> dict[str, float]:
 
 
 def _fill(book: str, facilities: int, months: int) -> dict[str, int]:
-    """Raw rows of loans with a monthly instalment; three in a hundred stop paying, some pay late."""
+    """Raw rows of loans with a monthly instalment; three in a hundred stop paying, some pay late. Nothing is
+    paid after DAY, so that a day touches no facilities but those of :func:`_day`.
+    """
     from creditops.warehouse.connection import connect
 
-    parameters = {"book": book, "facilities": facilities, "months": months, "last": DAY.replace(day=1)}
+    parameters = {
+        **{"book": book, "facilities": facilities, "months": months},
+        **{"day": DAY, "last": DAY.replace(day=1)},
+    }
     counts = {}
     with connect("owner") as connection:
         for source, statement in _ROWS.items():
@@ -199,6 +203,7 @@ _ROWS: Mapping[str, str] = {
             from ({_INSTALMENTS}) as instalments
             where luck >= 30 or k <= luck * %(months)s / 30
         ) as paid
+        where value_date <= %(day)s
         order by value_date, facility_id
     """,
 }

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -135,24 +135,49 @@ def deliver(seed: int) -> None:
 
 class KeptTables(DbtRunner):
     """Builds the models that keep rows from one build to the next, and what they read; every build makes the
-    others as a whole, so a day without them leaves nothing behind.
+    others as a whole, so a day without them leaves nothing behind. Reads the project once for all days, and
+    without its tests.
     """
 
+    project: ClassVar[Any] = None
+
+    def _parse(self) -> None:
+        self._manifest = KeptTables.project
+        super()._parse()
+        if KeptTables.project is None:
+            KeptTables.project = self._manifest
+            for key in [each for each in self._manifest.nodes if not each.startswith("model.")]:
+                del self._manifest.nodes[key]
+            for others in (self._manifest.unit_tests, self._manifest.exposures):
+                others.clear()
+            super()._parse()
+
     def selection(self, layer: str) -> tuple[str, ...]:
+        models = {key: node for key, node in self._manifest.nodes.items() if key.startswith("model.")}
+        kept = {key for key, node in models.items() if node.config.get("follows")}
+        read = {parent for key in kept for parent in models[key].depends_on.nodes}
+        folders = tuple(path.removeprefix("path:models/") for path in super().selection(layer))
         return tuple(
-            f"1+config.follows:{kind},{path}"
-            for path in super().selection(layer)
-            for kind in ("row", "facility", "month")
+            node.name
+            for key, node in models.items()
+            if key in kept | read
+            and node.path.startswith(folders)
+            and node.config.materialized != "ephemeral"
         )
 
 
-@pytest.mark.usefixtures("warehouse")
-def test_sixty_daily_builds_equal_one_build_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def kept_tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(creditops.build, "DbtRunner", KeptTables)
+    monkeypatch.setattr(KeptTables, "project", None)  # it knows the warehouse it was read for
+
+
+@pytest.mark.usefixtures("warehouse", "kept_tables_alone")
+def test_sixty_daily_builds_equal_one_build_of_everything() -> None:
     assert_chain_equals_a_full_build(5, range(61))
 
 
-@pytest.mark.usefixtures("warehouse", "only_material_days_count")
+@pytest.mark.usefixtures("warehouse", "kept_tables_alone", "only_material_days_count")
 def test_builds_with_gaps_equal_one_build_where_only_material_days_count() -> None:
     assert_chain_equals_a_full_build(6, (0, 1, 2, 9, 17, 18, 19, 34, 35, 60))
 
