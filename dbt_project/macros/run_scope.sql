@@ -88,7 +88,11 @@ did; with `and_before` also the month ends from which such moves start.
 {# Condition on stored rows: what a run of scope `changed` replaces. #}
 {% macro stale_rows(follows, key, daily) -%}
     {%- if follows == 'row' -%}
-        {{ in_scope('facility_key') }} and {{ in_row_scope(key[1], key[0]) }}
+        {#- Found by facility; a list would be gone through for every row of theirs, a subquery is hashed. #}
+        {{ in_scope('facility_key') }}
+        and {{ key[1] }} in (
+            select row_key from {{ scope_table('changed_row') }} where book = {{ book() }} and source = '{{ key[0] }}'
+        )
     {%- elif follows == 'facility' -%}
         {{ in_scope(key or 'facility_key', daily) }}
     {%- elif follows == 'customer' -%}
