@@ -64,10 +64,11 @@ def client() -> MlflowClient:
 
 @dataclass(frozen=True)
 class Logged:
-    """Ids of a logged run and the version registered from it."""
+    """Ids of a logged run, its model and the version registered from it."""
 
     run_id: str
     version: str
+    model_id: str
 
 
 def log_scorecard(
@@ -76,11 +77,10 @@ def log_scorecard(
     example: pd.DataFrame,
     *,
     params: Mapping[str, Any],
-    metrics: Mapping[str, float],
     tags: Mapping[str, str],
     artifacts: Path,
 ) -> Logged:
-    """Log one run with its model and register the version.
+    """Log one run with its model and register the version; its figures come last, by :func:`log_metrics`.
 
     Parameters
     ----------
@@ -88,8 +88,7 @@ def log_scorecard(
     example: a few input rows, kept with the model; its columns make the signature.
     artifacts: folder logged as it is.
     """
-    from mlflow.entities import Metric, Param, RunTag
-    from mlflow.utils.time import get_current_time_millis
+    from mlflow.entities import Param, RunTag
 
     from models_ml.evaluate import score_frame
 
@@ -98,10 +97,8 @@ def log_scorecard(
     with _quiet():
         experiment = mlflow.set_experiment(name)
         with mlflow.start_run(experiment_id=experiment.experiment_id, log_system_metrics=False) as run:
-            now = get_current_time_millis()
             connection.log_batch(
                 run.info.run_id,
-                metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
                 params=[Param(key, str(value)[:6000]) for key, value in params.items()],
                 tags=[RunTag(key, str(value)) for key, value in tags.items()],
             )
@@ -128,7 +125,24 @@ def log_scorecard(
         version = connection.create_model_version(
             name, model.model_uri, run.info.run_id, await_creation_for=0, model_id=model.model_id
         )
-    return Logged(run.info.run_id, str(version.version))
+    return Logged(run.info.run_id, str(version.version), model.model_id)
+
+
+def log_metrics(logged: Logged, metrics: Mapping[str, float]) -> None:
+    """Log the figures of a run and its model, once no further model is logged below the run.
+
+    MLflow reads the history of each of a run's metrics, one by one, whenever a model is logged.
+    """
+    from mlflow.entities import Metric
+    from mlflow.utils.time import get_current_time_millis
+
+    now = get_current_time_millis()
+    client().log_batch(
+        logged.run_id,
+        metrics=[
+            Metric(key, float(value), now, 0, model_id=logged.model_id) for key, value in metrics.items()
+        ],
+    )
 
 
 @contextmanager

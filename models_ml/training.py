@@ -128,11 +128,11 @@ def train_declared(
             fitted.table,
             data.frame[fitted.table.features].head(5),
             params=params,
-            metrics=metrics | (champion.metrics() if champion else {}),
             tags={"book": book, "scorecard": spec.name, "trained_by": who},
             artifacts=Path(folder),
         )
     log_challengers(evidence.challengers, logged.run_id, data.frame.head(5))
+    tracking.log_metrics(logged, metrics | (champion.metrics() if champion else {}))
     _mark_challenger(name, logged, spec, who, gates, params, metrics, champion)
     return TrainingOutcome(book, spec.name, name, logged.version, logged.run_id, metrics, gates)
 
