@@ -66,7 +66,7 @@ def assemble(
     """
     known = known_at or end_of_day(book, as_of)
     with connect("publisher") as connection:
-        connection.execute("set work_mem = '256MB'")
+        connection.execute("set local work_mem = '256MB'; set local enable_nestloop = off")
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",))
         _create_dictionary(connection)
         rows: dict[str, int] = {}
