@@ -95,16 +95,24 @@ def recompute(printout: Mapping[str, Any], *, session: psycopg.Connection | None
 
 
 def _warning(connection: psycopg.Connection, book: str, warning_id: str) -> dict[str, Any]:
+    """The warning as the book's publication shows it; one that is not published yet as it stands."""
+    columns = (
+        "warning_id, customer_id, facility_id, rule_id, rule_version, severity, raised_on,"
+        " last_seen_on, status, text_zh, text_en, recommended_response, evidence"
+    )
+    published = (
+        "actions.warning_snapshot where (book, as_of_date)"
+        " in (select book, as_of_date from ops.publication) and book = %s and warning_id = %s"
+    )
     with connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(
-            "select warning_id, customer_id, facility_id, rule_id, rule_version, severity, raised_on,"
-            " last_seen_on, status, text_zh, text_en, recommended_response, evidence"
-            " from actions.early_warnings where book = %s and warning_id = %s",
-            (book, warning_id),
-        ).fetchone()
-    if found is None:
-        raise UsageError(f"book {book} has no warning {warning_id!r}", hint="see `creditops warnings list`")
-    return found
+        for rows in (published, "actions.early_warnings where book = %s and warning_id = %s"):
+            found = cursor.execute(
+                f"select {columns} from {rows}",  # type: ignore[arg-type]
+                (book, warning_id),
+            ).fetchone()
+            if found is not None:
+                return found
+    raise UsageError(f"book {book} has no warning {warning_id!r}", hint="see `creditops warnings list`")
 
 
 def _rule(connection: psycopg.Connection, warning: Mapping[str, Any]) -> Rule:

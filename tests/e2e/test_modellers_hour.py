@@ -106,7 +106,7 @@ def book(platform: Path, creditops: Command) -> None:
     own = get_settings().home / "scorecards"
     own.mkdir()
     (own / f"{SCORECARD}.yml").write_text(yaml.safe_dump(declared, allow_unicode=True))
-    out = platform / "simulated_hour"
+    out = platform / "simulated" / "hour"
     simulate(out, book=BOOK, customers=700, months=30, seed=5, as_of=FIRST)
     landed = creditops("ingest", BOOK, str(out), "--as-of", FIRST.isoformat(), "--land-only")
     assert landed.returncode == 0, landed.stderr
