@@ -127,7 +127,7 @@ held as (
         min(panel.product_type) as product_type,
         sum(coalesce(panel.credit_limit, facility.principal)) as facility_limit,
         bool_and(panel.credit_limit is null) as is_closed_end,
-        sum(panel.balance) as exposure
+        sum(greatest(panel.balance, 0)) as exposure
     from panel
     inner join {marts}.dim_facility as facility
         on facility.book = %(book)s and panel.facility_id = facility.facility_id

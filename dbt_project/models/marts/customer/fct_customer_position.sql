@@ -57,15 +57,16 @@ open_facilities as (
     select
         facilities.customer_id,
         count(*) as open_facilities,
-        sum(delinquency.balance) as exposure,
+        sum(greatest(delinquency.balance, 0)) as exposure,
         sum(delinquency.overdue_amount) as overdue_amount,
         max(delinquency.dpd) as dpd,
         sum(facilities.credit_limit) as limit_total,
         sum(case when facilities.credit_limit > 0 then delinquency.balance end) as limited_balance,
         sum(
             cast(facilities.lgd as numeric) * (
-                delinquency.balance
-                + cast(facilities.ccf as numeric) * greatest(coalesce(facilities.credit_limit, 0) - delinquency.balance, 0)
+                greatest(delinquency.balance, 0)
+                + cast(facilities.ccf as numeric)
+                * greatest(coalesce(facilities.credit_limit, 0) - greatest(delinquency.balance, 0), 0)
             )
         ) as loss_given_default
     from facilities
