@@ -175,6 +175,7 @@ def _validate(
     from great_expectations.expectations.metadata_types import FailureSeverity
     from great_expectations.expectations.registry import get_expectation_impl
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # the import set a level of its own
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     page = data_docs.add_site(context, *run)
