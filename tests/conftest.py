@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,7 @@ def _template_database(postgres_server: str, session_home: Path) -> Iterator[str
 
 def _fresh_warehouse(server: str, template: str, home: Path) -> Iterator[str]:
     name = f"warehouse_{uuid.uuid4().hex[:10]}"
+    shutil.rmtree(home / "landing", ignore_errors=True)  # what a test landed is nothing to the next
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}")
         parts = urlsplit(server)
