@@ -10,8 +10,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from creditops.build import PROJECT
 from creditops.publish.tables import load_tables
 
@@ -39,27 +37,6 @@ UNREAD = {"characteristics", "groups", "bureau_tradeline_months"}
 LOOKED_UP = {"fct_restatement", "int_facility_calendar"}
 # One row an entry: several payments of a day are as many rows.
 WITHOUT_KEY = {"int_credit_entry"}
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    from dbt.cli.main import dbtRunner
-
-    folder = tmp_path_factory.mktemp("dbt")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("HOST", "USER", "PASSWORD", "DATABASE"):
-            patch.setenv(f"CREDITOPS_DBT_{name}", "none")
-        parsed = dbtRunner().invoke(
-            ["--log-level", "none", "--no-write-json", "parse", "--project-dir", str(PROJECT),
-             "--profiles-dir", str(PROJECT), "--target-path", str(folder), "--log-path", str(folder)]
-        )  # fmt: skip
-    assert parsed.success, parsed.exception
-    return parsed.result.to_dict()  # type: ignore[union-attr]
-
-
-@pytest.fixture(scope="module")
-def models(manifest: dict[str, Any]) -> dict[str, Node]:
-    return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
 
 
 def layer(node: Node) -> str:
