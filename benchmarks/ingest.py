@@ -30,6 +30,7 @@ from benchmarks._ingest_files import due_items, payments
 from creditops.settings import get_settings
 
 ROUNDS = 3
+DAYS = 7
 DUE_ITEMS, PAYMENTS = 3_600_000, 3_500_000
 DAY = date(2026, 6, 30)
 HISTORY = 10
@@ -91,7 +92,8 @@ def _daily(home: Path, rows: int) -> dict[str, Any]:
     """Seconds of daily files of 1 % new rows with the history once, and with it ten times.
 
     The copies' keys sort before, so that in both cases new rows come behind the history in the index, as
-    numbers given in order do.
+    numbers given in order do. What making the history left to be written to the disk is written before the
+    clock starts, and a first file, not counted, finds the pages of the index.
     """
     from creditops.warehouse.connection import connect
 
@@ -110,13 +112,14 @@ def _daily(home: Path, rows: int) -> dict[str, Any]:
                     (HISTORY - 1,),
                 )
                 connection.execute("vacuum analyze raw.due_items")
-        for _ in range(ROUNDS):
+        for _ in range(1 + DAYS):
             day += timedelta(days=1)
             path = due_items(home / "due_items.daily.csv", rows // 100, first=rows + (day - DAY).days * rows)
             with connect("owner", autocommit=True) as connection:
                 connection.execute("checkpoint")
+            os.sync()
             times.append(_child("loader", "due_items", path, day)["seconds"])
-    once, tenfold = _median(seconds["once"]), _median(seconds["tenfold"])
+    once, tenfold = _median(seconds["once"][1:]), _median(seconds["tenfold"][1:])
     return {
         "daily_seconds": {"history_once": once, "history_tenfold": tenfold},
         "ratio_history_10x": round(tenfold / once, 3),
