@@ -14,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -45,6 +46,8 @@ _BUILT_LAYERS = ("intermediate", "marts", "features")
 _PREFIX = re.compile(r"([a-z][a-z0-9_]{0,30}_)?")
 _READERS = ("modeller", "publisher")
 _SAMPLE_ROWS = 3
+# Below this a process of its own costs more than it saves; each takes memory for its sorts.
+_SHARED_SOURCES, _SHARED_FROM_ROWS, _MOST_SHARES = ("due_items", "payments"), 1_000_000, 4
 _ALL_OF_IT = build_scope.Plan("book", "schemas of its own", {})
 
 
@@ -94,6 +97,7 @@ def build(
     schema_prefix: str = "",
     full_refresh: bool = False,
     checks: bool = True,
+    shares: int | None = None,
     progress: Progress | None = None,
 ) -> BuildResult:
     """Build layers of the warehouse for one book, as of a day, as known at a time.
@@ -106,6 +110,8 @@ def build(
         ones alone; see :func:`drop_build`.
     full_refresh: rebuild what an incremental build would keep.
     checks: whether the data tests of each layer run; a build without them is for measuring.
+    shares: how many processes of PostgreSQL compute each of the large models of a build of everything;
+        by default as many as there are processors, at most four, once raw holds a million rows of them.
     progress: told each model as it is done.
 
     Raises
@@ -124,6 +130,7 @@ def build(
     result = BuildResult()
     with connect("builder", autocommit=True) as connection, environment():
         _lock(connection, book, schema_prefix)
+        variables["shares"] = str(shares or _shares(connection))
         runner = DbtRunner(state, variables, checks, progress)
         for layer in (each for each in layers if each in _BUILT_LAYERS):
             plan = _ALL_OF_IT
@@ -218,6 +225,15 @@ def _variables(
         "time_zone": zone(book).key,
         "schema_prefix": schema_prefix,
     }
+
+
+def _shares(connection: psycopg.Connection) -> int:
+    row = connection.execute(
+        "select sum(reltuples) from pg_class where relnamespace = to_regnamespace('raw') and relname = any(%s)",
+        (list(_SHARED_SOURCES),),
+    ).fetchone()
+    rows = row[0] if row and row[0] else 0
+    return min(psutil.cpu_count() or 1, _MOST_SHARES) if rows >= _SHARED_FROM_ROWS else 1
 
 
 def _step(model: ModelResult) -> str:

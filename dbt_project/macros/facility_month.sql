@@ -181,16 +181,39 @@ running as (
     from monthly_flows
 ),
 
--- Oldest first: at each month end, the lowest item whose level the payments to date do not reach.
+-- What is owed at each month end, and what of it was due before that day.
+positions as (
+    select
+        running.scope_key,
+        running.month_end,
+        running.due_in_month as due_cents,
+        running.paid_in_month as paid_cents,
+        running.pool_to_date,
+        running.billed_to_date - running.due_today_cents as billed_before_cents,
+        case
+            when bounds.basis = 'loan'
+                then {{ owed_on_loan('running', 'bounds.principal_cents') }}
+            else running.issued_to_date - running.paid_to_date
+        end as owed_cents
+    from running
+    inner join bounds on running.scope_key = bounds.scope_key
+    where running.in_grid > 0
+),
 
+-- Oldest first: at each month end, the lowest item whose level the payments to date do not reach. The month
+-- ends stand among the items by what was paid; those of scopes that do not simply queue see no items.
 levels as (
     select
         scope_key,
-        cast(null as date) as month_end,
         1 as is_due,
         due_through_cents - {{ tolerance }} as level_cents,
-        due_date,
-        due_through_cents - amount_cents as due_before_cents
+        due_date as item_due_date,
+        due_through_cents - amount_cents as item_due_before_cents,
+        cast(null as date) as month_end,
+        cast(null as bigint) as due_cents,
+        cast(null as bigint) as paid_cents,
+        cast(null as bigint) as billed_before_cents,
+        cast(null as bigint) as owed_cents
     from due_ladder
     where
         amount_cents > 0
@@ -198,24 +221,23 @@ levels as (
     union all
     select
         scope_key,
-        month_end,
         0,
         pool_to_date,
         cast(null as date),
-        cast(null as bigint)
-    from running
-    where
-        in_grid > 0
-        and scope_key not in (select queued_scopes.scope_key from queued_scopes)
+        cast(null as bigint),
+        month_end,
+        due_cents,
+        paid_cents,
+        billed_before_cents,
+        owed_cents
+    from positions
 ),
 
 first_open as (
     select
-        scope_key,
-        month_end,
-        is_due,
-        min(due_date) over unreached as due_date,
-        min(due_before_cents) over unreached as due_before_cents
+        *,
+        min(item_due_date) over unreached as due_date,
+        min(item_due_before_cents) over unreached as due_before_cents
     from levels
     window
         unreached as (
@@ -299,8 +321,8 @@ reported as (
 
 states as (
     select
-        running.scope_key,
-        running.month_end,
+        first_open.scope_key,
+        first_open.month_end,
         bounds.basis,
         bounds.opened_index,
         bounds.has_dues,
@@ -309,43 +331,39 @@ states as (
         bounds.status as status_at_end,
         bounds.credit_limit_cents,
         bounds.may_be_repaid,
-        running.due_in_month as due_cents,
-        running.paid_in_month as paid_cents,
-        case
-            when bounds.basis = 'loan'
-                then {{ owed_on_loan('running', 'bounds.principal_cents') }}
-            else running.issued_to_date - running.paid_to_date
-        end as owed_cents,
+        first_open.due_cents,
+        first_open.paid_cents,
+        first_open.owed_cents,
         reported.scope_key is not null as is_reported,
         reported.credit_limit_cents as reported_limit_cents,
         reported.paid_cents as reported_paid_cents,
         reported.dpd as reported_dpd,
         reported.months_past_due as reported_months,
         reported.status as reported_status,
-        max(case when reported.scope_key is not null then running.month_end end) over (
-            partition by running.scope_key
-            order by running.month_end
+        max(case when reported.scope_key is not null then first_open.month_end end) over (
+            partition by first_open.scope_key
+            order by first_open.month_end
             rows unbounded preceding
         ) as last_reported_on,
         {% if counts_material_only() %}
-        {{ dpd_of_run('material', 'running.month_end') }} as settled_dpd,
-        {{ dpd_of_run('material_undisputed', 'running.month_end') }} as settled_dpd_undisputed,
+        {{ dpd_of_run('material', 'first_open.month_end') }} as settled_dpd,
+        {{ dpd_of_run('material_undisputed', 'first_open.month_end') }} as settled_dpd_undisputed,
         {% else %}
         coalesce(
             case
                 when bounds.is_queued
-                    then {{ days_between('open_states.due_date', 'running.month_end') }}
-                when first_open.due_date < running.month_end
-                    then {{ days_between('first_open.due_date', 'running.month_end') }}
+                    then {{ days_between('open_states.due_date', 'first_open.month_end') }}
+                when first_open.due_date < first_open.month_end
+                    then {{ days_between('first_open.due_date', 'first_open.month_end') }}
             end,
             0
         ) as settled_dpd,
         coalesce(
             case
                 when bounds.is_queued
-                    then {{ days_between('open_states.undisputed_due_date', 'running.month_end') }}
-                when first_open.due_date < running.month_end
-                    then {{ days_between('first_open.due_date', 'running.month_end') }}
+                    then {{ days_between('open_states.undisputed_due_date', 'first_open.month_end') }}
+                when first_open.due_date < first_open.month_end
+                    then {{ days_between('first_open.due_date', 'first_open.month_end') }}
             end,
             0
         ) as settled_dpd_undisputed,
@@ -353,39 +371,34 @@ states as (
         coalesce(
             case
                 when bounds.is_queued then open_states.overdue_cents
-                when first_open.due_date < running.month_end
-                    then running.billed_to_date - running.due_today_cents
-                        - greatest(running.pool_to_date, first_open.due_before_cents)
+                when first_open.due_date < first_open.month_end
+                    then first_open.billed_before_cents
+                        - greatest(first_open.level_cents, first_open.due_before_cents)
             end,
             0
         ) as overdue_cents,
         not bounds.is_queued and first_open.due_date is null as is_all_settled
-    from running
-    inner join bounds on running.scope_key = bounds.scope_key
-    left join first_open
-        on
-            running.scope_key = first_open.scope_key
-            and running.month_end = first_open.month_end
-            and first_open.is_due < 1
+    from first_open
+    inner join bounds on first_open.scope_key = bounds.scope_key
     left join open_states
         on
-            running.scope_key = open_states.scope_key
-            and running.month_end = open_states.month_end
+            first_open.scope_key = open_states.scope_key
+            and first_open.month_end = open_states.month_end
     left join reported
         on
-            running.scope_key = reported.scope_key
-            and running.month_end = reported.month_end
+            first_open.scope_key = reported.scope_key
+            and first_open.month_end = reported.month_end
     {% if counts_material_only() %}
     {% for name, counts in {'material': 'all', 'material_undisputed': 'undisputed'}.items() %}
     left join material_runs as {{ name }}
         on
-            running.scope_key = {{ name }}.scope_key
-            and running.month_end >= {{ name }}.from_on
-            and running.month_end < {{ name }}.until_on
+            first_open.scope_key = {{ name }}.scope_key
+            and first_open.month_end >= {{ name }}.from_on
+            and first_open.month_end < {{ name }}.until_on
             and {{ name }}.counts = '{{ counts }}'
     {% endfor %}
     {% endif %}
-    where running.in_grid > 0
+    where first_open.is_due < 1
 ),
 
 -- A loan ends with the month in which its whole schedule is settled for good.

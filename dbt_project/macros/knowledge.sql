@@ -35,22 +35,34 @@ CTE `<name>_late`: facility_key, first_month_end, learnt_at, cause; one row wher
 facility each of both sees its own part. `thing` is what the cause calls the row.
 #}
 {% macro late_rows_cte(name, relation, effective, thing) -%}
+{{ name }}_told_late as (
+    select
+        facility_key,
+        {{ end_of_day(month_end(effective)) }} as month_over_at,
+        {{ month_end(effective) }} as first_month_end,
+        known_from,
+        known_until,
+        version_no
+    from {{ relation }}
+    where coalesce(known_until, known_from) >= {{ end_of_day(month_end(effective)) }}
+),
+
 {{ name }}_late as (
     select
         facility_key,
-        {{ month_end(effective) }} as first_month_end,
+        first_month_end,
         known_from as learnt_at,
         case when version_no = 1 then 'late_{{ thing }}' else 'corrected_{{ thing }}' end as cause
-    from {{ relation }}
-    where known_from >= {{ end_of_day(month_end(effective)) }}
+    from {{ name }}_told_late
+    where known_from >= month_over_at
     union all
     select
         facility_key,
-        {{ month_end(effective) }} as first_month_end,
+        first_month_end,
         known_until as learnt_at,
         'corrected_{{ thing }}' as cause
-    from {{ relation }}
-    where known_until >= {{ end_of_day(month_end(effective)) }}
+    from {{ name }}_told_late
+    where known_until >= month_over_at
 )
 {%- endmacro %}
 

@@ -20,6 +20,10 @@
 What of the book a run builds. With scope `book` everything; with scope `changed` the facilities that
 `creditops.warehouse.build_scope` found changed since the last build, and what depends on them. The lists are
 read once and looked up in indexes, so a build takes as long as the changes, not as long as the history.
+
+Models with `shared=true` can be built in shares: each holds some customers with all of their facilities, and is
+computed by a process of its own (book_partition.sql). What limits rows to the scope says by which column they are
+shared out.
 #}
 
 {#
@@ -33,7 +37,7 @@ also to one whose row changes because days pass.
             where book = {{ book() }} and layer = '{{ var("layer") }}{{ "_due" if daily }}'
         ))
     {%- else -%}
-        true
+        {{ share_place(column) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -45,8 +49,38 @@ also to one whose row changes because days pass.
             where book = {{ book() }} and layer = '{{ var("layer") }}'
         ))
     {%- else -%}
-        true
+        {{ share_place(column) }}
     {%- endif -%}
+{%- endmacro %}
+
+{# Where `share_of` sets its condition; true for all rows of the book. #}
+{% macro share_place(column) -%}
+    true{{ ' /* shared by ' ~ column ~ ' */' if config.get('shared') }}
+{%- endmacro %}
+
+{# The query `sql` with only the rows of share `number` of `shares`. #}
+{% macro share_of(sql, number, shares) -%}
+    {%- set place = 'true /\\* shared by ((?:[a-z_]+\\.)?' -%}
+    {%- set facilities = var('schema_prefix') ~ 'intermediate.int_facility where book = ' ~ book() -%}
+    {%- set by_customer = modules.re.sub(place ~ 'customer_id) \\*/', in_share('\\1', number, shares), sql) -%}
+    {{ return(modules.re.sub(
+        place ~ '(facility_id|facility_key)) \\*/',
+        '\\1 in (select \\2 from ' ~ facilities ~ ' and ' ~ in_share('customer_id', number, shares) ~ ')',
+        by_customer
+    )) }}
+{%- endmacro %}
+
+{# Condition: the customer's key lies in one of equal ranges of all keys. #}
+{% macro in_share(customer_id, number, shares) -%}
+    {%- set key, step = surrogate_key(customer_id), 2 ** 64 // shares -%}
+    {%- set conditions = [] -%}
+    {%- if number > 0 -%}
+        {%- do conditions.append(key ~ ' >= ' ~ (number * step - 2 ** 63)) -%}
+    {%- endif -%}
+    {%- if number < shares - 1 -%}
+        {%- do conditions.append(key ~ ' < ' ~ ((number + 1) * step - 2 ** 63)) -%}
+    {%- endif -%}
+    {{ return(conditions | join(' and ')) }}
 {%- endmacro %}
 
 {# Condition: a row with this key arrived in `source` since the last build. #}

@@ -14,6 +14,10 @@ replaces, of the models that say by which column they follow changes, the rows o
 
 Their queries select just these rows (macros/run_scope.sql). `indexed` are columns with an index of their own.
 
+PostgreSQL computes a query with window functions, and the select of an insert, in one process. Where a run of scope
+`book` is told to use several `shares`, models with `shared=true` are written as one function for each share, which
+may run in a parallel worker, and all of them are gathered in a temporary table.
+
 Columns follow the model: new ones are added, vanished or re-typed ones dropped and, where they still
 exist, added anew (null in books not built since).
 #}
@@ -57,12 +61,15 @@ exist, added anew (null in books not built since).
     {%- else -%}
         {%- do run_query("truncate table " ~ partition) -%}
         {%- do drop_partition_indexes(partition) -%}
+        {%- if config.get('shared') and var('shares') | int > 1 -%}
+            {%- set whole = gather_shares(sql, fresh, var('shares') | int) -%}
+        {%- else -%}
+            {%- set whole = "(" ~ sql ~ ")" -%}
+        {%- endif -%}
         {%- call statement('main') -%}
             insert into {{ partition }} ({{ columns }})
             select {{ columns }}
-            from (
-                {{ sql }}
-            ) as model
+            from {{ whole }} as model
         {%- endcall -%}
         {%- for column in config.get('indexed', []) -%}
             {%- do run_query("create index on " ~ partition ~ " (" ~ column ~ ")") -%}
@@ -76,6 +83,32 @@ exist, added anew (null in books not built since).
 
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{#
+A temporary table with the rows of all shares of a query, each computed by a process of its own while there are
+parallel workers. `fresh` is an empty table with the columns of the query.
+#}
+{% macro gather_shares(sql, fresh, shares) %}
+    {%- set gathered = fresh.incorporate(path={'identifier': fresh.identifier ~ '_shares'}) -%}
+    {%- set calls = [] -%}
+    {%- for number in range(shares) -%}
+        {%- set function = 'pg_temp.' ~ adapter.quote(fresh.identifier ~ number) -%}
+        {#- A function with a setting is not written into the query that calls it; its cost makes workers worth it. -#}
+        {%- do run_query(
+            "create function " ~ function ~ "() returns setof " ~ fresh ~ " language sql stable parallel safe"
+            ~ " cost 1e9 set enable_nestloop = off as $share$ " ~ share_of(sql, number, shares) ~ " $share$"
+        ) -%}
+        {%- do calls.append("select * from " ~ function ~ "()") -%}
+    {%- endfor -%}
+    {%- do run_query("set local max_parallel_workers_per_gather = " ~ shares) -%}
+    {%- do run_query(
+        "create temporary table " ~ gathered ~ " on commit drop as " ~ calls | join(" union all ")
+    ) -%}
+    {%- for call in calls -%}
+        {%- do run_query("drop function " ~ call.removeprefix("select * from ")) -%}
+    {%- endfor -%}
+    {{ return(gathered) }}
+{% endmacro %}
 
 {# The parent table with the columns of `fresh`, and the partition of the run's book. #}
 {% macro ensure_partition(relation, partition, fresh) %}

@@ -1,4 +1,4 @@
-{{ config(follows='facility', indexed=['facility_key']) }}
+{{ config(follows='facility', indexed=['facility_key'], shared=true) }}
 
 with facilities as (
     select *

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral', contract={'enforced': false}) }}
+{{ config(materialized='ephemeral', contract={'enforced': false}, shared=true) }}
 
 with scoped_facilities as (
     select

@@ -3,6 +3,7 @@
     key='facility_id',
     indexed=['facility_id', 'month_end'],
     tells_changes=true,
+    shared=true,
 ) }}
 
 with facilities as (
