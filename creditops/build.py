@@ -229,7 +229,8 @@ def _variables(
 
 def _shares(connection: psycopg.Connection) -> int:
     row = connection.execute(
-        "select sum(reltuples) from pg_class where relnamespace = to_regnamespace('raw') and relname = any(%s)",
+        "select sum(reltuples) from pg_class"
+        " where relnamespace = to_regnamespace('raw') and relname = any(%s)",
         (list(_SHARED_SOURCES),),
     ).fetchone()
     rows = row[0] if row and row[0] else 0

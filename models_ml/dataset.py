@@ -22,7 +22,6 @@ from creditops.warehouse import connect
 from models_ml.population import (
     FeatureColumns,
     declined,
-    expect_large_joins,
     feature_columns,
     indeterminate,
     labelled_relation,
@@ -67,8 +66,7 @@ def load_training_set(book: str, spec: ScorecardSpec, as_of: date) -> TrainingSe
     DataRefusedError: no observation date has a full window, a class is missing, a customer occurs
         twice at a date, or a source row was known only after its observation date.
     """
-    with connect("modeller") as connection:
-        expect_large_joins(connection)
+    with connect("modeller", large_joins=True) as connection:
         columns = feature_columns(connection, spec)
         dates = observation_dates(connection, book, spec, as_of)
         _refuse_future(connection, book, spec, dates, columns)

@@ -13,7 +13,7 @@ from models_ml import backtest, registry, shadow, tracking
 from models_ml.backtest import segment_columns
 from models_ml.overrides import IN_FORCE
 from models_ml.points_table import PointsTable
-from models_ml.population import expect_large_joins, feature_columns, scored_relation
+from models_ml.population import feature_columns, scored_relation
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
 from models_ml.sql import compile_bins, identifier
@@ -44,8 +44,7 @@ def monitor(book: str, as_of: date) -> int:
     for champion in champions:
         spec = find_scorecard(champion["scorecard"])
         table = tracking.load_table(champion["name"], champion["version"])
-        with connect("modeller") as connection:
-            expect_large_joins(connection)
+        with connect("modeller", large_joins=True) as connection:
             connection.execute(
                 "delete from scoring.model_monitoring where book = %s and as_of_date = %s and scorecard = %s",
                 (book, as_of, spec.name),

@@ -28,13 +28,6 @@ class FeatureColumns:
     absent: frozenset[str]
 
 
-def expect_large_joins(connection: psycopg.Connection) -> None:
-    """Keep this session's planner from nested loops, which it takes for tiny joins when tables were
-    filled a moment ago and have no statistics yet: minutes instead of a second.
-    """
-    connection.execute("set enable_nestloop = off")
-
-
 def feature_columns(
     connection: psycopg.Connection, spec: ScorecardSpec, names: Sequence[str] | None = None
 ) -> FeatureColumns:

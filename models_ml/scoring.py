@@ -16,7 +16,7 @@ from models_ml import registry, tracking
 from models_ml.evaluate import REASONS
 from models_ml.master_scale import master_scale
 from models_ml.points_table import PointsTable
-from models_ml.population import expect_large_joins, feature_columns, scored_relation
+from models_ml.population import feature_columns, scored_relation
 from models_ml.scaling import scaling
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
@@ -84,8 +84,7 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
         )
     spec = find_scorecard(champion["scorecard"])
     table = tracking.load_table(name, version)
-    with connect("modeller") as connection:
-        expect_large_joins(connection)
+    with connect("modeller", large_joins=True) as connection:
         connection.execute(
             "delete from scoring.customer_scores where book = %s and as_of_date = %s and scorecard = %s",
             (book, as_of, spec.name),
@@ -116,8 +115,7 @@ def _score_in_chunks(
     features = model.metadata.get_input_schema().input_names()
     scale = scaling(spec.scaling.base_score, spec.scaling.base_odds, spec.scaling.pdo)
     rows = 0
-    with connect("modeller") as reader:
-        expect_large_joins(reader)
+    with connect("modeller", large_joins=True) as reader:
         for chunk in population_chunks(reader, spec, features, book, as_of, CHUNK_ROWS):
             decided = decisions(probabilities(model.predict(chunk.select(features).to_pandas())), scale)
             in_default = chunk["is_default"].to_numpy(zero_copy_only=False)

@@ -9,7 +9,7 @@ import psycopg
 from creditops.warehouse import connect
 from models_ml import tracking, versions
 from models_ml.master_scale import master_scale
-from models_ml.population import expect_large_joins, feature_columns, scored_relation
+from models_ml.population import feature_columns, scored_relation
 from models_ml.spec import load_scorecards
 from models_ml.sql import compile, literal
 from models_ml.stability import stability_index, status
@@ -23,8 +23,7 @@ def score_challengers(book: str, as_of: date) -> int:
     A challenger whose gates failed, or that is no points table, does not score. Returns rows written.
     """
     rows = 0
-    with connect("modeller") as connection:
-        expect_large_joins(connection)
+    with connect("modeller", large_joins=True) as connection:
         connection.execute(
             "delete from scoring.shadow_scores where book = %s and as_of_date = %s", (book, as_of)
         )

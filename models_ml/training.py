@@ -28,7 +28,6 @@ from models_ml.master_scale import master_scale
 from models_ml.parcelling import Inference, parcel
 from models_ml.parity import Parity, check_parity
 from models_ml.points_table import Baseline, PointsTable
-from models_ml.population import expect_large_joins
 from models_ml.scaling import scaling, to_points
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
@@ -100,8 +99,7 @@ def train_declared(
     name = tracking.registered_name(book, spec.name)
     data = load_training_set(book, spec, as_of)
     fitted = fit(book, spec, data, seed=seed)
-    with connect("modeller") as connection:
-        expect_large_joins(connection)
+    with connect("modeller", large_joins=True) as connection:
         parity = prove_parity(connection, fitted, data)
         evidence = gather(connection, name, book, spec, data, fitted, seed=seed)
     gates = evaluate_gates(

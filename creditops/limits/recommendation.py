@@ -41,8 +41,7 @@ def recommend(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEM
     policy = policy_in_force(book, as_of)
     query = _sql("keep.sql").replace("{query}", _sql("recommend.sql").format_map(schemas))
     rules = policy.limits.model_dump(mode="json")
-    with connect("publisher") as connection:
-        connection.execute("set local work_mem = '256MB'; set local enable_nestloop = off")
+    with connect("publisher", large_joins=True) as connection:
         register(connection, book, policy, as_of)
         connection.execute(
             "delete from actions.credit_limits where book = %s and as_of_date = %s", (book, as_of)

@@ -65,8 +65,7 @@ def assemble(
     DataRefusedError: nobody was scored for that day.
     """
     known = known_at or end_of_day(book, as_of)
-    with connect("publisher") as connection:
-        connection.execute("set local work_mem = '256MB'; set local enable_nestloop = off")
+    with connect("publisher", large_joins=True) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",))
         _create_dictionary(connection)
         rows: dict[str, int] = {}

@@ -179,10 +179,8 @@ def _validate(
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     page = data_docs.add_site(context, *run)
-    # Tables written a moment ago have no statistics: without this, checks of keys become nested loops.
-    planner = "?options=-c%20enable_nestloop%3Doff"
     source = context.data_sources.add_postgres(
-        "warehouse", connection_string=url(role, driver="postgresql+psycopg2") + planner
+        "warehouse", connection_string=url(role, driver="postgresql+psycopg2", large_joins=True)
     )
     for target in targets:
         suite = suites[target.table]

@@ -21,6 +21,10 @@ OWNER = "creditops"
 ROLES = ("loader", "builder", "modeller", "publisher", "bi_reader")
 DATABASE = "warehouse"
 
+# Tables that were filled a moment ago have no statistics yet, and for the tiny joins that the planner then
+# expects it takes nested loops: minutes instead of a second.
+_LARGE_JOINS = "-c enable_nestloop=off -c work_mem=256MB"
+
 
 @dataclass(frozen=True)
 class Address:
@@ -66,14 +70,22 @@ def credentials(role: str) -> tuple[str, str]:
     return role, get_secret(f"postgres_{role}")
 
 
-def url(role: str, *, driver: str = "postgresql") -> str:
-    """SQLAlchemy-style URL for a role, e.g. ``driver="postgresql+psycopg2"``."""
+def url(role: str, *, driver: str = "postgresql", large_joins: bool = False) -> str:
+    """SQLAlchemy-style URL for a role, e.g. ``driver="postgresql+psycopg2"``; see :func:`connect`."""
     (user, password), where = credentials(role), address()
-    return f"{driver}://{quote(user)}:{quote(password, safe='')}@{where.host}:{where.port}/{where.dbname}"
+    place = f"{where.host}:{where.port}/{where.dbname}"
+    options = f"?options={quote(_LARGE_JOINS, safe='')}" if large_joins else ""
+    return f"{driver}://{quote(user)}:{quote(password, safe='')}@{place}{options}"
 
 
-def connect(role: str, *, autocommit: bool = False, application: str = "creditops") -> psycopg.Connection:
+def connect(
+    role: str, *, autocommit: bool = False, application: str = "creditops", large_joins: bool = False
+) -> psycopg.Connection:
     """Open a psycopg connection as ``role``; time zone UTC, ``jit`` off.
+
+    Parameters
+    ----------
+    large_joins: queries join whole tables, which may have been filled a moment ago.
 
     Raises
     ------
@@ -90,7 +102,7 @@ def connect(role: str, *, autocommit: bool = False, application: str = "creditop
             autocommit=autocommit,
             application_name=application,
             connect_timeout=10,
-            options="-c timezone=UTC -c jit=off",
+            options=f"-c timezone=UTC -c jit=off {_LARGE_JOINS if large_joins else ''}",
         )
     except psycopg.OperationalError as error:
         raise ServiceUnreachableError(

@@ -91,7 +91,7 @@ def backtest(
     check_book(book)
     some = rules if rules is not None else load_rules()
     with run_log.step("warnings.backtest", book=book, as_of=as_of, role="publisher") as step:
-        with connect("publisher") as connection:
+        with connect("publisher", large_joins=True) as connection:
             first = month_end(last_month_end(as_of), months_before=months - 1)
             judged = measure(connection, some, book, first, as_of, schemas=schemas, progress=progress)
             connection.execute(
@@ -129,7 +129,6 @@ def measure(
     Leaves the temporary tables of :func:`~creditops.warnings.history.find_onsets` behind until the
     transaction ends.
     """
-    connection.execute("set local work_mem = '256MB'; set local enable_nestloop = off")
     runnable, _ = runnable_rules(connection, rules, schemas)
     days = month_ends(first, last)
     find_onsets(connection, runnable, book, days, schemas=schemas, progress=progress)

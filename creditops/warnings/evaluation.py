@@ -91,8 +91,7 @@ def evaluate(
     in_force = rules_in_force(rules if rules is not None else load_rules(), as_of)
     subjects = load_subjects()
     with run_log.step("warnings.evaluate", book=book, as_of=as_of, role="publisher") as step:
-        with connect("publisher") as connection:
-            connection.execute("set local work_mem = '256MB'; set local enable_nestloop = off")
+        with connect("publisher", large_joins=True) as connection:
             life_cycle.lock(connection, book)
             runnable, skipped = runnable_rules(connection, in_force, schemas)
             restated, opened_from = life_cycle.place(connection, book, as_of)

@@ -77,7 +77,7 @@ def try_rule(
     tried = rule.model_copy(update={**always, "id": f"{rule.id} tried"})
     before = current.model_copy(update={**always, "id": f"{rule.id} in force"}) if current else None
     rules = [tried, *([before] if before else [])]
-    with connect("publisher") as connection:
+    with connect("publisher", large_joins=True) as connection:
         _, missing = runnable_rules(connection, rules)
         if tried.id in missing:
             raise UsageError(

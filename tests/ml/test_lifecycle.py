@@ -32,7 +32,6 @@ from models_ml import (
 )
 from models_ml.gates import Gate
 from models_ml.overrides import Request
-from models_ml.population import expect_large_joins
 from models_ml.training import TrainingOutcome, train
 from tests.ml.feature_tables import labels, synthetic_retail, write_table
 
@@ -234,8 +233,7 @@ def test_the_backtest_sets_defaults_against_pds_and_finds_what_is_off(trained: T
     card = declarations.scorecard(CARD)
     table = tracking.load_table(NAME, trained.model_version)
     assert table is not None
-    with connect("modeller") as connection:
-        expect_large_joins(connection)
+    with connect("modeller", large_joins=True) as connection:
         (window,) = backtest.windows(connection, "demo", AS_OF, card)[-1:]
         rows = backtest.scored_outcomes(connection, "demo", card, table, window)
         found = {(f[0], f[1]): f for f in backtest.figures(connection, "demo", AS_OF, card, table)}
@@ -253,8 +251,7 @@ def test_the_backtest_sets_defaults_against_pds_and_finds_what_is_off(trained: T
     doubled = replace(
         table, calibration=replace(table.calibration, intercept=table.calibration.intercept - 2)
     )
-    with connect("modeller") as connection:
-        expect_large_joins(connection)
+    with connect("modeller", large_joins=True) as connection:
         off = {(f[0], f[1]): f for f in backtest.figures(connection, "demo", AS_OF, card, doubled)}
     assert off["actual_to_expected", "all"][-1] == "red"
     assert off["backtest", "all"][-1] == "red"
