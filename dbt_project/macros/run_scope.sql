@@ -136,21 +136,38 @@ did; with `and_before` also the month ends from which such moves start.
     {%- endif -%}
 {%- endmacro %}
 
-{# Notes the rows of the panel that differ from what they were: (facility_id, month_end). #}
-{% macro note_changed_panel(partition, fresh, columns, stale) -%}
+{#
+The statements that bring the rows of `partition` that a run of scope `changed` may replace (`stale`) to those of
+`fresh`. `grain` are the columns that tell rows apart: a row that is as it was stays; without them all are replaced.
+#}
+{% macro replace_rows(partition, fresh, columns, stale, grain) -%}
+    {%- if not grain -%}
+        {{ return([
+            'delete from ' ~ partition ~ ' where ' ~ stale,
+            'insert into ' ~ partition ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from ' ~ fresh,
+        ]) }}
+    {%- endif -%}
+    {%- set same_key, stored_row, fresh_row = [], [], [] -%}
+    {%- for column in grain -%}
+        {%- do same_key.append('stored.' ~ column ~ ' = fresh.' ~ column) -%}
+    {%- endfor -%}
+    {%- for column in columns.split(', ') -%}
+        {%- do stored_row.append('stored.' ~ column) -%}
+        {%- do fresh_row.append('fresh.' ~ column) -%}
+    {%- endfor -%}
+    {{ return([
+        'delete from ' ~ partition ~ ' as stored where ' ~ stale ~ ' and not exists (select 1 from ' ~ fresh
+        ~ ' as fresh where ' ~ same_key | join(' and ')
+        ~ ' and (' ~ stored_row | join(', ') ~ ') is not distinct from (' ~ fresh_row | join(', ') ~ '))',
+        'insert into ' ~ partition ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from ' ~ fresh
+        ~ ' as fresh where not exists (select 1 from ' ~ partition ~ ' as stored where ' ~ stale ~ ' and '
+        ~ same_key | join(' and ') ~ ')',
+    ]) }}
+{%- endmacro %}
+
+{# The statement, which deletes or inserts rows of the panel, noting which: (facility_id, month_end). #}
+{% macro note_changed_panel(statement) -%}
+    with touched as ({{ statement }} returning facility_id, month_end)
     insert into {{ scope_table('changed_panel') }} (book, facility_id, month_end)
-    select distinct {{ book() }}, facility_id, month_end
-    from (
-        (
-            select {{ columns }} from {{ partition }} where {{ stale }}
-            except
-            select {{ columns }} from {{ fresh }}
-        )
-        union all
-        (
-            select {{ columns }} from {{ fresh }}
-            except
-            select {{ columns }} from {{ partition }} where {{ stale }}
-        )
-    ) as differences
+    select {{ book() }}, facility_id, month_end from touched
 {%- endmacro %}

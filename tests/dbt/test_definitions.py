@@ -75,5 +75,6 @@ def test_every_choice_is_a_variable_with_the_same_default_and_is_documented() ->
         "schema_prefix",
         "scope",
         "layer",
+        "shares",
     }
     assert set(stated) - of_a_run - {"schedule_tolerance_cents"} == set(Definitions.model_fields)

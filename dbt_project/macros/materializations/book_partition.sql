@@ -12,7 +12,8 @@ replaces, of the models that say by which column they follow changes, the rows o
     follows='row'        by facility_key and the key of the raw source: the versions of changed rows
     follows='month'      by month: the months in which the panel changed
 
-Their queries select just these rows (macros/run_scope.sql). `indexed` are columns with an index of their own.
+Their queries select just these rows (macros/run_scope.sql). `indexed` are columns with an index of their own;
+where `grain` names the columns that tell rows apart, those that did not change stay as they are.
 
 PostgreSQL computes a query with window functions, and the select of an insert, in one process. Where a run of scope
 `book` is told to use several `shares`, models with `shared=true` are written as one function for each share, which
@@ -51,13 +52,9 @@ exist, added anew (null in books not built since).
 
     {%- if is_changed_only -%}
         {%- set stale = stale_rows(config.get('follows'), config.get('key'), config.get('daily')) -%}
-        {%- if config.get('tells_changes') -%}
-            {%- do run_query(note_changed_panel(partition, fresh, columns, stale)) -%}
-        {%- endif -%}
-        {%- do run_query("delete from " ~ partition ~ " where " ~ stale) -%}
-        {%- do run_query(
-            "insert into " ~ partition ~ " (" ~ columns ~ ") select " ~ columns ~ " from " ~ fresh
-        ) -%}
+        {%- for statement in replace_rows(partition, fresh, columns, stale, config.get('grain')) -%}
+            {%- do run_query(note_changed_panel(statement) if config.get('tells_changes') else statement) -%}
+        {%- endfor -%}
     {%- else -%}
         {%- do run_query("truncate table " ~ partition) -%}
         {%- do drop_partition_indexes(partition) -%}

@@ -1,4 +1,4 @@
-{{ config(follows='facility', indexed=['facility_key', 'customer_id']) }}
+{{ config(follows='facility', grain=['facility_key'], indexed=['facility_key', 'customer_id']) }}
 
 with scoped_facilities as (
     select

@@ -1,4 +1,4 @@
-{{ config(follows='facility', indexed=['facility_key'], shared=true) }}
+{{ config(follows='facility', grain=['due_item_id'], indexed=['facility_key'], shared=true) }}
 
 with facilities as (
     select *

@@ -1,6 +1,7 @@
 {{ config(
     follows='facility',
     key='facility_id',
+    grain=['facility_id', 'month_end'],
     indexed=['facility_id', 'month_end'],
     tells_changes=true,
     shared=true,
