@@ -1,8 +1,11 @@
+{{ config(follows='facility', key='facility_id', grain=['due_item_id'], indexed=['facility_id']) }}
+
 with items as (
     select *
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
+        and {{ in_scope('facility_key') }}
         and settled_on is null
         and amount_cents > 0
 ),
@@ -10,7 +13,9 @@ with items as (
 facilities as (
     select *
     from {{ ref('int_facility') }}
-    where book = {{ book() }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 )
 
 select
