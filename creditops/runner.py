@@ -103,19 +103,28 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
     wanted = dags_of(name)
     with AirflowApi() as api:
         api.await_parsed(DAG_STEPS)
-        if name == "all" and get_settings().airflow_url is None:
-            # What an earlier lone ingest run left pending would start the build before its time. Only
-            # where Airflow's own database is ours to reach; elsewhere its people do it.
-            partition_events.forget_incomplete("build_warehouse", partition.key)
         since = datetime.now(UTC)
-        for dag in INGEST if name == "all" else wanted:
-            api.trigger(dag, partition.key)
+        if name == "all":
+            start_chain(api, partition)
+        else:
+            for dag in wanted:
+                api.trigger(dag, partition.key)
         first = [dag for dag in wanted if dag != "monitor" or name != "all"]
         yield from _follow(api, partition, first, since)
         if name != "all":
             return
         if published := _ended(api, partition, since, "publish", "publish"):
             yield from _follow(api, partition, ["monitor"], published)
+
+
+def start_chain(api: AirflowApi, partition: Partition) -> None:
+    """Trigger the four ingest DAGs; what follows starts by itself, joined by assets."""
+    if get_settings().airflow_url is None:
+        # What an earlier lone ingest run left pending would start the build before its time. Only
+        # where Airflow's own database is ours to reach; elsewhere its people do it.
+        partition_events.forget_incomplete("build_warehouse", partition.key)
+    for dag in INGEST:
+        api.trigger(dag, partition.key)
 
 
 def last_runs() -> list[dict[str, Any]]:

@@ -89,6 +89,17 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
     return [_copy_in(path, book, delivery) for path in found]
 
 
+def deliveries() -> list[tuple[str, date]]:
+    """Books and days that have a folder in the landing zone, oldest day first."""
+    found = []
+    for folder in get_settings().landing.glob("*/*"):
+        try:
+            found.append((check_book(folder.parent.name), date.fromisoformat(folder.name)))
+        except (UsageError, ValueError):
+            continue  # somebody else's folder
+    return sorted(found, key=lambda each: (each[1], each[0]))
+
+
 def landed_files(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:
     """Whole files of the given sources in one delivery's folder, by name; what is not whole is logged."""
     whole: list[LandedFile] = []

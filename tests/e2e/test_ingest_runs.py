@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import httpx
 import polars as pl
 import pytest
 
+from creditops.arrivals import arrived, start_arrived
+from creditops.ingest.landing import delivery_folder, marker_of
+from creditops.runner import INGEST
 from creditops.secrets import get_secret
 from creditops.services.addresses import airflow_url
 from creditops.services.airflow_api import AirflowApi
@@ -114,3 +119,32 @@ def test_a_day_without_files_is_accounted_for(
     assert [sentence.split(":")[0] for sentence in extra["stale"]] == [
         "due_items", "facility_snapshots", "payments"
     ]  # fmt: skip
+
+
+def test_what_arrives_is_loaded_by_itself_once(api: AirflowApi, creditops: Command) -> None:
+    folder = delivery_folder("arrival", date(2026, 6, 30))
+    folder.mkdir(parents=True)
+    (folder / "groups.csv.part").write_text("no source file")
+    assert arrived() == []
+    (folder / "groups.csv").write_text("group_id,name,parent_group_id,effective_date\nG1,One,,2026-01-01\n")
+    assert arrived() == []  # it may still be written to
+    marker_of(folder / "groups.csv").touch()
+
+    (started,) = start_arrived()
+    assert started.key == "arrival|2026-06-30"
+    assert start_arrived() == []  # under way
+    for dag in INGEST:
+        (run,) = api.dag_runs(started.key, dag_ids=[dag])
+        assert _end_of(api, run).state == "success"
+    ledger = json.loads(creditops("ledger", "--book", "arrival", "--json").stdout)
+    (line,) = ledger
+    assert (line["file"], line["status"]) == ("arrival/2026-06-30/groups.csv", "loaded")
+    assert start_arrived() == []  # nothing came since
+
+
+def _end_of(api: AirflowApi, run: DagRun) -> DagRun:
+    until = time.monotonic() + 300
+    while not run.finished and time.monotonic() < until:
+        time.sleep(0.5)
+        (run,) = (each for each in api.dag_runs(run.partition_key, dag_ids=[run.dag_id]))
+    return run
