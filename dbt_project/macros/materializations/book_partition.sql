@@ -61,7 +61,7 @@ exist, added anew (null in books not built since).
         {%- if config.get('shared') and var('shares') | int > 1 -%}
             {%- set whole = gather_shares(sql, fresh, var('shares') | int) -%}
         {%- else -%}
-            {%- set whole = "(" ~ sql ~ ")" -%}
+            {%- set whole = "(\n" ~ sql ~ "\n)" -%}
         {%- endif -%}
         {%- call statement('main') -%}
             insert into {{ partition }} ({{ columns }})
@@ -87,22 +87,23 @@ parallel workers. `fresh` is an empty table with the columns of the query.
 #}
 {% macro gather_shares(sql, fresh, shares) %}
     {%- set gathered = fresh.incorporate(path={'identifier': fresh.identifier ~ '_shares'}) -%}
-    {%- set calls = [] -%}
+    {%- set functions = [] -%}
     {%- for number in range(shares) -%}
-        {%- set function = 'pg_temp.' ~ adapter.quote(fresh.identifier ~ number) -%}
+        {%- set function = 'pg_temp.' ~ adapter.quote(fresh.identifier ~ number) ~ '()' -%}
         {#- A function with a setting is not written into the query that calls it; its cost makes workers worth it. -#}
         {%- do run_query(
-            "create function " ~ function ~ "() returns setof " ~ fresh ~ " language sql stable parallel safe"
-            ~ " cost 1e9 set enable_nestloop = off as $share$ " ~ share_of(sql, number, shares) ~ " $share$"
+            "create function " ~ function ~ " returns setof " ~ fresh ~ " language sql stable parallel safe"
+            ~ " cost 1e9 set enable_nestloop = off as $share$\n" ~ share_of(sql, number, shares) ~ "\n$share$"
         ) -%}
-        {%- do calls.append("select * from " ~ function ~ "()") -%}
+        {%- do functions.append(function) -%}
     {%- endfor -%}
     {%- do run_query("set local max_parallel_workers_per_gather = " ~ shares) -%}
     {%- do run_query(
-        "create temporary table " ~ gathered ~ " on commit drop as " ~ calls | join(" union all ")
+        "create temporary table " ~ gathered ~ " on commit drop as select * from "
+        ~ functions | join(" union all select * from ")
     ) -%}
-    {%- for call in calls -%}
-        {%- do run_query("drop function " ~ call.removeprefix("select * from ")) -%}
+    {%- for function in functions -%}
+        {%- do run_query("drop function " ~ function) -%}
     {%- endfor -%}
     {{ return(gathered) }}
 {% endmacro %}
