@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +21,17 @@ DAY = date(2026, 6, 30)
 BOOK = "demo"
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Found = TypeVar("Found")
+
+
+def until(what: str, look: Callable[[], Found | None], patience: float = 240) -> Found:
+    """The first thing ``look`` finds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not within {patience:.0f} s")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -20,7 +19,7 @@ from creditops.secrets import get_secret
 from creditops.services.addresses import airflow_url
 from creditops.services.airflow_api import AirflowApi
 from creditops.services.airflow_records import DagRun, TaskInstance
-from tests.e2e.conftest import BOOK, DAY, Command
+from tests.e2e.conftest import BOOK, DAY, Command, until
 
 pytestmark = pytest.mark.e2e
 KEY = f"{BOOK}|{DAY}"
@@ -143,8 +142,8 @@ def test_what_arrives_is_loaded_by_itself_once(api: AirflowApi, creditops: Comma
 
 
 def _end_of(api: AirflowApi, run: DagRun) -> DagRun:
-    until = time.monotonic() + 300
-    while not run.finished and time.monotonic() < until:
-        time.sleep(0.5)
-        (run,) = (each for each in api.dag_runs(run.partition_key, dag_ids=[run.dag_id]))
-    return run
+    def look() -> DagRun | None:
+        (now,) = api.dag_runs(run.partition_key, dag_ids=[run.dag_id])
+        return now if now.finished else None
+
+    return until(f"the end of {run.dag_id}", look, patience=300)

@@ -7,11 +7,9 @@ whose training is called for by drift.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import yaml
@@ -19,24 +17,13 @@ import yaml
 from creditops.errors import CreditOpsError
 from creditops.services.airflow_api import AirflowApi, Approval
 from creditops.settings import PROJECT_ROOT, get_settings
-from tests.e2e.conftest import Command, query
+from tests.e2e.conftest import Command, query, until
 
 pytestmark = pytest.mark.e2e
 
 BOOK, SCORECARD = "modellers_hour", "hour_behaviour"
 NAME = f"{BOOK}.{SCORECARD}"
 FIRST, SECOND = date(2026, 6, 30), date(2026, 7, 31)
-Found = TypeVar("Found")
-
-
-def until(what: str, look: Callable[[], Found | None], patience: float = 240) -> Found:
-    """The first thing ``look`` finds."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if (found := look()) is not None:
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"{what}: not within {patience:.0f} s")
 
 
 def question(version: str, since: datetime) -> Approval:
