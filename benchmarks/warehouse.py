@@ -124,7 +124,7 @@ def _day(book: str, number: int) -> dict[str, float]:
             "insert into raw.payments (payment_id, facility_id, value_date, amount, currency,"
             " book, _batch_id, _row, _row_hash, loaded_at)"
             " select 'day' || %(number)s || '-' || facility_id, facility_id,"
-            "   case when _row %% 10 = 0 then %(day)s::date - 30 else %(day)s end, 10, 'CNY',"
+            "   case when _row / %(every)s %% 10 = 0 then %(day)s::date - 30 else %(day)s end, 10, 'CNY',"
             "   book, 1 + %(number)s, _row, 0,"
             "   (%(day)s::date + time '23:00')::timestamp at time zone 'Asia/Shanghai'"
             " from raw.facilities where book = %(book)s and (_row + %(number)s) %% %(every)s = 0",

@@ -40,11 +40,14 @@ def programs(port: int) -> list[Program]:
     configuration = environment(port)
     # The log servers of scheduler and triggerer would listen on all addresses on a fixed port;
     # on one machine the api-server reads the files.
-    options = {"airflow-scheduler": ["--skip-serve-logs"], "airflow-triggerer": ["--skip-serve-logs"]}
+    arguments = {
+        "airflow-scheduler": ["creditops.services.scheduler", "--skip-serve-logs"],
+        "airflow-triggerer": ["airflow", "triggerer", "--skip-serve-logs"],
+    }
     return [
         Program(
             name,
-            [sys.executable, "-m", "airflow", name.removeprefix("airflow-"), *options.get(name, [])],
+            [sys.executable, "-m", *arguments.get(name, ["airflow", name.removeprefix("airflow-")])],
             directory=get_settings().home / "airflow",
             environment=configuration,
             priority=30,

@@ -5,7 +5,9 @@ facilities of its customer count as changed, because contagion and customer feat
 together. A firm's bureau report touches all of its facilities, whose class may follow from it. The
 lists stand in schema ``staging`` until the layer that reads them is built:
 
-- ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day.
+- ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day. Of a
+  customer of whose facilities only payments changed, ``from_on`` is the first day that any of them is for: what
+  was settled or owed before it stands. It is ``-infinity`` where anything else changed.
 - ``changed_row``: keys of due items and payments that arrived.
 - ``changed_panel``: month ends at which the panel differs from what it was, noted while it is built.
 
@@ -50,7 +52,13 @@ _LAYERS = ("intermediate", "marts", "features")
 _DDL = """
 create table if not exists staging.changed_facility (
     book text not null, layer text not null, facility_id text not null, facility_key bigint not null,
-    customer_id text not null, primary key (book, layer, facility_id, customer_id));
+    customer_id text not null, from_on date not null, primary key (book, layer, facility_id, customer_id));
+do $$ begin
+    if not exists (select from information_schema.columns where table_schema = 'staging'
+        and table_name = 'changed_facility' and column_name = 'from_on') then
+        alter table staging.changed_facility add column from_on date not null default '-infinity';
+    end if;
+end $$;
 create table if not exists staging.changed_row (
     book text not null, source text not null, row_key text not null, primary key (book, source, row_key));
 create table if not exists staging.changed_panel (
@@ -70,45 +78,62 @@ _CHANGED_FACILITIES = (
     """,
     """
     create temporary table touched on commit drop as
-    select facility_id from new_facilities
-    union
-    select facility_id from new_facility_snapshots
-    union
-    select facility_id from raw.due_items
-    where book = %(book)s and due_item_id = any(array(
-        select due_item_id from new_due_items
+    with everything as (
+        select facility_id from new_facilities
         union
-        select due_item_id from raw.disputes
-        where book = %(book)s and dispute_id = any(array(select dispute_id from new_disputes))
-    ))
-    union
-    select facility_id from raw.payments
-    where book = %(book)s and payment_id = any(array(select payment_id from new_payments))
-    union
-    select facility_id from intermediate.int_facility_calendar
-    where book = %(book)s and reviewed_on <= %(as_of)s
+        select facility_id from new_facility_snapshots
+        union
+        select facility_id from raw.due_items
+        where book = %(book)s and due_item_id = any(array(
+            select due_item_id from new_due_items
+            union
+            select due_item_id from raw.disputes
+            where book = %(book)s and dispute_id = any(array(select dispute_id from new_disputes))
+        ))
+        union
+        select facility_id from intermediate.int_facility_calendar
+        where book = %(book)s and reviewed_on <= %(as_of)s
+    ), reasons as (
+        select facility_id, '-infinity'::date as from_on from everything
+        union all
+        select facility_id, coalesce(value_date, '-infinity') from raw.payments
+        where book = %(book)s and payment_id = any(array(select payment_id from new_payments))
+    )
+    select facility_id, min(from_on) as from_on from reasons group by facility_id
     """,
+    # A facility that was ever with several customers ties what is looked at together, so all of it counts.
     """
     create temporary table touched_customer on commit drop as
-    select customer_id from raw.facilities
-    where book = %(book)s and facility_id = any(array(select facility_id from touched))
-    union
-    select customer_id from new_customers
-    union
-    select customer_id from raw.customers
-    where book = %(book)s and effective_date > %(before)s and effective_date <= %(as_of)s
-    union
-    select customer_id from raw.bureau_reports
-    where book = %(book)s
-        and report_id = any(array(
-            select report_id from new_bureau_reports
-            union
-            select report_id from new_bureau_tradelines
-        ))
-        and customer_id = any(array(
-            select customer_id from intermediate.int_facility
-            where book = %(book)s and customer_type = 'corporate'
-        ))
+    with holders as (
+        select distinct facility_id, customer_id from raw.facilities
+        where book = %(book)s and facility_id = any(array(select facility_id from touched))
+    ), moved as (
+        select facility_id from holders group by facility_id having count(*) > 1
+    ), reasons as (
+        select
+            customer_id,
+            case when facility_id in (select facility_id from moved) then '-infinity' else from_on end as from_on
+        from holders
+        join touched using (facility_id)
+        union all
+        select customer_id, '-infinity' from new_customers
+        union all
+        select customer_id, '-infinity' from raw.customers
+        where book = %(book)s and effective_date > %(before)s and effective_date <= %(as_of)s
+        union all
+        select customer_id, '-infinity' from raw.bureau_reports
+        where book = %(book)s
+            and report_id = any(array(
+                select report_id from new_bureau_reports
+                union
+                select report_id from new_bureau_tradelines
+            ))
+            and customer_id = any(array(
+                select customer_id from intermediate.int_facility
+                where book = %(book)s and customer_type = 'corporate'
+            ))
+    )
+    select customer_id, min(from_on) as from_on from reasons group by customer_id
     """,
     """
     create temporary table changed on commit drop as
@@ -119,18 +144,25 @@ _CHANGED_FACILITIES = (
     where book = %(book)s and customer_id = any(array(select customer_id from touched_customer))
     """,
     """
-    insert into staging.changed_facility (book, layer, facility_id, facility_key, customer_id)
-    select %(book)s, layer, facility_id, hashtextextended(facility_id, 0), customer_id
-    from changed
-    cross join unnest(
-        array['intermediate', 'intermediate_due', 'marts', 'marts_due', 'features']
-    ) as layers (layer)
-    union
-    select %(book)s, layer, facility_id, facility_key, customer_id
-    from intermediate.int_facility_calendar
-    cross join unnest(array['intermediate_due', 'marts_due']) as layers (layer)
-    where book = %(book)s and changes_on <= %(as_of)s
-    on conflict do nothing
+    insert into staging.changed_facility (book, layer, facility_id, facility_key, customer_id, from_on)
+    select
+        %(book)s, layer, facility_id, hashtextextended(facility_id, 0), customer_id, min(from_on)
+    from (
+        select layer, facility_id, customer_id, from_on
+        from changed
+        join touched_customer using (customer_id)
+        cross join unnest(
+            array['intermediate', 'intermediate_due', 'marts', 'marts_due', 'features']
+        ) as layers (layer)
+        union all
+        select layer, facility_id, customer_id, '-infinity'
+        from intermediate.int_facility_calendar
+        cross join unnest(array['intermediate_due', 'marts_due']) as layers (layer)
+        where book = %(book)s and changes_on <= %(as_of)s
+    ) as listed
+    group by layer, facility_id, customer_id
+    on conflict (book, layer, facility_id, customer_id) do update
+    set from_on = least(changed_facility.from_on, excluded.from_on)
     """,
 )
 

@@ -41,6 +41,37 @@ also to one whose row changes because days pass.
     {%- endif -%}
 {%- endmacro %}
 
+{# Condition: the row belongs to a changed facility, of which something changed in a month that is over. #}
+{% macro in_closed_scope(column) -%}
+    {%- if var('scope') == 'changed' -%}
+        {{ column }} = any(array(
+            select {{ column.split('.')[-1] }} from {{ scope_table('changed_facility') }}
+            where
+                book = {{ book() }}
+                and layer = '{{ var("layer") }}'
+                and from_on < date_trunc('month', {{ as_of() }} + 1)
+        ))
+    {%- else -%}
+        {{ share_place(column) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+Relation of the changed facilities of a run of scope `changed`: changed_key, from_on (the day from which their
+payments changed; -infinity where anything else did).
+#}
+{% macro changes() -%}
+    (
+        select
+            facility_key as changed_key,
+            from_on
+        from {{ scope_table('changed_facility') }}
+        where
+            book = {{ book() }}
+            and layer = '{{ var("layer") }}'
+    )
+{%- endmacro %}
+
 {# Condition: the row belongs to a customer of a changed facility. #}
 {% macro in_customer_scope(column) -%}
     {%- if var('scope') == 'changed' -%}
@@ -119,8 +150,9 @@ did; with `and_before` also the month ends from which such moves start.
     {{ var('schema_prefix') }}staging.{{ name }}
 {%- endmacro %}
 
-{# Condition on stored rows: what a run of scope `changed` replaces. #}
-{% macro stale_rows(follows, key, daily) -%}
+{# Condition on stored rows: what a run of scope `changed` replaces with the rows of `fresh`. #}
+{% macro stale_rows(fresh) -%}
+    {%- set follows, key, grain = config.get('follows'), config.get('key'), config.get('grain') -%}
     {%- if follows == 'row' -%}
         {#- Found by facility; a list would be gone through for every row of theirs, a subquery is hashed. #}
         {{ in_scope('facility_key') }}
@@ -128,7 +160,19 @@ did; with `and_before` also the month ends from which such moves start.
             select row_key from {{ scope_table('changed_row') }} where book = {{ book() }} and source = '{{ key[0] }}'
         )
     {%- elif follows == 'facility' -%}
-        {{ in_scope(key or 'facility_key', daily) }}
+        {{ in_scope(key or 'facility_key', config.get('daily')) }}
+    {%- elif follows == 'closed_months' -%}
+        {{ in_closed_scope(key) }}
+    {%- elif follows == 'payments' -%}
+        {{ in_scope('facility_key') }}
+        {%- if grain %}
+        and (
+            facility_key in (select changed_key from {{ changes() }} as changes where from_on = '-infinity')
+            or {{ grain[0] }} in (select {{ grain[0] }} from {{ fresh }})
+        )
+        {%- else %}
+        and exists (select 1 from {{ changes() }} as changes where changed_key = facility_key and value_date >= from_on)
+        {%- endif %}
     {%- elif follows == 'customer' -%}
         {{ in_customer_scope('customer_id') }}
     {%- else -%}

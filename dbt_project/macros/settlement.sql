@@ -1,18 +1,122 @@
 {#
 Where the running sum of each scope's dues stands after each item, oldest first (DOMAIN 2).
 
-Reads CTE `scoped_due_items` (scope_key, due_item_id, due_date, amount_cents, ...) and ends with
-`due_ladder`: its columns, sequence_no and due_through_cents. A red-letter item is a credit, not a
-due: it stands on the ladder with nothing.
+Reads CTE `scoped_due_items` (scope_key, due_item_id, due_date, amount_cents, ...) and ends with CTE `name`: its
+columns, sequence_no and due_through_cents. A red-letter item is a credit, not a due: it stands on the ladder with
+nothing.
 #}
-{% macro due_ladder_cte() %}
-due_ladder as (
+{% macro due_ladder_cte(name='due_ladder') %}
+{{ name }} as (
     select
         *,
         cast(row_number() over (partition by scope_key order by due_date, due_item_id) as integer) as sequence_no,
         {{ sum_cents('greatest(amount_cents, 0)', 'partition by scope_key order by due_date, due_item_id'
             ' rows unbounded preceding') }} as due_through_cents
     from scoped_due_items
+)
+{%- endmacro %}
+
+{#
+Where of a facility only payments changed, oldest first, what they may settle or open again is found from the
+settlement of the build before: items whose level is not above the least that is paid from the day before the change
+on stay as they are, and what was paid before that day counts as one sum.
+
+Reads relation `stored`, the settlement of the build before, and ends with
+    resumed: facility_key
+    resumed_entries: facility_key, value_date, pool_cents
+    resumed_items: the columns of `stored`
+A facility is not resumed if payments name items, if more was ever taken back than paid since then, or if an item that
+was open then no longer was.
+#}
+{% macro resumed_settlement_ctes(stored) %}
+{%- set level = 'stored.due_through_cents - ' ~ var('settlement_tolerance_cents') -%}
+payment_changes as (
+    select
+        changed_key,
+        from_on
+    from {{ changes() }} as changes
+    where from_on > '-infinity'
+),
+
+entries_since as (
+    select
+        payment_changes.changed_key,
+        greatest(entries.value_date, {{ days_after('payment_changes.from_on', -1) }}) as value_date,
+        entries.pool_cents,
+        entries.due_item_id
+    from {{ ref('int_credit_entry') }} as entries
+    inner join payment_changes on entries.facility_key = payment_changes.changed_key
+    where
+        entries.book = {{ book() }}
+        and {{ in_scope('entries.facility_key') }}
+    union all
+    select
+        changed_key,
+        {{ days_after('from_on', -1) }},
+        cast(0 as bigint),
+        cast(null as text)
+    from payment_changes
+),
+
+resumed_entries as (
+    select
+        changed_key as facility_key,
+        value_date,
+        {{ sum_cents('pool_cents') }} as pool_cents,
+        count(due_item_id) as named
+    from entries_since
+    group by changed_key, value_date
+),
+
+pools_since as (
+    select
+        facility_key,
+        named,
+        {{ sum_cents('pool_cents', 'partition by facility_key order by value_date rows unbounded preceding') }}
+            as pool_to_date
+    from resumed_entries
+),
+
+least_pools as (
+    select
+        facility_key,
+        min(pool_to_date) as least_cents
+    from pools_since
+    group by facility_key
+    having
+        min(pool_to_date) >= 0
+        and sum(named) = 0
+),
+
+stored_items as (
+    select
+        stored.*,
+        {{ level }} > least_pools.least_cents as is_above,
+        coalesce(stored.settled_on >= payment_changes.from_on, true) as was_open
+    from {{ stored }} as stored
+    inner join least_pools on stored.facility_key = least_pools.facility_key
+    inner join payment_changes on stored.facility_key = payment_changes.changed_key
+    where
+        stored.book = {{ book() }}
+        and {{ in_scope('stored.facility_key') }}
+        and stored.amount_cents > 0
+        and ({{ level }} > least_pools.least_cents or coalesce(stored.settled_on >= payment_changes.from_on, true))
+),
+
+resumed as (
+    select least_pools.facility_key
+    from least_pools
+    where
+        least_pools.facility_key not in (
+            select stored_items.facility_key from stored_items
+            where stored_items.was_open and not stored_items.is_above
+        )
+),
+
+resumed_items as (
+    select stored_items.*
+    from stored_items
+    inner join resumed on stored_items.facility_key = resumed.facility_key
 )
 {%- endmacro %}
 

@@ -8,6 +8,11 @@ replaces, of the models that say by which column they follow changes, the rows o
 
     follows='facility'   by facility_key: the rows of the changed facilities; with daily=true also of those
                          whose row changes because days pass
+    follows='closed_months'  by its `key`: the rows of the facilities of which something changed in a month that
+                         is over
+    follows='payments'   by facility_key: as `facility`, but where of a facility only payments changed, the rows
+                         that stay are left alone: those before the first such day by value_date or, with a
+                         `grain`, those that the query leaves out
     follows='customer'   by customer_id: the rows of the customers of the changed facilities
     follows='row'        by facility_key and the key of the raw source: the versions of changed rows
     follows='month'      by month: the months in which the panel changed
@@ -51,7 +56,7 @@ exist, added anew (null in books not built since).
     {%- set columns = column_list(fresh) -%}
 
     {%- if is_changed_only -%}
-        {%- set stale = stale_rows(config.get('follows'), config.get('key'), config.get('daily')) -%}
+        {%- set stale = stale_rows(fresh) -%}
         {%- for statement in replace_rows(partition, fresh, columns, stale, config.get('grain')) -%}
             {%- do run_query(note_changed_panel(statement) if config.get('tells_changes') else statement) -%}
         {%- endfor -%}

@@ -8,12 +8,28 @@ with facilities as (
         and {{ in_scope('facility_key') }}
 ),
 
+{% if not counts_material_only() %}
+-- Only facilities with an item more than 90 days late are looked at day by day.
+late_facilities as (
+    select distinct facility_key
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
+        and amount_cents > 0
+        and {{ days_between('due_date', 'coalesce(settled_on, ' ~ days_after(as_of(), 1) ~ ')') }} > 90
+),
+
+{% endif %}
 due_items as (
     select *
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
         and {{ in_scope('facility_key') }}
+        {%- if not counts_material_only() %}
+        and facility_key in (select late_facilities.facility_key from late_facilities)
+        {%- endif %}
 ),
 
 facility_entries as (
@@ -22,6 +38,18 @@ facility_entries as (
     where
         book = {{ book() }}
         and {{ in_scope('facility_key') }}
+        {%- if not counts_material_only() %}
+        and facility_key in (select late_facilities.facility_key from late_facilities)
+        {%- endif %}
+),
+
+first_items as (
+    select facility_key
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
+        and sequence_no = 1
 ),
 
 disputes as (
@@ -63,36 +91,19 @@ scopes as (
 {{ material_runs_cte('scopes', 'due_items', 'facility_entries', 'disputes', 'snapshots', 'facility_key') }},
 
 {% else %}
--- Only facilities with an item more than 90 days late are looked at day by day.
-late_facilities as (
-    select distinct facility_key
-    from due_items
-    where
-        amount_cents > 0
-        and {{ days_between('due_date', 'coalesce(settled_on, ' ~ days_after(as_of(), 1) ~ ')') }} > 90
-),
-
 late_items as (
-    select due_items.*
+    select *
     from due_items
-    inner join late_facilities on due_items.facility_key = late_facilities.facility_key
-    where due_items.amount_cents > 0
-),
-
-late_entries as (
-    select facility_entries.*
-    from facility_entries
-    inner join late_facilities on facility_entries.facility_key = late_facilities.facility_key
+    where amount_cents > 0
 ),
 
 queued_facilities as (
     select facility_key
-    from late_entries
+    from facility_entries
     where due_item_id is not null
     union
     select scope_key
     from disputes
-    where scope_key in (select late_facilities.facility_key from late_facilities)
 ),
 
 -- Oldest first: what has been due for 1 day and for 91 days, and what was paid, change on these days only.
@@ -120,7 +131,7 @@ changes as (
         0,
         0,
         pool_cents
-    from late_entries
+    from facility_entries
 ),
 
 change_days as (
@@ -170,13 +181,13 @@ queue_items as (
 
 credit_entries as (
     select
-        late_entries.facility_key as scope_key,
-        late_entries.due_item_id,
-        late_entries.value_date,
-        late_entries.applied_cents,
-        late_entries.pool_cents
-    from late_entries
-    inner join queued_facilities on late_entries.facility_key = queued_facilities.facility_key
+        facility_entries.facility_key as scope_key,
+        facility_entries.due_item_id,
+        facility_entries.value_date,
+        facility_entries.applied_cents,
+        facility_entries.pool_cents
+    from facility_entries
+    inner join queued_facilities on facility_entries.facility_key = queued_facilities.facility_key
 ),
 
 look_days as (
@@ -235,11 +246,8 @@ reported_spells as (
         ) as until_on,
         snapshots.reported_dpd
     from snapshots
-    left join due_items
-        on
-            snapshots.facility_key = due_items.facility_key
-            and due_items.sequence_no = 1
-    where due_items.facility_key is null
+    left join first_items on snapshots.facility_key = first_items.facility_key
+    where first_items.facility_key is null
 ),
 
 -- Spells of days on which a facility is past due or classed as bad, and where in them default begins.

@@ -1,4 +1,4 @@
-{{ config(follows='facility', indexed=['facility_key'], shared=true) }}
+{{ config(follows='payments', indexed=['facility_key'], shared=true) }}
 
 with facilities as (
     select *
@@ -40,6 +40,12 @@ scoped_payments as (
         payments.amount_cents as cash_cents
     from payments
     inner join facilities on payments.facility_key = facilities.facility_key
+    {%- if var('scope') == 'changed' %}
+    inner join {{ changes() }} as changes
+        on
+            payments.facility_key = changes.changed_key
+            and (facilities.basis = 'trade' or payments.value_date >= changes.from_on)
+    {%- endif %}
     left join trade_payments as reversed
         on
             payments.reverses_payment_id = reversed.payment_id
@@ -70,3 +76,9 @@ select
     applied_cents,
     pool_cents
 from credit_entries
+{%- if var('scope') == 'changed' %}
+inner join {{ changes() }} as changes
+    on
+        credit_entries.scope_key = changes.changed_key
+        and credit_entries.value_date >= changes.from_on
+{%- endif %}

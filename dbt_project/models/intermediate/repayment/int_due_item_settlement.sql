@@ -1,4 +1,4 @@
-{{ config(follows='facility', grain=['due_item_id'], indexed=['facility_key'], shared=true) }}
+{{ config(follows='payments', grain=['due_item_id'], indexed=['facility_key'], shared=true) }}
 
 with facilities as (
     select *
@@ -8,12 +8,26 @@ with facilities as (
         and {{ in_scope('facility_key') }}
 ),
 
+{% if var('scope') == 'changed' %}
+{{ resumed_settlement_ctes(this) }},
+
+{% endif %}
+{%- set in_whole -%}
+    {%- if var('scope') == 'changed' -%}
+        facility_key = any(array(
+            select changed_key from {{ changes() }} as changes
+            where changed_key not in (select resumed.facility_key from resumed)
+        ))
+    {%- else -%}
+        {{ in_scope('facility_key') }}
+    {%- endif -%}
+{%- endset -%}
 due_items as (
     select *
     from {{ ref('stg_due_items') }}
     where
         is_latest
-        and {{ in_scope('facility_key') }}
+        and {{ in_whole }}
 ),
 
 credit_entries as (
@@ -26,7 +40,18 @@ credit_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key') }}
+        and {{ in_whole }}
+    {%- if var('scope') == 'changed' %}
+    union all
+    select
+        resumed_entries.facility_key,
+        cast(null as text),
+        resumed_entries.value_date,
+        cast(0 as bigint),
+        resumed_entries.pool_cents
+    from resumed_entries
+    inner join resumed on resumed_entries.facility_key = resumed.facility_key
+    {%- endif %}
 ),
 
 scoped_due_items as (
@@ -42,8 +67,21 @@ scoped_due_items as (
     inner join facilities on due_items.facility_key = facilities.facility_key
 ),
 
-{{ due_ladder_cte() }},
+{% if var('scope') == 'changed' %}
+{{ due_ladder_cte('whole_ladder') }},
 
+due_ladder as (
+    {%- set ladder = [
+        'due_item_id', 'kind', 'issued_on', 'due_date', 'amount_cents', 'principal_cents', 'sequence_no',
+        'due_through_cents'
+    ] %}
+    select scope_key, {{ ladder | join(', ') }} from whole_ladder
+    union all
+    select facility_key, {{ ladder | join(', ') }} from resumed_items
+),
+{% else %}
+{{ due_ladder_cte() }},
+{% endif %}
 named_facilities as (
     select distinct scope_key
     from credit_entries

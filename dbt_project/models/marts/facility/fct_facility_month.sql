@@ -1,5 +1,5 @@
 {{ config(
-    follows='facility',
+    follows='closed_months',
     key='facility_id',
     grain=['facility_id', 'month_end'],
     indexed=['facility_id', 'month_end'],
@@ -12,7 +12,7 @@ with facilities as (
     from {{ ref('int_facility') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key') }}
+        and {{ in_closed_scope('facility_key') }}
 ),
 
 episodes as (
@@ -20,7 +20,7 @@ episodes as (
     from {{ ref('int_default_episode') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key') }}
+        and {{ in_closed_scope('facility_key') }}
 ),
 
 scopes as (
@@ -50,7 +50,7 @@ due_ladder as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key') }}
+        and {{ in_closed_scope('facility_key') }}
 ),
 
 credit_entries as (
@@ -64,7 +64,7 @@ credit_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key') }}
+        and {{ in_closed_scope('facility_key') }}
 ),
 
 disputes as (
@@ -78,7 +78,7 @@ disputes as (
         on
             disputes.due_item_id = due_items.due_item_id
             and due_items.book = {{ book() }}
-            and {{ in_scope('due_items.facility_key') }}
+            and {{ in_closed_scope('due_items.facility_key') }}
     where disputes.is_latest
 ),
 
@@ -95,7 +95,7 @@ snapshots as (
     from {{ ref('stg_facility_snapshots') }}
     where
         is_latest
-        and {{ in_scope('facility_id') }}
+        and {{ in_closed_scope('facility_id') }}
 ),
 
 facility_versions as (
