@@ -1,8 +1,8 @@
 """Airflow's scheduler with the libraries of the chain's steps already loaded.
 
-LocalExecutor forks every task from the scheduler, so what it has imported costs a task nothing; a task that imports
-them itself spends one to four seconds of processor time on it. Only libraries are loaded here: the project's own
-modules are read by each task, which sees a new version at once.
+LocalExecutor forks every task from the scheduler, so what it has imported costs a task nothing; a task
+that imports them itself spends one to four seconds of processor time on it. Only libraries are loaded
+here: the project's own modules are read by each task, which sees a new version at once.
 
 Called like ``airflow scheduler``, with its options.
 """

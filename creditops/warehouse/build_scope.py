@@ -5,9 +5,9 @@ facilities of its customer count as changed, because contagion and customer feat
 together. A firm's bureau report touches all of its facilities, whose class may follow from it. The
 lists stand in schema ``staging`` until the layer that reads them is built:
 
-- ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day. Of a
-  customer of whose facilities only payments changed, ``from_on`` is the first day that any of them is for: what
-  was settled or owed before it stands. It is ``-infinity`` where anything else changed.
+- ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day.
+  Where only payments of a customer's facilities changed, ``from_on`` is the first day that any of them
+  is for: what was settled or owed before it stands. It is ``-infinity`` where anything else changed.
 - ``changed_row``: keys of due items and payments that arrived.
 - ``changed_panel``: month ends at which the panel differs from what it was, noted while it is built.
 
@@ -112,7 +112,10 @@ _CHANGED_FACILITIES = (
     ), reasons as (
         select
             customer_id,
-            case when facility_id in (select facility_id from moved) then '-infinity' else from_on end as from_on
+            case
+                when facility_id in (select facility_id from moved) then '-infinity'
+                else from_on
+            end as from_on
         from holders
         join touched using (facility_id)
         union all

@@ -104,49 +104,53 @@ def _lighten_dbt() -> None:
     from dbt import compilation
     from dbt.adapters.postgres.connections import PostgresConnectionManager
     from dbt_common.behavior_flags import BehaviorFlagRendered
-    from dbt_common.events.logger import _Logger, _log_level_map
+    from dbt_common.events.logger import _is_print_event, _log_level_map, _Logger
 
     # To put the expressions of ephemeral models before a query's own, it has sqlparse read the whole query.
-    by_parsing = compilation.inject_ctes_into_sql
-
-    @wraps(by_parsing)
-    def by_text(sql: str, ctes: list[Any]) -> str:
+    @_in_place_of(compilation, "inject_ctes_into_sql")
+    def by_text(dbts: Any, sql: str, ctes: list[Any]) -> str:
         found = _FIRST_WITH.match(sql)
         if not ctes or found is None:
-            return str(by_parsing(sql, ctes))
+            return str(dbts(sql, ctes))
         return f"{found[0]} {', '.join(each.sql for each in ctes)}, {sql[found.end() :].lstrip()}"
 
-    compilation.inject_ctes_into_sql = by_text
-
-    # To say in a notice which module declares a flag, it reads the source of the whole call stack, for each flag.
-    BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")
-
-    # It words events that are below the level of its log.
-    write_line = _Logger.write_line
-
-    @wraps(write_line)
-    def write_wanted(self: Any, event: Any) -> None:
-        log = self._python_logger
-        if log is None or event.info.name == "PrintEvent" or log.isEnabledFor(_log_level_map[event.info.level]):
-            write_line(self, event)
-
-    _Logger.write_line = write_wanted
-
     # It connects anew for each model.
-    close = PostgresConnectionManager.release
-
-    @wraps(close)
-    def keep(self: Any) -> None:
-        connection = self.get_if_exists()
-        if connection is None or connection.state != "open":
-            return close(self)
+    @_in_place_of(PostgresConnectionManager, "release")
+    def keep(dbts: Any, manager: Any) -> None:
+        connection = manager.get_if_exists()
         try:
+            if connection is None or connection.state != "open":
+                return dbts(manager)
             connection.handle.rollback()
         except psycopg2.Error:
-            return close(self)
+            return dbts(manager)
         connection.transaction_open = False
 
-    PostgresConnectionManager.release = keep
+    # To say in a notice which module declares a flag, it looks up the sources of the whole call stack.
+    @_in_place_of(BehaviorFlagRendered, "_default_source")
+    def unknown(dbts: Any, flag: Any) -> str:
+        return "dbt"
+
+    # It words events that are below the level of its log.
+    @_in_place_of(_Logger, "write_line")
+    def write_wanted(dbts: Any, logger: Any, event: Any) -> None:
+        log = logger._python_logger
+        if log is None or _is_print_event(event) or log.isEnabledFor(_log_level_map[event.info.level]):
+            dbts(logger, event)
+
+
+def _in_place_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], None]:
+    """Decorator of what takes the place of a function; it gets that function before the arguments."""
+    original = getattr(owner, name)
+
+    def replace(function: Callable[..., Any]) -> None:
+        @wraps(original)
+        def replaced(*arguments: Any, **named: Any) -> Any:
+            return function(original, *arguments, **named)
+
+        setattr(owner, name, replaced)
+
+    return replace
 
 
 @contextmanager

@@ -119,8 +119,8 @@ def late_batch() -> dict[str, Any]:
 
 
 def payments_alone(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Accounts known from the start, whose payments arrive late or not, and are corrected to less, more, a payment
-    taken back or another day.
+    """Accounts known from the start, whose payments arrive late or not and are corrected later: to another
+    amount, to less than nothing, to another day.
     """
     sources = raw_rows([random_account(random, number) for number in range(ACCOUNTS)])
     yield "facilities", sources["facilities"]
