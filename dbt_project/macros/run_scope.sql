@@ -64,11 +64,12 @@ payments changed; -infinity where anything else did).
     (
         select
             facility_key as changed_key,
-            from_on
+            min(from_on) as from_on
         from {{ scope_table('changed_facility') }}
         where
             book = {{ book() }}
             and layer = '{{ var("layer") }}'
+        group by facility_key
     )
 {%- endmacro %}
 

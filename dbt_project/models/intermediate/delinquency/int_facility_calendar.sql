@@ -16,17 +16,6 @@ facilities as (
         and {{ in_scope('facility_key', daily=true) }}
 ),
 
-due_items as (
-    select
-        *,
-        {{ days_after('due_date', 1) }} as past_due_on,
-        {{ days_after('due_date', 91) }} as default_on
-    from {{ ref('int_due_item_settlement') }}
-    where
-        book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
-),
-
 episodes as (
     select *
     from {{ ref('int_default_episode') }}
@@ -48,12 +37,17 @@ item_days as (
         min(case when due_date > {{ as_of() }} and (settled_on is null and paid_amount = amount_due or amount_cents <= {{ var('settlement_tolerance_cents') }})
             then due_date end) as settles_on,
         {% if not counts_material_only() %}
-        min(case when settled_on is null and default_on > {{ as_of() }} then default_on end) as default_on,
+        min(case when settled_on is null and {{ days_after('due_date', 91) }} > {{ as_of() }} then {{ days_after('due_date', 91) }} end)
+            as default_on,
         {% endif %}
-        min(case when settled_on is null and past_due_on > {{ as_of() }} then past_due_on end) as past_due_on,
+        min(case when settled_on is null and due_date >= {{ as_of() }} then {{ days_after('due_date', 1) }} end) as past_due_on,
         min(case when due_date > {{ as_of() }} then due_date end) as due_on,
         min(case when issued_on > {{ as_of() }} then issued_on end) as issued_on
-    from due_items
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
+        and (settled_on is null or due_date > {{ as_of() }} or issued_on > {{ as_of() }})
     group by facility_key
 ),
 
@@ -74,7 +68,11 @@ uncured as (
 disputed as (
     select distinct due_items.facility_key
     from {{ ref('stg_disputes') }} as disputes
-    inner join due_items on disputes.due_item_id = due_items.due_item_id
+    inner join {{ ref('int_due_item_settlement') }} as due_items
+        on
+            disputes.due_item_id = due_items.due_item_id
+            and due_items.book = {{ book() }}
+            and {{ in_scope('due_items.facility_key', daily=true) }}
     where disputes.is_latest
 ),
 

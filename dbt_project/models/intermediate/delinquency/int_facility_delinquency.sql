@@ -8,6 +8,21 @@ with facilities as (
         and {{ in_scope('facility_key', daily=true) }}
 ),
 
+snapshots as (
+    select
+        facility_key,
+        month_end,
+        balance_cents,
+        credit_limit_cents,
+        coalesce(dpd, {{ dpd_of_months('months_past_due') }}, 0) as dpd,
+        row_number() over (partition by facility_key order by month_end desc) as newest
+    from {{ ref('stg_facility_snapshots') }}
+    where
+        is_latest
+        and {{ in_scope('facility_id', daily=true) }}
+),
+
+{% if counts_material_only() %}
 due_items as (
     select *
     from {{ ref('int_due_item_settlement') }}
@@ -24,21 +39,6 @@ credit_entries as (
         and {{ in_scope('facility_key', daily=true) }}
 ),
 
-snapshots as (
-    select
-        facility_key,
-        month_end,
-        balance_cents,
-        credit_limit_cents,
-        coalesce(dpd, {{ dpd_of_months('months_past_due') }}, 0) as dpd,
-        row_number() over (partition by facility_key order by month_end desc) as newest
-    from {{ ref('stg_facility_snapshots') }}
-    where
-        is_latest
-        and {{ in_scope('facility_id', daily=true) }}
-),
-
-{% if counts_material_only() %}
 scopes as (
     select
         facility_key,
@@ -52,31 +52,21 @@ scopes as (
 {{ material_runs_cte('scopes', 'due_items', 'credit_entries', none, 'snapshots', 'facility_key') }},
 
 {% endif %}
-open_items as (
-    select
-        *,
-        amount_cents - {{ to_cents('paid_amount') }} as open_cents
-    from due_items
-    where amount_cents > 0
-),
-
 schedules as (
     select
         facility_key,
-        min(case when settled_on is null and due_date < {{ as_of() }} then due_date end) as oldest_due_date,
-        {{ sum_cents('case when settled_on is null and due_date < ' ~ as_of() ~ ' then open_cents else 0 end') }}
-            as overdue_cents,
-        min(case when settled_on is null and due_date >= {{ as_of() }} then due_date end) as next_due_date,
+        min(case when amount_cents > 0 and settled_on is null and due_date < {{ as_of() }} then due_date end)
+            as oldest_due_date,
+        {{ sum_cents(
+            'case when amount_cents > 0 and settled_on is null and due_date < ' ~ as_of()
+            ~ ' then amount_cents - ' ~ to_cents('paid_amount') ~ ' else 0 end'
+        ) }} as overdue_cents,
+        min(case when amount_cents > 0 and settled_on is null and due_date >= {{ as_of() }} then due_date end)
+            as next_due_date,
         min(case when amount_cents > 0 then due_date end) as first_due_date,
-        max(settled_on) as last_settled_on,
-        count(*) - count(settled_on) as items_open
-    from open_items
-    group by facility_key
-),
-
-billed as (
-    select
-        facility_key,
+        max(case when amount_cents > 0 then settled_on end) as last_settled_on,
+        count(case when amount_cents > 0 then 1 end) as items,
+        count(case when amount_cents > 0 and settled_on is null then 1 end) as items_open,
         count(principal_cents) as items_with_principal,
         {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents,
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
@@ -91,35 +81,34 @@ billed as (
             as billed_to_date,
         {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then coalesce(principal_cents, 0) else 0 end') }}
             as principal_due_to_date
-    from due_items
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
     group by facility_key
 ),
 
-next_dues as (
+-- What falls due next, and what became of what fell due first.
+first_and_next as (
     select
-        open_items.facility_key,
-        {{ sum_cents('open_items.open_cents') }} as next_due_cents
-    from open_items
+        items.facility_key,
+        {{ sum_cents(
+            'case when items.settled_on is null and items.due_date = schedules.next_due_date then items.amount_cents - '
+            ~ to_cents('items.paid_amount') ~ ' end'
+        ) }} as next_due_cents,
+        max(case when items.due_date = schedules.first_due_date then items.settled_on end) as first_due_settled_on,
+        max(case when items.due_date = schedules.first_due_date and items.settled_on is null then 1 else 0 end)
+            as first_due_is_open
+    from {{ ref('int_due_item_settlement') }} as items
     inner join schedules
         on
-            open_items.facility_key = schedules.facility_key
-            and open_items.due_date = schedules.next_due_date
-    where open_items.settled_on is null
-    group by open_items.facility_key
-),
-
-first_dues as (
-    select
-        due_items.facility_key,
-        max(due_items.settled_on) as first_due_settled_on,
-        max(case when due_items.settled_on is null then 1 else 0 end) as first_due_is_open
-    from due_items
-    inner join schedules
-        on
-            due_items.facility_key = schedules.facility_key
-            and due_items.due_date = schedules.first_due_date
-    where due_items.amount_cents > 0
-    group by due_items.facility_key
+            items.facility_key = schedules.facility_key
+            and items.due_date in (schedules.first_due_date, schedules.next_due_date)
+    where
+        items.book = {{ book() }}
+        and {{ in_scope('items.facility_key', daily=true) }}
+        and items.amount_cents > 0
+    group by items.facility_key
 ),
 
 payments as (
@@ -127,14 +116,17 @@ payments as (
         facility_key,
         max(case when cash_cents > 0 then value_date end) as last_payment_on,
         {{ sum_cents('cash_cents') }} as paid_cents
-    from credit_entries
+    from {{ ref('int_credit_entry') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true) }}
     group by facility_key
 ),
 
 joined as (
     select
         facilities.*,
-        billed.facility_key is not null as has_dues,
+        schedules.facility_key is not null as has_dues,
         schedules.oldest_due_date,
         {% if counts_material_only() %}
         {{ dpd_of_run('material_runs', as_of()) }} as settled_dpd,
@@ -143,35 +135,34 @@ joined as (
         {% endif %}
         schedules.overdue_cents,
         schedules.next_due_date,
-        next_dues.next_due_cents,
+        first_and_next.next_due_cents,
         schedules.first_due_date,
         case
-            when {{ days_after('schedules.first_due_date', 30) }} >= {{ as_of() }} and first_dues.first_due_is_open = 1 then null
-            when first_dues.first_due_is_open = 1 then true
-            else {{ days_between('schedules.first_due_date', 'first_dues.first_due_settled_on') }} > 30
+            when {{ days_after('schedules.first_due_date', 30) }} >= {{ as_of() }} and first_and_next.first_due_is_open = 1 then null
+            when first_and_next.first_due_is_open = 1 then true
+            else {{ days_between('schedules.first_due_date', 'first_and_next.first_due_settled_on') }} > 30
         end as is_first_payment_default,
         schedules.items_open,
         schedules.last_settled_on,
-        coalesce(billed.items_with_principal, 0) as items_with_principal,
-        coalesce(billed.issued_with_principal, 0) as issued_with_principal,
-        coalesce(billed.issued_to_date, 0) as issued_to_date,
-        coalesce(billed.issued_principal_to_date, 0) as issued_principal_to_date,
-        coalesce(billed.due_to_date, 0) as due_to_date,
-        coalesce(billed.billed_to_date, 0) as billed_to_date,
-        coalesce(billed.principal_due_to_date, 0) as principal_due_to_date,
+        coalesce(schedules.items_with_principal, 0) as items_with_principal,
+        coalesce(schedules.issued_with_principal, 0) as issued_with_principal,
+        coalesce(schedules.issued_to_date, 0) as issued_to_date,
+        coalesce(schedules.issued_principal_to_date, 0) as issued_principal_to_date,
+        coalesce(schedules.due_to_date, 0) as due_to_date,
+        coalesce(schedules.billed_to_date, 0) as billed_to_date,
+        coalesce(schedules.principal_due_to_date, 0) as principal_due_to_date,
         coalesce(payments.paid_cents, 0) as paid_to_date,
         facilities.basis = 'loan'
+        and schedules.items > 0
         and schedules.items_open = 0
-        and {{ is_schedule_complete('billed', 'facilities.principal_cents') }} as is_repaid,
+        and {{ is_schedule_complete('schedules', 'facilities.principal_cents') }} as is_repaid,
         payments.last_payment_on,
         snapshots.month_end as reported_on,
         snapshots.dpd as reported_dpd,
         snapshots.balance_cents as reported_balance_cents
     from facilities
     left join schedules on facilities.facility_key = schedules.facility_key
-    left join billed on facilities.facility_key = billed.facility_key
-    left join next_dues on facilities.facility_key = next_dues.facility_key
-    left join first_dues on facilities.facility_key = first_dues.facility_key
+    left join first_and_next on facilities.facility_key = first_and_next.facility_key
     left join payments on facilities.facility_key = payments.facility_key
     left join snapshots
         on

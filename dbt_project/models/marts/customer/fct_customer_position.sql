@@ -26,12 +26,10 @@ facility_months as (
 
 due_items as (
     select *
-    from {{ ref('int_due_item_settlement') }}
+    from {{ ref('fct_open_due_item') }}
     where
         book = {{ book() }}
         and due_date >= {{ as_of() }}
-        and amount_due > 0
-        and settled_on is null
 ),
 
 statements as (
@@ -96,7 +94,7 @@ due_days as (
     select
         due_items.customer_id,
         due_items.due_date,
-        sum(due_items.amount_due - due_items.paid_amount) as amount,
+        sum(due_items.open_amount) as amount,
         row_number() over (partition by due_items.customer_id order by due_items.due_date) as day_no
     from due_items
     inner join facilities
