@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export CREDITOPS_HOME ?= $(CURDIR)/.creditops
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test stop lint format types bench lock clean
+.PHONY: help setup demo test pytest stop lint format types bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,7 +37,10 @@ lint: $(READY) ## ruff and mypy (sqlfluff needs a warehouse: tests/dbt/test_styl
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-test: lint ## every check and test
+test: $(READY) ## every check and test, side by side
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: $(READY)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 bench: $(READY) ## run a benchmark: make -s bench BENCH=demo
