@@ -18,7 +18,7 @@ from creditops.warehouse.connection import connect
 
 pytestmark = pytest.mark.e2e
 
-# What a personal datum looks like, in runs that hold it whole; what is found is looked up among those delivered.
+# What a personal datum looks like, in runs that hold it whole; hits are looked up among the delivered.
 _HAN = rb"(?:[\xe4-\xe9][\x80-\xbf]{2})"
 SHAPES = {
     "national_id": re.compile(rb"[0-9A-Za-z]{18,}"),
