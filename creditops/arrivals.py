@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from creditops.books import Partition
 from creditops.errors import CreditOpsError
+from creditops.ingest import ledger
 from creditops.ingest.landing import deliveries, files_being_written, landed_files
 from creditops.places.fetch import fetch
 from creditops.places.place import load_places
@@ -45,9 +46,7 @@ def arrived() -> list[Partition]:
     A day of which a file is still being written waits for it.
     """
     with connect("loader") as connection:
-        looked_at: dict[str, datetime] = dict(
-            connection.execute("select file, max(recorded_at) from ops.load_ledger group by file").fetchall()
-        )
+        looked_at = ledger.last_looks(connection)
     sources = set(load_contracts())
     found = []
     for book, delivery in deliveries():

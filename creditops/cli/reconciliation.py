@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from creditops.books import parse_day
 from creditops.cli.options import Actor, AnyBook, AsJson, Reason
 from creditops.cli.output import as_json, console, table
 from creditops.cli.rows import select_rows
@@ -78,20 +77,22 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
         ),
         title="files that do not reconcile",
     )
-    for each in _being_written(book):
-        console.print(f"left alone, still being written: {each}", markup=False)
+    for line in _left_alone(book):
+        console.print(f"left alone, {line}", markup=False)
 
 
-def _being_written(book: str | None) -> list[str]:
-    from creditops.ingest.landing import files_being_written
-    from creditops.settings import get_settings
+def _left_alone(book: str | None) -> list[str]:
+    from creditops.ingest.landing import deliveries, files_being_written, stray_folders
 
-    landing = get_settings().landing
-    folders = [each for each in landing.glob("*/*") if each.is_dir() and book in (None, each.parent.name)]
     return [
-        landed.name
-        for folder in sorted(folders)
-        for landed in files_being_written(folder.parent.name, parse_day(folder.name))
+        f"still being written: {landed.name}"
+        for each, delivery in deliveries()
+        if book in (None, each)
+        for landed in files_being_written(each, delivery)
+    ] + [
+        f"not named BOOK/YYYY-MM-DD: {folder}"
+        for folder in stray_folders()
+        if book in (None, folder.split("/")[0])
     ]
 
 

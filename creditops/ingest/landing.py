@@ -91,13 +91,23 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
 
 def deliveries() -> list[tuple[str, date]]:
     """Books and days that have a folder in the landing zone, oldest day first."""
-    found = []
-    for folder in get_settings().landing.glob("*/*"):
-        try:
-            found.append((check_book(folder.parent.name), date.fromisoformat(folder.name)))
-        except (UsageError, ValueError):
-            continue  # somebody else's folder
+    found = [each for each in _by_folder().values() if each is not None]
     return sorted(found, key=lambda each: (each[1], each[0]))
+
+
+def stray_folders() -> list[str]:
+    """Folders of the landing zone that nothing is loaded from, since their names are no book and day."""
+    return sorted(f"{each.parent.name}/{each.name}" for each, found in _by_folder().items() if found is None)
+
+
+def _by_folder() -> dict[Path, tuple[str, date] | None]:
+    found: dict[Path, tuple[str, date] | None] = {}
+    for folder in filter(Path.is_dir, get_settings().landing.glob("*/*")):
+        try:
+            found[folder] = (check_book(folder.parent.name), date.fromisoformat(folder.name))
+        except (UsageError, ValueError):
+            found[folder] = None
+    return found
 
 
 def landed_files(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:

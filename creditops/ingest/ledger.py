@@ -66,6 +66,13 @@ class LaterDelivery:
 NOTHING = Counts(0, 0, 0, 0)
 
 
+def last_looks(connection: psycopg.Connection) -> dict[str, datetime]:
+    """When a load last looked at each file, by the file's name."""
+    return dict(
+        connection.execute("select file, max(recorded_at) from ops.load_ledger group by file").fetchall()
+    )
+
+
 def open_entry(
     connection: psycopg.Connection,
     landed: LandedFile,

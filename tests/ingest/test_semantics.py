@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from creditops.cli import app
 from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
-from creditops.ingest.landing import delivery_folder, files_being_written, landed_files
+from creditops.ingest.landing import deliveries, delivery_folder, files_being_written, landed_files
 from creditops.ingest.loader import load_delivery
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
@@ -166,6 +168,15 @@ class TestUnfinishedFiles:
             whole = landed_files("demo", DAY, {"payments"})
         assert [landed.path for landed in whole] == [marked, settled]
         assert "payments.growing.csv is still being written" in caplog.text
+
+    def test_the_ledger_says_what_is_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "200")
+        self.write("payments.growing.csv", payment(1))
+        (delivery_folder("demo", DAY).parent / "2026-5-3").mkdir()
+        told = CliRunner().invoke(app, ["ledger", "--book", "demo"]).stdout
+        assert f"left alone, still being written: demo/{DAY}/payments.growing.csv" in told
+        assert "left alone, not named BOOK/YYYY-MM-DD: demo/2026-5-3" in told
+        assert deliveries() == [("demo", DAY)]
 
 
 @pytest.mark.usefixtures("warehouse")
