@@ -54,8 +54,8 @@ create table if not exists staging.changed_facility (
     book text not null, layer text not null, facility_id text not null, facility_key bigint not null,
     customer_id text not null, from_on date not null, primary key (book, layer, facility_id, customer_id));
 do $$ begin
-    if not exists (select from information_schema.columns where table_schema = 'staging'
-        and table_name = 'changed_facility' and column_name = 'from_on') then
+    if not exists (select from pg_attribute
+        where attrelid = 'staging.changed_facility'::regclass and attname = 'from_on') then
         alter table staging.changed_facility add column from_on date not null default '-infinity';
     end if;
 end $$;

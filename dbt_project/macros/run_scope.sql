@@ -28,28 +28,15 @@ shared out.
 
 {#
 Condition: the row belongs to a changed facility; `column` holds facility_id or facility_key. With `daily`
-also to one whose row changes because days pass.
+also to one whose row changes because days pass; with `closed` only to one of which something changed in a month
+that is over.
 #}
-{% macro in_scope(column, daily=false) -%}
+{% macro in_scope(column, daily=false, closed=false) -%}
     {%- if var('scope') == 'changed' -%}
         {{ column }} = any(array(
             select {{ column.split('.')[-1] }} from {{ scope_table('changed_facility') }}
             where book = {{ book() }} and layer = '{{ var("layer") }}{{ "_due" if daily }}'
-        ))
-    {%- else -%}
-        {{ share_place(column) }}
-    {%- endif -%}
-{%- endmacro %}
-
-{# Condition: the row belongs to a changed facility, of which something changed in a month that is over. #}
-{% macro in_closed_scope(column) -%}
-    {%- if var('scope') == 'changed' -%}
-        {{ column }} = any(array(
-            select {{ column.split('.')[-1] }} from {{ scope_table('changed_facility') }}
-            where
-                book = {{ book() }}
-                and layer = '{{ var("layer") }}'
-                and from_on < date_trunc('month', {{ as_of() }} + 1)
+            {{- " and from_on < date_trunc('month', " ~ as_of() ~ " + 1)" if closed }}
         ))
     {%- else -%}
         {{ share_place(column) }}
@@ -163,7 +150,7 @@ did; with `and_before` also the month ends from which such moves start.
     {%- elif follows == 'facility' -%}
         {{ in_scope(key or 'facility_key', config.get('daily')) }}
     {%- elif follows == 'closed_months' -%}
-        {{ in_closed_scope(key) }}
+        {{ in_scope(key, closed=true) }}
     {%- elif follows == 'payments' -%}
         {{ in_scope('facility_key') }}
         {%- if grain %}

@@ -12,7 +12,7 @@ with facilities as (
     from {{ ref('int_facility') }}
     where
         book = {{ book() }}
-        and {{ in_closed_scope('facility_key') }}
+        and {{ in_scope('facility_key', closed=true) }}
 ),
 
 episodes as (
@@ -20,7 +20,7 @@ episodes as (
     from {{ ref('int_default_episode') }}
     where
         book = {{ book() }}
-        and {{ in_closed_scope('facility_key') }}
+        and {{ in_scope('facility_key', closed=true) }}
 ),
 
 scopes as (
@@ -50,7 +50,7 @@ due_ladder as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        and {{ in_closed_scope('facility_key') }}
+        and {{ in_scope('facility_key', closed=true) }}
 ),
 
 credit_entries as (
@@ -64,7 +64,7 @@ credit_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_closed_scope('facility_key') }}
+        and {{ in_scope('facility_key', closed=true) }}
 ),
 
 disputes as (
@@ -78,7 +78,7 @@ disputes as (
         on
             disputes.due_item_id = due_items.due_item_id
             and due_items.book = {{ book() }}
-            and {{ in_closed_scope('due_items.facility_key') }}
+            and {{ in_scope('due_items.facility_key', closed=true) }}
     where disputes.is_latest
 ),
 
@@ -95,7 +95,7 @@ snapshots as (
     from {{ ref('stg_facility_snapshots') }}
     where
         is_latest
-        and {{ in_closed_scope('facility_id') }}
+        and {{ in_scope('facility_id', closed=true) }}
 ),
 
 facility_versions as (
