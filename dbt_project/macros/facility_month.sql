@@ -3,8 +3,8 @@ The month-end panel of each scope (DOMAIN 2, 3). A scope is a facility as known 
 a month end uses what is effective on or before it, of all the scope's rows.
 
 Reads the CTEs
-    scopes: scope_key, basis, customer_type, opened_on, ended_on, last_day, status, principal_cents,
-        credit_limit_cents
+    scopes: scope_key, basis, customer_type, opened_on, panel_from (the first day whose month end is wanted),
+        ended_on, last_day, status, principal_cents, credit_limit_cents
     due_ladder: scope_key, due_item_id, sequence_no, issued_on, due_date, amount_cents,
         principal_cents, due_through_cents
     credit_entries: scope_key, due_item_id, value_date, cash_cents, applied_cents, pool_cents
@@ -19,7 +19,7 @@ and ends with `facility_months`, grain (scope_key, month_end).
 {%- set tolerance = var('settlement_tolerance_cents') -%}
 months as (
     select *
-    from {{ month_ends('(select min(scopes.opened_on) from scopes)') }} as calendar
+    from {{ month_ends('(select min(scopes.panel_from) from scopes)') }} as calendar
 ),
 
 schedules as (
@@ -54,7 +54,7 @@ bounds as (
     select
         scopes.scope_key,
         scopes.basis,
-        scopes.opened_on,
+        scopes.panel_from,
         least(scopes.ended_on, snapshot_ends.ended_on) as ended_on,
         least({{ month_end('least(scopes.ended_on, snapshot_ends.ended_on)') }}, scopes.last_day) as last_month_end,
         {{ month_index('scopes.opened_on') }} as opened_index,
@@ -79,7 +79,7 @@ grid as (
     from bounds
     inner join months
         on
-            months.month_end >= bounds.opened_on
+            months.month_end >= bounds.panel_from
             and months.month_end <= bounds.last_month_end
 ),
 
@@ -506,5 +506,91 @@ facility_months as (
             else 0
         end as repayment_state
     from opened
+)
+{%- endmacro %}
+
+{#
+From which month end on the panel of a facility is computed where only its payments changed. What it shows before the
+change stands, as a loan that still owes then has not ended by then, whatever is paid later; the month end before the
+change gives the opening balance.
+
+Reads the CTEs facilities, due_ladder, credit_entries and snapshots of `fct_facility_month` and ends with
+    resumed: facility_key, month_end
+A firm's facilities are computed from the same month end on, as contagion looks at them together; a facility with
+reports from one of them on, as the balance of a month may be that of the latest report.
+#}
+{% macro resumed_panel_ctes() %}
+panel_changes as (
+    select
+        facilities.facility_key,
+        facilities.customer_id,
+        facilities.customer_type,
+        facilities.basis,
+        cast(date_trunc('month', min(changes.from_on) over (partition by facilities.customer_id)) as date) - 1
+            as month_end
+    from facilities
+    inner join {{ changes() }} as changes on facilities.facility_key = changes.facility_key
+),
+
+dues_in_all as (
+    select
+        scope_key,
+        max(due_through_cents) - {{ var('settlement_tolerance_cents') }} as level_cents
+    from due_ladder
+    where amount_cents > 0
+    group by scope_key
+),
+
+paid_by_then as (
+    select
+        credit_entries.scope_key,
+        {{ sum_cents('credit_entries.pool_cents') }} as pool_cents
+    from credit_entries
+    inner join panel_changes
+        on
+            credit_entries.scope_key = panel_changes.facility_key
+            and credit_entries.value_date <= panel_changes.month_end
+    group by credit_entries.scope_key
+),
+
+reported_by_then as (
+    select
+        snapshots.scope_key,
+        max(case when snapshots.month_end = panel_changes.month_end then 1 else 0 end) as is_reported_then
+    from snapshots
+    inner join panel_changes on snapshots.scope_key = panel_changes.facility_key
+    group by snapshots.scope_key
+),
+
+resumable as (
+    select
+        panel_changes.*,
+        (
+            panel_changes.basis <> 'loan'
+            or coalesce(paid_by_then.pool_cents, 0) < coalesce(dues_in_all.level_cents, 0)
+        )
+        and coalesce(reported_by_then.is_reported_then, 1) = 1 as has_lasted
+    from panel_changes
+    left join dues_in_all on panel_changes.facility_key = dues_in_all.scope_key
+    left join paid_by_then on panel_changes.facility_key = paid_by_then.scope_key
+    left join reported_by_then on panel_changes.facility_key = reported_by_then.scope_key
+),
+
+firm_resumable as (
+    select
+        *,
+        min(case when has_lasted then 1 else 0 end) over (partition by customer_id) as all_have_lasted
+    from resumable
+),
+
+resumed as (
+    select
+        facility_key,
+        month_end
+    from firm_resumable
+    where
+        has_lasted
+        and month_end > '-infinity'
+        and (customer_type <> 'corporate' or all_have_lasted = 1)
 )
 {%- endmacro %}

@@ -44,20 +44,53 @@ that is over.
 {%- endmacro %}
 
 {#
-Relation of the changed facilities of a run of scope `changed`: changed_key, from_on (the day from which their
-payments changed; -infinity where anything else did).
+Relation of the changed facilities of a run of scope `changed`: facility_key or another `key` of theirs, from_on (the
+day from which their payments changed; -infinity where anything else did).
 #}
-{% macro changes() -%}
+{% macro changes(key='facility_key') -%}
     (
         select
-            facility_key as changed_key,
+            {{ key }},
             min(from_on) as from_on
         from {{ scope_table('changed_facility') }}
         where
             book = {{ book() }}
             and layer = '{{ var("layer") }}'
-        group by facility_key
+        group by {{ key }}
     )
+{%- endmacro %}
+
+{#
+Relation of the rows of `relation` of the run's facilities; in a run of scope `changed` those of `places`, a CTE
+(facility_key, from_on), whose `day` is not before from_on. They are looked up in an index by (facility_key, day), so
+that what lies before is not read.
+#}
+{% macro rows_from(places, relation, day) -%}
+    (
+        {%- if var('scope') == 'changed' %}
+        select later.*
+        from {{ places }}
+        cross join lateral (
+            select *
+            from {{ relation }} as every_day
+            where
+                every_day.facility_key = {{ places }}.facility_key
+                and every_day.{{ day }} >= {{ places }}.from_on
+            offset 0
+        ) as later
+        {%- else %}
+        select * from {{ relation }} where {{ in_scope('facility_key') }}
+        {%- endif %}
+    )
+{%- endmacro %}
+
+{# Condition: the row's facility_key is one of CTE `keys`; in a run of scope `changed` it is looked up in an index. #}
+{% macro among(column, keys) -%}
+    {%- if var('scope') == 'changed' -%}
+        {{ column }} = any(array(select distinct {{ keys }}.facility_key from {{ keys }}))
+    {%- else -%}
+        {{ column }} in (select {{ keys }}.facility_key from {{ keys }})
+    {%- endif -%}
 {%- endmacro %}
 
 {# Condition: the row belongs to a customer of a changed facility. #}
@@ -138,8 +171,8 @@ did; with `and_before` also the month ends from which such moves start.
     {{ var('schema_prefix') }}staging.{{ name }}
 {%- endmacro %}
 
-{# Condition on stored rows: what a run of scope `changed` replaces with the rows of `fresh`. #}
-{% macro stale_rows(fresh) -%}
+{# Condition on rows stored in `partition`: what a run of scope `changed` replaces with the rows of `fresh`. #}
+{% macro stale_rows(partition, fresh) -%}
     {%- set follows, key, grain = config.get('follows'), config.get('key'), config.get('grain') -%}
     {%- if follows == 'row' -%}
         {#- Found by facility; a list would be gone through for every row of theirs, a subquery is hashed. #}
@@ -149,23 +182,39 @@ did; with `and_before` also the month ends from which such moves start.
         )
     {%- elif follows == 'facility' -%}
         {{ in_scope(key or 'facility_key', config.get('daily')) }}
-    {%- elif follows == 'closed_months' -%}
-        {{ in_scope(key, closed=true) }}
-    {%- elif follows == 'payments' -%}
-        {{ in_scope('facility_key') }}
-        {%- if grain %}
-        and (
-            facility_key in (select changed_key from {{ changes() }} as changes where from_on = '-infinity')
-            or {{ grain[0] }} in (select {{ grain[0] }} from {{ fresh }})
-        )
-        {%- else %}
-        and exists (select 1 from {{ changes() }} as changes where changed_key = facility_key and value_date >= from_on)
-        {%- endif %}
+    {%- elif follows in ('payments', 'closed_months') -%}
+        {{ rows_since(partition, fresh, key or 'facility_key', config.get('since'), grain) }}
     {%- elif follows == 'customer' -%}
         {{ in_customer_scope('customer_id') }}
     {%- else -%}
         {{ in_month_scope('month') }}
     {%- endif -%}
+{%- endmacro %}
+
+{#
+Condition on rows stored in `partition`: those of the changed facilities and, where only payments of a facility
+changed, its rows from a place on, by column `since`: the first such day or, with a `grain`, its first row in `fresh`.
+Such rows are looked up in an index by (key, since), so that what lies before is not read.
+#}
+{% macro rows_since(partition, fresh, key, since, grain) -%}
+    ctid = any(array(
+        select ctid from {{ partition }}
+        where {{ key }} = any(array(select {{ key }} from {{ changes(key) }} as changes where from_on = '-infinity'))
+        union all
+        select later.ctid
+        from (
+            {%- if grain %}
+            select {{ key }}, min({{ since }}) as since from {{ fresh }} group by {{ key }}
+            {%- else %}
+            select {{ key }}, from_on as since from {{ changes(key) }} as changes where from_on > '-infinity'
+            {%- endif %}
+        ) as places
+        cross join lateral (
+            select ctid from {{ partition }} as rows
+            where rows.{{ key }} = places.{{ key }} and rows.{{ since }} >= places.since
+            offset 0
+        ) as later
+    ))
 {%- endmacro %}
 
 {#

@@ -17,61 +17,59 @@ nothing.
 {%- endmacro %}
 
 {#
-Where of a facility only payments changed, oldest first, what they may settle or open again is found from the
-settlement of the build before: items whose level is not above the least that is paid from the day before the change
-on stay as they are, and what was paid before that day counts as one sum.
+Where of a loan or card only payments changed, what they may settle or open again is found from the settlement of the
+build before: items whose level is not above the least that is paid from the day before the change on stay as they
+are, and what was paid before that day counts as one sum.
 
-Reads relation `stored`, the settlement of the build before, and ends with
-    resumed: facility_key
+Reads CTE `facilities` and relation `stored`, the settlement of the build before, and ends with
+    resumed: facility_key, least_level
     resumed_entries: facility_key, value_date, pool_cents
     resumed_items: the columns of `stored`
-A facility is not resumed if payments name items, if more was ever taken back than paid since then, or if an item that
-was open then no longer was.
+A facility is not resumed if more was ever taken back than paid since then, or if an item that was open then no longer
+was. Trade credit is not, as its payments may name items.
 #}
 {% macro resumed_settlement_ctes(stored) %}
-{%- set level = 'stored.due_through_cents - ' ~ var('settlement_tolerance_cents') -%}
 payment_changes as (
     select
-        changed_key,
-        from_on
+        facilities.facility_key,
+        changes.from_on
     from {{ changes() }} as changes
-    where from_on > '-infinity'
+    inner join facilities on changes.facility_key = facilities.facility_key
+    where
+        changes.from_on > '-infinity'
+        and facilities.basis <> 'trade'
 ),
 
 entries_since as (
     select
-        payment_changes.changed_key,
+        payment_changes.facility_key,
         greatest(entries.value_date, {{ days_after('payment_changes.from_on', -1) }}) as value_date,
-        entries.pool_cents,
-        entries.due_item_id
+        entries.pool_cents
     from {{ ref('int_credit_entry') }} as entries
-    inner join payment_changes on entries.facility_key = payment_changes.changed_key
+    inner join payment_changes on entries.facility_key = payment_changes.facility_key
     where
         entries.book = {{ book() }}
         and {{ in_scope('entries.facility_key') }}
     union all
     select
-        changed_key,
+        facility_key,
         {{ days_after('from_on', -1) }},
-        cast(0 as bigint),
-        cast(null as text)
+        cast(0 as bigint)
     from payment_changes
 ),
 
 resumed_entries as (
     select
-        changed_key as facility_key,
+        facility_key,
         value_date,
-        {{ sum_cents('pool_cents') }} as pool_cents,
-        count(due_item_id) as named
+        {{ sum_cents('pool_cents') }} as pool_cents
     from entries_since
-    group by changed_key, value_date
+    group by facility_key, value_date
 ),
 
 pools_since as (
     select
         facility_key,
-        named,
         {{ sum_cents('pool_cents', 'partition by facility_key order by value_date rows unbounded preceding') }}
             as pool_to_date
     from resumed_entries
@@ -79,44 +77,54 @@ pools_since as (
 
 least_pools as (
     select
-        facility_key,
-        min(pool_to_date) as least_cents
+        pools_since.facility_key,
+        payment_changes.from_on,
+        min(pools_since.pool_to_date) + {{ var('settlement_tolerance_cents') }} as least_level
     from pools_since
-    group by facility_key
-    having
-        min(pool_to_date) >= 0
-        and sum(named) = 0
+    inner join payment_changes on pools_since.facility_key = payment_changes.facility_key
+    group by pools_since.facility_key, payment_changes.from_on
+    having min(pools_since.pool_to_date) >= 0
 ),
 
-stored_items as (
+-- Of the items that stay, the last is the last to have been settled.
+last_standing as (
     select
-        stored.*,
-        {{ level }} > least_pools.least_cents as is_above,
-        coalesce(stored.settled_on >= payment_changes.from_on, true) as was_open
-    from {{ stored }} as stored
-    inner join least_pools on stored.facility_key = least_pools.facility_key
-    inner join payment_changes on stored.facility_key = payment_changes.changed_key
-    where
-        stored.book = {{ book() }}
-        and {{ in_scope('stored.facility_key') }}
-        and stored.amount_cents > 0
-        and ({{ level }} > least_pools.least_cents or coalesce(stored.settled_on >= payment_changes.from_on, true))
+        least_pools.facility_key,
+        coalesce(items.settled_on >= least_pools.from_on, true) as was_open
+    from least_pools
+    cross join lateral (
+        select stored.settled_on
+        from {{ stored }} as stored
+        where
+            stored.book = {{ book() }}
+            and stored.facility_key = least_pools.facility_key
+            and stored.due_through_cents <= least_pools.least_level
+            and stored.amount_cents > 0
+        order by stored.due_through_cents desc
+        limit 1
+    ) as items
 ),
 
 resumed as (
-    select least_pools.facility_key
+    select
+        facility_key,
+        least_level
     from least_pools
-    where
-        least_pools.facility_key not in (
-            select stored_items.facility_key from stored_items
-            where stored_items.was_open and not stored_items.is_above
-        )
+    where facility_key not in (select last_standing.facility_key from last_standing where last_standing.was_open)
 ),
 
 resumed_items as (
-    select stored_items.*
-    from stored_items
-    inner join resumed on stored_items.facility_key = resumed.facility_key
+    select items.*
+    from resumed
+    cross join lateral (
+        select *
+        from {{ stored }} as stored
+        where
+            stored.book = {{ book() }}
+            and stored.facility_key = resumed.facility_key
+            and stored.due_through_cents > resumed.least_level
+        offset 0
+    ) as items
 )
 {%- endmacro %}
 

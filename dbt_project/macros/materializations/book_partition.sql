@@ -8,17 +8,17 @@ replaces, of the models that say by which column they follow changes, the rows o
 
     follows='facility'   by facility_key: the rows of the changed facilities; with daily=true also of those
                          whose row changes because days pass
-    follows='closed_months'  by its `key`: the rows of the facilities of which something changed in a month that
-                         is over
-    follows='payments'   by facility_key: as `facility`, but where of a facility only payments changed, the rows
-                         that stay are left alone: those before the first such day by value_date or, with a
-                         `grain`, those that the query leaves out
+    follows='closed_months'  as `payments`, of the facilities of which something changed in a month that is over
+    follows='payments'   by facility_key or its `key`: as `facility`, but where of a facility only payments changed
+                         its rows are replaced from a place on, by its column `since`: the first such day or, with
+                         a `grain`, the first row of the facility that the query gives
     follows='customer'   by customer_id: the rows of the customers of the changed facilities
     follows='row'        by facility_key and the key of the raw source: the versions of changed rows
     follows='month'      by month: the months in which the panel changed
 
-Their queries select just these rows (macros/run_scope.sql). `indexed` are columns with an index of their own;
-where `grain` names the columns that tell rows apart, those that did not change stay as they are.
+Their queries select just these rows (macros/run_scope.sql). Each of `indexed` is an index: its columns or, where it
+holds but some rows, `columns` and the condition for `rows`. Where `grain` names the columns that tell rows apart,
+those that did not change stay as they are.
 
 PostgreSQL computes a query with window functions, and the select of an insert, in one process. Where a run of scope
 `book` is told to use several `shares`, models with `shared=true` are written as one function for each share, which
@@ -56,7 +56,7 @@ exist, added anew (null in books not built since).
     {%- set columns = column_list(fresh) -%}
 
     {%- if is_changed_only -%}
-        {%- set stale = stale_rows(fresh) -%}
+        {%- set stale = stale_rows(partition, fresh) -%}
         {%- for statement in replace_rows(partition, fresh, columns, stale, config.get('grain')) -%}
             {%- do run_query(note_changed_panel(statement) if config.get('tells_changes') else statement) -%}
         {%- endfor -%}
@@ -73,8 +73,9 @@ exist, added anew (null in books not built since).
             select {{ columns }}
             from {{ whole }} as model
         {%- endcall -%}
-        {%- for column in config.get('indexed', []) -%}
-            {%- do run_query("create index on " ~ partition ~ " (" ~ column ~ ")") -%}
+        {%- for index in config.get('indexed', []) -%}
+            {%- set columns, rows = (index.columns, ' where ' ~ index.rows) if index is mapping else (index, '') -%}
+            {%- do run_query("create index on " ~ partition ~ " (" ~ columns ~ ")" ~ rows) -%}
         {%- endfor -%}
         {%- do run_query("analyze " ~ partition) -%}
     {%- endif -%}

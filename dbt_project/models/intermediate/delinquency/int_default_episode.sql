@@ -17,6 +17,7 @@ late_facilities as (
         book = {{ book() }}
         and {{ in_scope('facility_key') }}
         and amount_cents > 0
+        and (settled_on is null or {{ days_between('due_date', 'settled_on') }} > 90)
         and {{ days_between('due_date', 'coalesce(settled_on, ' ~ days_after(as_of(), 1) ~ ')') }} > 90
 ),
 
@@ -26,9 +27,10 @@ due_items as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
+        {%- if counts_material_only() %}
         and {{ in_scope('facility_key') }}
-        {%- if not counts_material_only() %}
-        and facility_key in (select late_facilities.facility_key from late_facilities)
+        {%- else %}
+        and {{ among('facility_key', 'late_facilities') }}
         {%- endif %}
 ),
 
@@ -37,19 +39,11 @@ facility_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
+        {%- if counts_material_only() %}
         and {{ in_scope('facility_key') }}
-        {%- if not counts_material_only() %}
-        and facility_key in (select late_facilities.facility_key from late_facilities)
+        {%- else %}
+        and {{ among('facility_key', 'late_facilities') }}
         {%- endif %}
-),
-
-first_items as (
-    select facility_key
-    from {{ ref('int_due_item_settlement') }}
-    where
-        book = {{ book() }}
-        and {{ in_scope('facility_key') }}
-        and sequence_no = 1
 ),
 
 disputes as (
@@ -71,6 +65,15 @@ snapshots as (
     where
         is_latest
         and {{ in_scope('facility_id') }}
+),
+
+first_items as (
+    select facility_key
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and {{ among('facility_key', 'snapshots') }}
+        and sequence_no = 1
 ),
 
 versions as (

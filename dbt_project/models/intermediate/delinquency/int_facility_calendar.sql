@@ -100,6 +100,7 @@ curing as (
     {% endif %}
 ),
 
+-- A facility in default is not in default anew when more of its items have been due for 90 days.
 reviewed as (
     select
         delinquency.facility_id,
@@ -115,7 +116,7 @@ reviewed as (
             {% if counts_material_only() %}
             case when delinquency.dpd between 1 and 90 then {{ days_after(as_of(), '91 - delinquency.dpd') }} end,
             {% else %}
-            item_days.default_on,
+            case when uncured.facility_key is null then item_days.default_on end,
             {% endif %}
             arrivals.comes_on,
             curing.looked_at_on
@@ -124,6 +125,9 @@ reviewed as (
     left join item_days on delinquency.facility_key = item_days.facility_key
     left join arrivals on delinquency.facility_key = arrivals.facility_key
     left join curing on delinquency.facility_key = curing.facility_key
+    {%- if not counts_material_only() %}
+    left join uncured on delinquency.facility_key = uncured.facility_key
+    {%- endif %}
 )
 
 select

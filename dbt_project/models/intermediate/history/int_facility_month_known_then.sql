@@ -38,6 +38,7 @@ customers as (
 scopes as (
     select
         facility_states.*,
+        facility_states.opened_on as panel_from,
         customers.customer_type,
         products.product_type,
         {{ basis_of('products.product_type') }} as basis

@@ -1,4 +1,4 @@
-{{ config(follows='payments', indexed=['facility_key'], shared=true) }}
+{{ config(follows='payments', since='value_date', indexed=['facility_key, value_date'], shared=true) }}
 
 with facilities as (
     select *
@@ -8,20 +8,27 @@ with facilities as (
         and {{ in_scope('facility_key') }}
 ),
 
+{% if var('scope') == 'changed' %}
+-- What is paid for an item of trade credit depends on all that was; else earlier days stand.
+places as (
+    select
+        facilities.facility_key,
+        case when facilities.basis = 'trade' then cast('-infinity' as date) else changes.from_on end as from_on
+    from facilities
+    inner join {{ changes() }} as changes on facilities.facility_key = changes.facility_key
+),
+
+{% endif %}
 payments as (
     select *
-    from {{ ref('stg_payments') }}
-    where
-        is_latest
-        and {{ in_scope('facility_key') }}
+    from {{ rows_from('places', ref('stg_payments'), 'value_date') }} as payments
+    where is_latest
 ),
 
 due_items as (
     select *
-    from {{ ref('stg_due_items') }}
-    where
-        is_latest
-        and {{ in_scope('facility_key') }}
+    from {{ rows_from('places', ref('stg_due_items'), 'due_date') }} as due_items
+    where is_latest
 ),
 
 trade_payments as (
@@ -40,12 +47,6 @@ scoped_payments as (
         payments.amount_cents as cash_cents
     from payments
     inner join facilities on payments.facility_key = facilities.facility_key
-    {%- if var('scope') == 'changed' %}
-    inner join {{ changes() }} as changes
-        on
-            payments.facility_key = changes.changed_key
-            and (facilities.basis = 'trade' or payments.value_date >= changes.from_on)
-    {%- endif %}
     left join trade_payments as reversed
         on
             payments.reverses_payment_id = reversed.payment_id
@@ -79,6 +80,6 @@ from credit_entries
 {%- if var('scope') == 'changed' %}
 inner join {{ changes() }} as changes
     on
-        credit_entries.scope_key = changes.changed_key
+        credit_entries.scope_key = changes.facility_key
         and credit_entries.value_date >= changes.from_on
 {%- endif %}

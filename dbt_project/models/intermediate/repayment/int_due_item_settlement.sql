@@ -1,4 +1,10 @@
-{{ config(follows='payments', grain=['due_item_id'], indexed=['facility_key'], shared=true) }}
+{{ config(
+    follows='payments',
+    since='due_through_cents',
+    grain=['due_item_id'],
+    indexed=['facility_key, due_through_cents', {'columns': 'facility_key', 'rows': 'settled_on is null or settled_on - due_date > 90'}],
+    shared=true,
+) }}
 
 with facilities as (
     select *
@@ -15,8 +21,8 @@ with facilities as (
 {%- set in_whole -%}
     {%- if var('scope') == 'changed' -%}
         facility_key = any(array(
-            select changed_key from {{ changes() }} as changes
-            where changed_key not in (select resumed.facility_key from resumed)
+            select facility_key from {{ changes() }} as changes
+            where facility_key not in (select resumed.facility_key from resumed)
         ))
     {%- else -%}
         {{ in_scope('facility_key') }}

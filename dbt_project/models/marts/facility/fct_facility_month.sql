@@ -1,8 +1,9 @@
 {{ config(
     follows='closed_months',
     key='facility_id',
+    since='month_end',
     grain=['facility_id', 'month_end'],
-    indexed=['facility_id', 'month_end'],
+    indexed=['facility_id, month_end', 'month_end'],
     tells_changes=true,
     shared=true,
 ) }}
@@ -21,20 +22,6 @@ episodes as (
     where
         book = {{ book() }}
         and {{ in_scope('facility_key', closed=true) }}
-),
-
-scopes as (
-    select
-        facility_key as scope_key,
-        basis,
-        customer_type,
-        opened_on,
-        ended_on,
-        {{ as_of() }} as last_day,
-        status,
-        principal_cents,
-        credit_limit_cents
-    from facilities
 ),
 
 due_ladder as (
@@ -96,6 +83,28 @@ snapshots as (
     where
         is_latest
         and {{ in_scope('facility_id', closed=true) }}
+),
+
+{% if var('scope') == 'changed' %}
+{{ resumed_panel_ctes() }},
+
+{% endif %}
+scopes as (
+    select
+        facilities.facility_key as scope_key,
+        facilities.basis,
+        facilities.customer_type,
+        facilities.opened_on,
+        {{ 'greatest(facilities.opened_on, resumed.month_end)' if var('scope') == 'changed' else 'facilities.opened_on' }} as panel_from,
+        facilities.ended_on,
+        {{ as_of() }} as last_day,
+        facilities.status,
+        facilities.principal_cents,
+        facilities.credit_limit_cents
+    from facilities
+    {%- if var('scope') == 'changed' %}
+    left join resumed on facilities.facility_key = resumed.facility_key
+    {%- endif %}
 ),
 
 facility_versions as (
@@ -239,3 +248,12 @@ select
     method,
     reported_dpd
 from final
+{%- if var('scope') == 'changed' %}
+where not exists (
+    select 1
+    from resumed
+    where
+        resumed.facility_key = final.scope_key
+        and resumed.month_end = final.month_end
+)
+{%- endif %}

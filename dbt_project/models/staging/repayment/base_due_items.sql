@@ -4,7 +4,7 @@
     contract={'enforced': true},
     follows='row',
     key=['due_items', 'due_item_id'],
-    indexed=['facility_key'],
+    indexed=['facility_key, due_date'],
 ) }}
 
 with versions as (

@@ -4,7 +4,7 @@
     contract={'enforced': true},
     follows='row',
     key=['payments', 'payment_id'],
-    indexed=['facility_key'],
+    indexed=['facility_key, value_date'],
 ) }}
 
 with versions as (
