@@ -15,14 +15,14 @@ PRODUCT_TYPES = ("instalment_loan", "term_loan", "revolving_card", "trade_credit
 FIRST_DAY = date(2024, 1, 1)
 
 
-def random_account(random: Random, number: int) -> Account:
-    """One account opened in early 2024 with up to 14 dues and up to 20 payments within 500 days.
+def random_account(random: Random, number: int, first_day: date = FIRST_DAY) -> Account:
+    """One account opened within 90 days with up to 14 dues and up to 20 payments within 500 days.
 
     Amounts come from a small set, so that sums meet to the cent; reversals, payments by name, red-letter
     items, zero amounts, several events on one day, overpayments and disputes all occur.
     """
     product_type = random.choice(PRODUCT_TYPES)
-    opened_on = FIRST_DAY + timedelta(days=random.randrange(90))
+    opened_on = first_day + timedelta(days=random.randrange(90))
     account = Account(f"F{number:05d}", product_type, opened_on)
     is_loan = product_type.endswith("loan")
     amounts = [random.choice((1, 2, 100, 5000, 10000, 10001)) for _ in range(3)]

@@ -14,22 +14,63 @@ import creditops.build
 from creditops.build import build
 from creditops.warehouse import connect
 from creditops.warehouse.dbt import DbtRunner
+from tests.dbt.oracle import Account, DueItem, Payment
 from tests.dbt.random_accounts import PRODUCT_TYPES, money, random_account, raw_rows
 from tests.dbt.raw_rows import customer, known_on, put, put_product
 from tests.dbt.warehouse_rows import rows
 
 BOOK = "demo"
 ACCOUNTS = 150
-FIRST, LAST = date(2024, 11, 12), date(2025, 1, 11)
-"""60 days; the accounts' lives lie around them."""
-LATE_BATCH = 9
+FIRST, LAST = date(2024, 11, 29), date(2025, 1, 28)
+"""60 days; the accounts' lives lie around them. What is wrong after a day mends with the month, as marts are
+then built in full: most of the last month comes after that.
+"""
+LATE_BATCH = 36
 """Days after FIRST at which a batch arrives that counts as known before."""
+PAID_LATE = date(2024, 10, 5)
+ACCOUNTS_PAID_LATE = (
+    Account(
+        *("Card", "revolving_card", date(2024, 5, 10)),
+        due_items=[
+            DueItem("Card-1", date(2024, 6, 20), 100, date(2024, 6, 1), None),
+            DueItem("Card-2", date(2024, 7, 20), 100, date(2024, 7, 1), None),
+        ],
+        payments=[Payment("Card-P1", date(2024, 6, 20), 100), Payment("Card-P2", PAID_LATE, 100)],
+    ),
+    Account(
+        *("Back", "term_loan", date(2024, 2, 1)),
+        principal=90,
+        due_items=[DueItem("Back-1", date(2024, 6, 10), 100, date(2024, 2, 1), 90)],
+        payments=[Payment("Back-P1", date(2024, 6, 10), 100), Payment("Back-P2", PAID_LATE, -100)],
+    ),
+    Account(
+        *("Repaid", "term_loan", date(2024, 2, 1)),
+        principal=90,
+        due_items=[DueItem("Repaid-1", date(2024, 8, 10), 100, date(2024, 2, 1), 90)],
+        payments=[Payment("Repaid-P1", date(2024, 8, 10), 100)],
+    ),
+    Account(
+        *("Owed", "term_loan", date(2024, 1, 10)),
+        principal=1800,
+        due_items=[
+            DueItem("Owed-1", date(2024, 2, 10), 1000, date(2024, 1, 10), 900),
+            DueItem("Owed-2", date(2025, 6, 10), 1000, date(2024, 1, 10), 900),
+        ],
+        payments=[Payment("Owed-P1", PAID_LATE, 10)],
+    ),
+)
 LAYERS = ("intermediate", "marts")
+
+
+def some_accounts(random: Random) -> list[Account]:
+    """Accounts of which a half are young enough to come to their first default within the 60 days."""
+    first_days = (date(2024, 1, 1), date(2024, 6, 1))
+    return [random_account(random, number, first_days[number // 2 % 2]) for number in range(ACCOUNTS)]
 
 
 def deliveries(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Rows of random accounts that arrive up to 40 days late, some corrected, moved or disputed later."""
-    accounts = [random_account(random, number) for number in range(ACCOUNTS)]
+    accounts = some_accounts(random)
     sources = raw_rows(accounts)
     for source, day_of in (
         ("facilities", "opened_on"),
@@ -120,13 +161,26 @@ def late_batch() -> dict[str, Any]:
 
 def payments_alone(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Accounts known from the start, whose payments arrive late or not and are corrected later: to another
-    amount, to less than nothing, to another day.
+    amount, to less than nothing, to another day. Customers hold two of them, some of which report months,
+    and what repaid a loan may be taken back. Some payments arrive, alone, when their month is over: one on a
+    card whose last report is older, one that takes back what repaid a loan, one of a firm that repaid another
+    loan while past due with this one.
     """
-    sources = raw_rows([random_account(random, number) for number in range(ACCOUNTS)])
+    accounts = [*some_accounts(random), *ACCOUNTS_PAID_LATE]
+    sources = raw_rows(accounts)
+    for number, row in enumerate(sources["facilities"]):
+        if number < ACCOUNTS:
+            row["customer_id"] = f"CF{number - number % 4 + number % 2:05d}"
+    sources["facilities"][-1]["customer_id"] = sources["facilities"][-2]["customer_id"]
     yield "facilities", sources["facilities"]
     yield "due_items", sources["due_items"]
+    report = {"facility_id": "Card", "month_end": date(2024, 8, 31), "balance": money(50)}
+    yield "facility_snapshots", [report, *reports_of_months(random, accounts[:ACCOUNTS])]
     told: list[list[dict[str, Any]]] = [[], [], []]
-    for row in sources["payments"]:
+    for row in [*sources["payments"], *taken_back(random, accounts[:ACCOUNTS])]:
+        if row["value_date"] == PAID_LATE:
+            told[0].append({**row, "loaded_at": known_on(LAST - timedelta(days=10))})
+            continue
         known = row["value_date"] + timedelta(days=random.choice((0, 0, 10, 40, 90)))
         told[0].append({**row, "loaded_at": known_on(known)})
         for corrected in told[1 : random.choice((1, 1, 2, 3))]:
@@ -140,6 +194,37 @@ def payments_alone(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]
         yield "payments", rows_of_batch
 
 
+def reports_of_months(random: Random, accounts: list[Account]) -> Iterator[dict[str, Any]]:
+    """Reports of some months of a third of the accounts."""
+    for account in accounts[::3]:
+        for month in range(4, 12):
+            if random.random() < 0.6:
+                yield {
+                    "facility_id": account.facility_id,
+                    "month_end": date(2024, month % 12 + 1, 1) - timedelta(days=1),
+                    "balance": money(random.randrange(10_000)),
+                    "dpd": random.choice((0, 0, 0, 31)),
+                }
+
+
+def taken_back(random: Random, accounts: list[Account]) -> Iterator[dict[str, Any]]:
+    """Of loans: what is due in all, paid with the last item, and all of it or a part taken back later."""
+    for account in (*accounts[::4], *accounts[1::4]):
+        owed = sum(item.amount for item in account.due_items)
+        if account.product_type.endswith("loan") and owed:
+            last = account.due_items[-1].due_date
+            later = last + timedelta(days=random.choice((70, 100, 130)))
+            part = random.choice((1, 2))
+            for name, amount, day in (("paid", owed, last), ("back", -owed // part, later)):
+                yield {
+                    "payment_id": f"{account.facility_id}-{name}",
+                    "facility_id": account.facility_id,
+                    "value_date": day,
+                    "amount": money(amount),
+                    "currency": "CNY",
+                }
+
+
 def deliver(seed: int, rows_of: Callable[[Random], Iterable[tuple[str, list[dict[str, Any]]]]]) -> None:
     random = Random(seed)
     with connect("owner") as connection:
@@ -148,6 +233,7 @@ def deliver(seed: int, rows_of: Callable[[Random], Iterable[tuple[str, list[dict
         pairs = [
             customer(f"CF{number:05d}", ("retail", "corporate")[number % 2]) for number in range(ACCOUNTS)
         ]
+        pairs += [customer("CCard"), customer("CBack"), customer("CRepaid", "corporate")]
         put(connection, "customers", pairs)
         for batch, (source, delivered) in enumerate(rows_of(random), start=1):
             put(connection, source, delivered, batch=batch)
@@ -204,7 +290,7 @@ def test_sixty_daily_builds_equal_one_build_of_everything() -> None:
 @pytest.mark.usefixtures("warehouse", "kept_tables_alone", "only_material_days_count")
 def test_builds_with_gaps_equal_one_build_where_only_material_days_count() -> None:
     deliver(6, deliveries)
-    assert_chain_equals_a_full_build((0, 1, 2, 9, 17, 18, 19, 34, 35, 60))
+    assert_chain_equals_a_full_build((0, 1, 2, 9, 17, 18, 19, 36, 37, 60))
 
 
 @pytest.mark.usefixtures("warehouse", "kept_tables_alone")
