@@ -92,6 +92,7 @@ flows as (
         greatest(amount_cents, 0) as billed_cents,
         case when due_date = {{ month_end('due_date') }} then greatest(amount_cents, 0) else 0 end as due_today_cents,
         coalesce(principal_cents, 0) as principal_due_cents,
+        amount_cents - principal_cents as interest_due_cents,
         cast(0 as bigint) as issued_cents,
         cast(0 as bigint) as issued_principal_cents,
         0 as issued_with_principal,
@@ -107,6 +108,7 @@ flows as (
         0,
         0,
         0,
+        null,
         amount_cents,
         coalesce(principal_cents, 0),
         case when principal_cents is not null then 1 else 0 end,
@@ -122,6 +124,7 @@ flows as (
         0,
         0,
         0,
+        null,
         0,
         0,
         0,
@@ -137,6 +140,7 @@ flows as (
         0,
         0,
         0,
+        null,
         0,
         0,
         0,
@@ -154,6 +158,7 @@ monthly_flows as (
         {{ sum_cents('billed_cents') }} as billed_cents,
         {{ sum_cents('due_today_cents') }} as due_today_cents,
         {{ sum_cents('principal_due_cents') }} as principal_due_cents,
+        {{ sum_cents('interest_due_cents') }} as interest_due_cents,
         {{ sum_cents('issued_cents') }} as issued_cents,
         {{ sum_cents('issued_principal_cents') }} as issued_principal_cents,
         sum(issued_with_principal) as issued_with_principal,
@@ -170,6 +175,7 @@ running as (
         month_end,
         in_grid,
         due_cents as due_in_month,
+        interest_due_cents as interest_due_in_month,
         paid_cents as paid_in_month,
         {% for flow in ['due', 'billed', 'principal_due', 'issued', 'issued_principal', 'paid', 'pool'] %}
         {{ sum_cents(flow ~ '_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
@@ -187,6 +193,7 @@ positions as (
         running.scope_key,
         running.month_end,
         running.due_in_month as due_cents,
+        running.interest_due_in_month as interest_due_cents,
         running.paid_in_month as paid_cents,
         running.pool_to_date,
         running.billed_to_date - running.due_today_cents as billed_before_cents,
@@ -211,6 +218,7 @@ levels as (
         due_through_cents - amount_cents as item_due_before_cents,
         cast(null as date) as month_end,
         cast(null as bigint) as due_cents,
+        cast(null as bigint) as interest_due_cents,
         cast(null as bigint) as paid_cents,
         cast(null as bigint) as billed_before_cents,
         cast(null as bigint) as owed_cents
@@ -227,6 +235,7 @@ levels as (
         cast(null as bigint),
         month_end,
         due_cents,
+        interest_due_cents,
         paid_cents,
         billed_before_cents,
         owed_cents
@@ -332,6 +341,7 @@ states as (
         bounds.credit_limit_cents,
         bounds.may_be_repaid,
         first_open.due_cents,
+        first_open.interest_due_cents,
         first_open.paid_cents,
         first_open.owed_cents,
         reported.scope_key is not null as is_reported,
@@ -463,6 +473,7 @@ measured as (
             dated.credit_limit_cents
         ) as credit_limit_cents,
         case when dated.has_dues then dated.due_cents end as due_cents,
+        dated.interest_due_cents,
         coalesce(dated.reported_paid_cents, dated.paid_cents) as paid_cents,
         case
             when dated.has_dues then dated.overdue_cents

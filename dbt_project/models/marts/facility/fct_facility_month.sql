@@ -235,6 +235,7 @@ select
     {{ from_cents('opening_balance_cents') }} as opening_balance,
     {{ from_cents('credit_limit_cents') }} as credit_limit,
     {{ from_cents('due_cents') }} as amount_due,
+    {{ from_cents('interest_due_cents') }} as interest_due,
     {{ from_cents('paid_cents') }} as amount_paid,
     {{ from_cents('overdue_cents') }} as overdue_amount,
     dpd,

@@ -39,6 +39,7 @@ summed as (
                 else 0
             end
         ) as npl_balance,
+        sum(moves.interest_due) as interest_due,
         count(case when moves.is_default and not moves.was_default then 1 end) as new_defaults,
         count(case when moves.was_default and not moves.is_default then 1 end) as cures,
         count(case when moves.status = 'written_off' then 1 end) as write_offs
@@ -59,6 +60,7 @@ select
     cast(npl_balance as numeric(18, 2)) as npl_balance,
     cast(overdue_balance / nullif(balance, 0) as double precision) as overdue_ratio,
     cast(npl_balance / nullif(balance, 0) as double precision) as npl_ratio,
+    cast(interest_due as numeric(18, 2)) as interest_due,
     new_defaults,
     cures,
     write_offs,

@@ -5,6 +5,7 @@ with portfolio as (
         {{ month_index('month') }} as month_no,
         sum(balance) as balance,
         sum(facilities) as facilities,
+        sum(interest_due) as interest_due,
         sum(new_defaults) as new_defaults
     from {{ ref('fct_portfolio_month') }}
     where book = {{ book() }}
@@ -13,32 +14,6 @@ with portfolio as (
 
 products as (
     select * from {{ ref('stg_products') }}
-),
-
-facilities as (
-    select *
-    from {{ ref('dim_facility') }}
-    where book = {{ book() }}
-),
-
-due_items as (
-    select *
-    from {{ ref('int_due_item_settlement') }}
-    where
-        book = {{ book() }}
-        and principal_cents is not null
-        and due_date <= {{ as_of() }}
-),
-
--- Interest and fees that fell due: what is due beside principal, where the dues say so.
-interest as (
-    select
-        facilities.product_id,
-        {{ month_end('due_items.due_date') }} as month,
-        sum(due_items.amount_cents - due_items.principal_cents) as interest_cents
-    from due_items
-    inner join facilities on due_items.facility_id = facilities.facility_id
-    group by facilities.product_id, {{ month_end('due_items.due_date') }}
 ),
 
 figures as (
@@ -50,18 +25,14 @@ figures as (
         portfolio.new_defaults,
         (portfolio.balance + coalesce(lag(portfolio.balance) over by_month, portfolio.balance)) / 2 as average_balance,
         case
-            when sum(interest.interest_cents) over (partition by portfolio.product_id) is not null
-                then {{ from_cents('coalesce(interest.interest_cents, 0)') }}
+            when sum(portfolio.interest_due) over (partition by portfolio.product_id) is not null
+                then coalesce(portfolio.interest_due, 0)
         end as interest_due,
         cast(products.annual_rate as numeric) as annual_rate,
         cast(products.funding_rate as numeric) as funding_rate,
         sum(portfolio.new_defaults) over year_to_month as new_defaults_12m,
         avg(portfolio.facilities) over year_to_month as mean_facilities_12m
     from portfolio
-    left join interest
-        on
-            portfolio.product_id = interest.product_id
-            and portfolio.month = interest.month
     left join products on portfolio.product_id = products.product_id
     window
         by_month as (partition by portfolio.product_id order by portfolio.month_no),
