@@ -7,7 +7,8 @@ lists stand in schema ``staging`` until the layer that reads them is built:
 
 - ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day.
   Where only payments of a customer's facilities changed, ``from_on`` is the first day that any of them
-  is for: what was settled or owed before it stands. It is ``-infinity`` where anything else changed.
+  is for: what was settled or owed before it stands. It is ``-infinity`` where anything else changed, and
+  ``infinity`` where nothing did but that days past due grew.
 - ``changed_row``: keys of due items and payments that arrived.
 - ``changed_panel``: month ends at which the panel differs from what it was, noted while it is built.
 
@@ -158,7 +159,9 @@ _CHANGED_FACILITIES = (
             array['intermediate', 'intermediate_due', 'marts', 'marts_due', 'features']
         ) as layers (layer)
         union all
-        select layer, facility_id, customer_id, '-infinity'
+        select
+            layer, facility_id, customer_id,
+            case when recounted_on <= %(as_of)s then '-infinity'::date else 'infinity' end
         from intermediate.int_facility_calendar
         cross join unnest(array['intermediate_due', 'marts_due']) as layers (layer)
         where book = %(book)s and changes_on <= %(as_of)s

@@ -28,19 +28,30 @@ shared out.
 
 {#
 Condition: the row belongs to a changed facility; `column` holds facility_id or facility_key. With `daily`
-also to one whose row changes because days pass; with `closed` only to one of which something changed in a month
-that is over.
+also to one whose row changes because days pass, without those that merely `age`: which are a day longer past due;
+with `closed` only to one of which something changed in a month that is over.
 #}
-{% macro in_scope(column, daily=false, closed=false) -%}
+{% macro in_scope(column, daily=false, closed=false, age=true) -%}
     {%- if var('scope') == 'changed' -%}
         {{ column }} = any(array(
             select {{ column.split('.')[-1] }} from {{ scope_table('changed_facility') }}
             where book = {{ book() }} and layer = '{{ var("layer") }}{{ "_due" if daily }}'
             {{- " and from_on < date_trunc('month', " ~ as_of() ~ " + 1)" if closed }}
+            {{- " and from_on < 'infinity'" if not age }}
         ))
     {%- else -%}
         {{ share_place(column) }}
     {%- endif -%}
+{%- endmacro %}
+
+{# Condition: nothing about the row's facility changes but that it is longer past due. #}
+{% macro merely_ages(column) -%}
+    {{ column }} = any(array(
+        select facility_key from {{ scope_table('changed_facility') }}
+        where book = {{ book() }} and layer = '{{ var("layer") }}_due'
+        group by facility_key
+        having min(from_on) = 'infinity'
+    ))
 {%- endmacro %}
 
 {#

@@ -5,7 +5,7 @@ with delinquency as (
     from {{ ref('int_facility_delinquency') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
 ),
 
 facilities as (
@@ -13,7 +13,7 @@ facilities as (
     from {{ ref('int_facility') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
 ),
 
 episodes as (
@@ -21,13 +21,13 @@ episodes as (
     from {{ ref('int_default_episode') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
 ),
 
 coming_days as (
     select *
     from {{ ref('stg_coming_days') }}
-    where {{ in_scope('facility_id', daily=true) }}
+    where {{ in_scope('facility_id', daily=true, age=false) }}
 ),
 
 -- An item settles by the calendar alone where credit waits for its day: a red-letter item or one paid ahead.
@@ -46,7 +46,7 @@ item_days as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
         and (settled_on is null or due_date > {{ as_of() }} or issued_on > {{ as_of() }})
     group by facility_key
 ),
@@ -72,7 +72,7 @@ disputed as (
         on
             disputes.due_item_id = due_items.due_item_id
             and due_items.book = {{ book() }}
-            and {{ in_scope('due_items.facility_key', daily=true) }}
+            and {{ in_scope('due_items.facility_key', daily=true, age=false) }}
     where disputes.is_latest
 ),
 
@@ -128,6 +128,22 @@ reviewed as (
     {%- if not counts_material_only() %}
     left join uncured on delinquency.facility_key = uncured.facility_key
     {%- endif %}
+),
+
+recounted as (
+    select
+        *,
+        least(
+            reviewed_on,
+            past_due_on,
+            due_on,
+            issued_on,
+            case when {{ days_after('first_due_date', 31) }} > {{ as_of() }} then {{ days_after('first_due_date', 31) }} end
+            {%- if counts_material_only() %},
+            case when dpd > 0 then {{ days_after(as_of(), 1) }} end
+            {%- endif %}
+        ) as recounted_on
+    from reviewed
 )
 
 select
@@ -136,12 +152,21 @@ select
     facility_key,
     customer_id,
     reviewed_on,
-    least(
-        reviewed_on,
-        past_due_on,
-        due_on,
-        issued_on,
-        case when {{ days_after('first_due_date', 31) }} > {{ as_of() }} then {{ days_after('first_due_date', 31) }} end,
-        case when dpd > 0 then {{ days_after(as_of(), 1) }} end
-    ) as changes_on
-from reviewed
+    recounted_on,
+    least(recounted_on, case when dpd > 0 then {{ days_after(as_of(), 1) }} end) as changes_on
+from recounted
+{%- if var('scope') == 'changed' %}
+union all
+select
+    book,
+    facility_id,
+    facility_key,
+    customer_id,
+    reviewed_on,
+    recounted_on,
+    least(recounted_on, {{ days_after(as_of(), 1) }})
+from {{ this }}
+where
+    book = {{ book() }}
+    and {{ merely_ages('facility_key') }}
+{%- endif %}

@@ -5,7 +5,7 @@ with facilities as (
     from {{ ref('int_facility') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
 ),
 
 snapshots as (
@@ -19,7 +19,7 @@ snapshots as (
     from {{ ref('stg_facility_snapshots') }}
     where
         is_latest
-        and {{ in_scope('facility_id', daily=true) }}
+        and {{ in_scope('facility_id', daily=true, age=false) }}
 ),
 
 {% if counts_material_only() %}
@@ -28,7 +28,7 @@ due_items as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
 ),
 
 credit_entries as (
@@ -36,7 +36,7 @@ credit_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
 ),
 
 scopes as (
@@ -84,7 +84,7 @@ schedules as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
     group by facility_key
 ),
 
@@ -106,7 +106,7 @@ first_and_next as (
             and items.due_date in (schedules.first_due_date, schedules.next_due_date)
     where
         items.book = {{ book() }}
-        and {{ in_scope('items.facility_key', daily=true) }}
+        and {{ in_scope('items.facility_key', daily=true, age=false) }}
         and items.amount_cents > 0
     group by items.facility_key
 ),
@@ -119,7 +119,7 @@ payments as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true) }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
     group by facility_key
 ),
 
@@ -207,3 +207,27 @@ select
     coalesce(is_repaid, false) as is_repaid,
     case when is_repaid then last_settled_on end as repaid_on
 from joined
+{%- if var('scope') == 'changed' %}
+union all
+select
+    book,
+    facility_id,
+    facility_key,
+    customer_id,
+    method,
+    case when method = 'settled' then {{ days_between('oldest_due_date', as_of()) }} else dpd end as dpd,
+    overdue_amount,
+    oldest_due_date,
+    next_due_date,
+    next_due_amount,
+    first_due_date,
+    is_first_payment_default,
+    last_payment_on,
+    balance,
+    is_repaid,
+    repaid_on
+from {{ this }}
+where
+    book = {{ book() }}
+    and {{ merely_ages('facility_key') }}
+{%- endif %}
