@@ -108,7 +108,7 @@ def _measure(home: Path) -> dict[str, Any]:
 
 
 def _build(book: str, day: date, *, full_refresh: bool = False) -> dict[str, float]:
-    """Seconds of each of :data:`MODELS`, and as ``all`` those in which any of them was at work; as ``whole_day``
+    """Seconds of each of :data:`MODELS`; as ``all`` those in which any of them was at work, as ``whole_day``
     those in which any model was.
     """
     from creditops.build import build
