@@ -58,11 +58,20 @@ def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], show
         )
         last = next(value for value in reversed(each.values) if value is not None)
         ends.append((points[-1][1], each, last))
-    below = -math.inf
-    for y, each, last in sorted(ends, key=lambda end: end[0]):
-        below = max(y, below + 13)
-        parts.append(_text(WIDTH - right + 8, below + 4, show(last), colour=each.colour, weight=600))
+    ends.sort(key=lambda end: end[0])
+    for y, (_, each, last) in zip(_apart([end[0] for end in ends]), ends, strict=True):
+        parts.append(_text(WIDTH - right + 8, y + 4, show(last), colour=each.colour, weight=600))
     return _svg(title, parts)
+
+
+def _apart(heights: Sequence[float], gap: float = 13, lowest: float = HEIGHT - _BOTTOM) -> list[float]:
+    """Heights, ascending, moved until ``gap`` lies between any two and none is below ``lowest``."""
+    moved: list[float] = []
+    for y in heights:
+        moved.append(max(y, moved[-1] + gap) if moved else y)
+    for n in reversed(range(len(moved))):
+        moved[n] = min(moved[n], lowest - gap * (len(moved) - 1 - n))
+    return moved
 
 
 def column_chart(

@@ -51,16 +51,18 @@ def test_marks_stay_inside_the_frame(top: float) -> None:
         assert all(0 <= x <= WIDTH for name in ("x", "x1", "x2", "cx") for x in numbers(svg, name))
 
 
-def test_end_labels_of_close_lines_do_not_cover_each_other() -> None:
-    series = [Series(str(n), BLUE, [1.0, 1.0 + n / 1000]) for n in range(4)]
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_end_labels_of_close_lines_cover_neither_each_other_nor_the_months(value: float) -> None:
+    series = [Series(str(n), BLUE, [1.0, value + n / 1000]) for n in range(4)]
     svg = line_chart("t", ["a", "b"], series, lambda v: f"{v:.3f}")
+    months = next(float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="middle"', svg))
     ends = sorted(
         float(y)
         for y in re.findall(
             r'y="([\d.]+)" text-anchor="start" fill="[^"]+" font-size="12" font-weight="600"', svg
         )
     )
-    assert all(after - before >= 12 for before, after in itertools.pairwise(ends))
+    assert all(after - before >= 12 for before, after in itertools.pairwise([*ends, months]))
 
 
 def test_shares_fill_the_bar_and_names_are_escaped() -> None:
