@@ -68,7 +68,8 @@ create table if not exists staging.changed_panel (
 
 _CHANGES = "changes of facilities"
 
-# Every version of a changed row counts, so that a row that moved touches both of its facilities.
+# Every version of a changed row counts, so that a row that moved touches both of its facilities. What
+# reverses a payment of trade credit settles the item that this one names, be it dated before it.
 _CHANGED_FACILITIES = (
     """
     insert into staging.changed_row (book, source, row_key)
@@ -94,11 +95,25 @@ _CHANGED_FACILITIES = (
         union
         select facility_id from intermediate.int_facility_calendar
         where book = %(book)s and reviewed_on <= %(as_of)s
+    ), payments as (
+        select facility_id, coalesce(value_date, '-infinity') as from_on from raw.payments
+        where book = %(book)s and payment_id = any(array(select payment_id from new_payments))
+    ), reversals as (
+        select facility_id, value_date as from_on from staging.base_payments
+        where book = %(book)s
+            and reverses_payment_id = any(array(select payment_id from new_payments))
+            and facility_key = any(array(
+                select facility_key from intermediate.int_facility
+                where book = %(book)s
+                    and basis = 'trade'
+                    and facility_key = any(array(select hashtextextended(facility_id, 0) from payments))
+            ))
     ), reasons as (
         select facility_id, '-infinity'::date as from_on from everything
         union all
-        select facility_id, coalesce(value_date, '-infinity') from raw.payments
-        where book = %(book)s and payment_id = any(array(select payment_id from new_payments))
+        select facility_id, from_on from payments
+        union all
+        select facility_id, from_on from reversals
     )
     select facility_id, min(from_on) as from_on from reasons group by facility_id
     """,

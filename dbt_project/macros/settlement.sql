@@ -99,7 +99,7 @@ last_standing as (
             stored.book = {{ book() }}
             and stored.facility_key = least_pools.facility_key
             and stored.due_through_cents <= least_pools.least_level
-            and stored.amount_cents > 0
+            and stored.amount_cents >= 0
         order by stored.due_through_cents desc
         limit 1
     ) as items

@@ -44,6 +44,19 @@ ACCOUNTS_PAID_LATE = (
         payments=[Payment("Back-P1", date(2024, 6, 10), 100), Payment("Back-P2", PAID_LATE, -100)],
     ),
     Account(
+        *("Nothing", "revolving_card", date(2024, 7, 1)),
+        due_items=[DueItem("Nothing-1", date(2024, 8, 18), 0, date(2024, 7, 19))],
+        payments=[Payment("Nothing-P1", date(2024, 10, 6), -5), Payment("Nothing-P2", PAID_LATE, 5)],
+    ),
+    Account(
+        *("Reversed", "trade_credit", date(2024, 7, 1)),
+        due_items=[DueItem("Reversed-1", date(2024, 12, 10), 100, date(2024, 7, 1))],
+        payments=[
+            Payment("Reversed-P1", PAID_LATE, 100, names="Reversed-1"),
+            Payment("Reversed-P2", date(2024, 9, 20), -100, reverses="Reversed-P1"),
+        ],
+    ),
+    Account(
         *("Repaid", "term_loan", date(2024, 2, 1)),
         principal=90,
         due_items=[DueItem("Repaid-1", date(2024, 8, 10), 100, date(2024, 2, 1), 90)],
@@ -163,8 +176,9 @@ def payments_alone(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]
     """Accounts known from the start, whose payments arrive late or not and are corrected later: to another
     amount, to less than nothing, to another day. Customers hold two of them, some of which report months,
     and what repaid a loan may be taken back. Some payments arrive, alone, when their month is over: one on a
-    card whose last report is older, one that takes back what repaid a loan, one of a firm that repaid another
-    loan while past due with this one.
+    card whose last report is older, one that takes back what repaid a loan, one that makes good what was
+    taken back of nothing, one for an item of trade credit that was reversed on an earlier day, one of a firm
+    that repaid another loan while past due with this one.
     """
     accounts = [*some_accounts(random), *ACCOUNTS_PAID_LATE]
     sources = raw_rows(accounts)
@@ -178,8 +192,9 @@ def payments_alone(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]
     yield "facility_snapshots", [report, *reports_of_months(random, accounts[:ACCOUNTS])]
     told: list[list[dict[str, Any]]] = [[], [], []]
     for row in [*sources["payments"], *taken_back(random, accounts[:ACCOUNTS])]:
-        if row["value_date"] == PAID_LATE:
-            told[0].append({**row, "loaded_at": known_on(LAST - timedelta(days=10))})
+        if row["facility_id"] in [account.facility_id for account in ACCOUNTS_PAID_LATE]:
+            known = LAST - timedelta(days=10) if row["value_date"] == PAID_LATE else row["value_date"]
+            told[0].append({**row, "loaded_at": known_on(known)})
             continue
         known = row["value_date"] + timedelta(days=random.choice((0, 0, 10, 40, 90)))
         told[0].append({**row, "loaded_at": known_on(known)})
@@ -233,7 +248,10 @@ def deliver(seed: int, rows_of: Callable[[Random], Iterable[tuple[str, list[dict
         pairs = [
             customer(f"CF{number:05d}", ("retail", "corporate")[number % 2]) for number in range(ACCOUNTS)
         ]
-        pairs += [customer("CCard"), customer("CBack"), customer("CRepaid", "corporate")]
+        pairs += [
+            *map(customer, ("CCard", "CBack", "CNothing", "CReversed")),
+            customer("CRepaid", "corporate"),
+        ]
         put(connection, "customers", pairs)
         for batch, (source, delivered) in enumerate(rows_of(random), start=1):
             put(connection, source, delivered, batch=batch)
