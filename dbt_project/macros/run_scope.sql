@@ -72,25 +72,25 @@ day from which their payments changed; -infinity where anything else did).
 {%- endmacro %}
 
 {#
-Relation of the rows of `relation` of the run's facilities; in a run of scope `changed` those of `places`, a CTE
-(facility_key, from_on), whose `day` is not before from_on. They are looked up in an index by (facility_key, day), so
-that what lies before is not read.
+Relation of the rows of `relation` of the run's facilities; in a run of scope `changed` those of `places`, a relation
+(`key`, since), whose column `by` is not before `since`. They are looked up in an index by (`key`, `by`), so that what
+lies before is not read.
 #}
-{% macro rows_from(places, relation, day) -%}
+{% macro rows_from(places, relation, by, key='facility_key', columns='*') -%}
     (
         {%- if var('scope') == 'changed' %}
         select later.*
-        from {{ places }}
+        from {{ places }} as places
         cross join lateral (
-            select *
-            from {{ relation }} as every_day
+            select {{ columns }}
+            from {{ relation }} as every_row
             where
-                every_day.facility_key = {{ places }}.facility_key
-                and every_day.{{ day }} >= {{ places }}.from_on
+                every_row.{{ key }} = places.{{ key }}
+                and every_row.{{ by }} >= places.since
             offset 0
         ) as later
         {%- else %}
-        select * from {{ relation }} where {{ in_scope('facility_key') }}
+        select * from {{ relation }} where {{ in_scope(key) }}
         {%- endif %}
     )
 {%- endmacro %}
@@ -208,23 +208,20 @@ changed, its rows from a place on, by column `since`: the first such day or, wit
 Such rows are looked up in an index by (key, since), so that what lies before is not read.
 #}
 {% macro rows_since(partition, fresh, key, since, grain) -%}
-    ctid = any(array(
-        select ctid from {{ partition }}
-        where {{ key }} = any(array(select {{ key }} from {{ changes(key) }} as changes where from_on = '-infinity'))
-        union all
-        select later.ctid
-        from (
+    {%- set places -%}
+        (
             {%- if grain %}
             select {{ key }}, min({{ since }}) as since from {{ fresh }} group by {{ key }}
             {%- else %}
             select {{ key }}, from_on as since from {{ changes(key) }} as changes where from_on > '-infinity'
             {%- endif %}
-        ) as places
-        cross join lateral (
-            select ctid from {{ partition }} as rows
-            where rows.{{ key }} = places.{{ key }} and rows.{{ since }} >= places.since
-            offset 0
-        ) as later
+        )
+    {%- endset -%}
+    ctid = any(array(
+        select ctid from {{ partition }}
+        where {{ key }} = any(array(select {{ key }} from {{ changes(key) }} as changes where from_on = '-infinity'))
+        union all
+        select found.ctid from {{ rows_from(places, partition, since, key, 'ctid') }} as found
     ))
 {%- endmacro %}
 

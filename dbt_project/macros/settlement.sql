@@ -22,7 +22,7 @@ build before: items whose level is not above the least that is paid from the day
 are, and what was paid before that day counts as one sum.
 
 Reads CTE `facilities` and relation `stored`, the settlement of the build before, and ends with
-    resumed: facility_key, least_level
+    resumed: facility_key, since (the least level that may change)
     resumed_entries: facility_key, value_date, pool_cents
     resumed_items: the columns of `stored`
 A facility is not resumed if more was ever taken back than paid since then, or if an item that was open then no longer
@@ -108,23 +108,15 @@ last_standing as (
 resumed as (
     select
         facility_key,
-        least_level
+        least_level + 1 as since
     from least_pools
     where facility_key not in (select last_standing.facility_key from last_standing where last_standing.was_open)
 ),
 
 resumed_items as (
-    select items.*
-    from resumed
-    cross join lateral (
-        select *
-        from {{ stored }} as stored
-        where
-            stored.book = {{ book() }}
-            and stored.facility_key = resumed.facility_key
-            and stored.due_through_cents > resumed.least_level
-        offset 0
-    ) as items
+    {%- set stored_items = '(select * from ' ~ stored ~ ' where book = ' ~ book() ~ ')' %}
+    select *
+    from {{ rows_from('resumed', stored_items, 'due_through_cents') }} as items
 )
 {%- endmacro %}
 

@@ -13,7 +13,7 @@ with facilities as (
 places as (
     select
         facilities.facility_key,
-        case when facilities.basis = 'trade' then cast('-infinity' as date) else changes.from_on end as from_on
+        case when facilities.basis = 'trade' then cast('-infinity' as date) else changes.from_on end as since
     from facilities
     inner join {{ changes() }} as changes on facilities.facility_key = changes.facility_key
 ),
