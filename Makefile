@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export CREDITOPS_HOME ?= $(CURDIR)/.creditops
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pytest stop lint format types bench lock clean
+.PHONY: help setup demo test pytest soak stop lint format types bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ test: $(READY) ## every check and test, side by side
 
 pytest: $(READY)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+
+soak: $(READY) ## long proofs with many random cases; their table is docs/soak.md (SOAK=tests/soak/test_x.py for one)
+	@$(BIN)/python -m pytest -m soak $(or $(SOAK),tests/soak)
 
 bench: $(READY) ## run a benchmark: make -s bench BENCH=demo
 	@$(BIN)/python -m benchmarks $(BENCH)

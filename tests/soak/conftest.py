@@ -1,0 +1,42 @@
+"""Long proofs: each tells what it has shown, and the table of docs/soak.md is written from that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from creditops.settings import PROJECT_ROOT
+
+TABLE = PROJECT_ROOT / "docs" / "soak.md"
+Shown = Callable[[str, int], None]
+_told: dict[str, tuple[int, float]] = {}
+
+
+@pytest.fixture
+def shown() -> Shown:
+    """``shown(claim, cases)``: what a test has proven, on how many cases; called when it has."""
+    started = time.monotonic()
+
+    def tell(claim: str, cases: int) -> None:
+        _told[claim] = (cases, time.monotonic() - started)
+
+    return tell
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Put what was shown into the table; a claim that was not run again keeps its row."""
+    if exitstatus or not _told:
+        return
+    head, rows = _read()
+    for claim, (cases, seconds) in _told.items():
+        rows[claim] = f"| {claim} | {cases:,} | {seconds:,.0f} |"
+    TABLE.write_text("\n".join([*head, *(rows[claim] for claim in sorted(rows)), ""]), encoding="utf-8")
+
+
+def _read() -> tuple[list[str], dict[str, str]]:
+    """The page up to its table's second line, and the rows of the table by their claim."""
+    lines = TABLE.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    below = next(number for number, line in enumerate(lines) if line.startswith("|---")) + 1
+    return lines[:below], {line.split("|")[1].strip(): line for line in lines[below:]}
