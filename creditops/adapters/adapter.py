@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
+from collections import Counter
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,15 +21,35 @@ from types import MappingProxyType
 import polars as pl
 from pydantic import ValidationError
 
+from creditops.adapters import shaping
 from creditops.adapters.foreign_file import LINE, read_foreign_file
-from creditops.adapters.mapping import Input, Mapping, Output, Unpivot, Value
+from creditops.adapters.mapping import Input, Mapping, Output, Value
 from creditops.errors import DataRefusedError, UsageError
+from creditops.expressions import sql_expression
 from creditops.settings import get_settings
-from creditops.sources.contract import Column, Contract, load_contract
+from creditops.sources.contract import Column, ColumnType, Contract, load_contract
 from creditops.sources.document import place, read_document
 
 ADAPTERS_FOLDER = Path(__file__).resolve().parent
 SCHEMA = ADAPTERS_FOLDER / "schema.json"
+
+
+@dataclass(frozen=True)
+class Made:
+    """Rows of one source that an output made of one file.
+
+    Attributes
+    ----------
+    frame: all columns of the source's contract in its order, as canonical text (ISO dates, ``true`` and
+        ``false``, plain decimals, null for empty).
+    origin: the file the rows come from, ``adapter.yml`` for constant rows.
+    left_out: rows of the origin that the output leaves out, by the reason.
+    """
+
+    source: str
+    frame: pl.DataFrame
+    origin: Path
+    left_out: Map[str, int]
 
 
 @dataclass(frozen=True)
@@ -77,13 +99,13 @@ class Adapter:
         days |= {source: own.day for source, own in said.sources.items() if own.day}
         return {source: day for source, day in days.items() if day is not None}
 
-    def read(self, path: Path, *, line_column: str | None = None) -> Iterator[tuple[str, pl.DataFrame, Path]]:
+    def read(self, path: Path, *, line_column: str | None = None, limit: int | None = None) -> Iterator[Made]:
         """Rows of each source made of the file ``path``, or of the files in the folder ``path``.
 
-        Yields (source, frame, origin): all columns of the source's contract in its order, as
-        canonical text (ISO dates, ``true`` and ``false``, plain decimals, null for empty); and
-        the file the rows come from, which is ``adapter.yml`` for constant rows. With
-        ``line_column`` the frame has one more column, the origin's line of each row as int64.
+        Parameters
+        ----------
+        line_column: the frames have one more column, the origin's line of each row as int64.
+        limit: only so many rows of each file; what is joined is read whole.
 
         Raises
         ------
@@ -96,12 +118,44 @@ class Adapter:
                 values = {name: Value(column=name) for row in output.rows for name in row}
                 frame = pl.DataFrame(output.rows, schema=dict.fromkeys(values, pl.String), orient="row")
                 frame = frame.with_row_index(LINE, offset=1)
-                yield self._made(output, frame, values, self.folder / "adapter.yml", line_column)
+                yield self._made(output, frame, values, self.folder / "adapter.yml", line_column, {})
+        joined = {join.input for output in self.mapping.outputs for join in output.join}
+        partners: dict[str, pl.DataFrame] = {}
+        for name, form in self.mapping.inputs.items():
+            if name in joined:
+                contents = [read_foreign_file(origin, form) for each, origin in files if each == name]
+                partners[name] = pl.concat(contents) if contents else _no_rows(form)
         for name, origin in files:
             content = read_foreign_file(origin, self.mapping.inputs[name])
+            if limit is not None:
+                content = content.head(limit)
             for output in self.mapping.outputs:
                 if output.input == name:
-                    yield self._made(output, content, output.columns, origin, line_column)
+                    yield self._made(output, content, output.columns, origin, line_column, partners)
+
+    def try_empty(self) -> None:
+        """Make every output of no rows, which tries every expression and every name in it.
+
+        Outputs with ``prepare`` are tried where the function takes an empty frame.
+
+        Raises
+        ------
+        UsageError: an expression cannot be parsed, or names what is not there; names output and column.
+        """
+        partners = {name: _no_rows(form) for name, form in self.mapping.inputs.items()}
+        for output in self.mapping.outputs:
+            if output.input is not None:
+                try:
+                    self._made(
+                        output,
+                        partners[output.input],
+                        output.columns,
+                        self.folder / "adapter.yml",
+                        None,
+                        partners,
+                    )
+                except DataRefusedError as error:
+                    raise UsageError(error.message, hint=error.hint) from error
 
     def _files(self, path: Path) -> list[tuple[str, Path]]:
         """(input, file) for every file that an input's patterns match."""
@@ -114,12 +168,21 @@ class Adapter:
             for file in candidates
             if _fits(file, form)
         ]
+        present = {name for name, _ in found}
+        needed = {
+            join.input for output in self.mapping.outputs if output.input in present for join in output.join
+        }
         for name, form in self.mapping.inputs.items():
-            absent = not any(each == name for each, _ in found)
+            absent = name not in present
             if (path.is_dir() and absent and not form.optional) or not found:
                 raise DataRefusedError(
                     f"{path}: there is no {' or '.join(form.files)}",
                     hint=f"adapter {self.name} reads it as {name!r}; deliver it",
+                )
+            if absent and name in needed and not form.optional:
+                raise DataRefusedError(
+                    f"{path}: adapter {self.name} joins {' or '.join(form.files)} to it",
+                    hint="name the folder that holds both",
                 )
         return found
 
@@ -130,26 +193,43 @@ class Adapter:
         values: dict[str, Value],
         origin: Path,
         line_column: str | None,
-    ) -> tuple[str, pl.DataFrame, Path]:
+        partners: Map[str, pl.DataFrame],
+    ) -> Made:
         contract = self.contracts[output.source]
+        left_out: Counter[str] = Counter()
+        at = "prepare"
         try:
             rows = self._prepare(output, content)
+            for join in output.join:
+                at = f"join {join.name}"
+                rows = shaping.look_up(rows, join, partners[join.input], left_out)
             if output.unpivot is not None:
-                rows = _unpivot(rows, output.unpivot)
+                at = "unpivot"
+                rows = shaping.unpivot(rows, output.unpivot)
             if output.where is not None:
-                rows = rows.filter(pl.sql_expr(output.where).fill_null(True))  # undecided rows stay
-            made = rows.select(
-                pl.col(LINE).cast(pl.Int64),
-                *(
-                    _canonical(rows, column, values.get(column.name)).alias(f"_to_{column.name}")
-                    for column in contract.columns
-                ),
-            )
-        except (pl.exceptions.PolarsError, ValueError) as error:
-            problem = str(error).splitlines()[0].split(": [")[0]  # what follows are cells
+                at = "where"
+                rows = shaping.keep(rows, output.where, left_out)
+            if output.generate is not None:
+                at = "generate"
+                dates = output.generate.dates
+                rows = shaping.generate(
+                    rows,
+                    output.generate,
+                    lambda made: _value(made, dates.start, "date") if dates else pl.lit(None),
+                    left_out,
+                )
+            made = rows.select(pl.col(LINE).cast(pl.Int64))
+            for column in contract.columns:
+                at = column.name
+                found = _canonical(rows, column, values.get(column.name))
+                made = made.hstack(rows.select(found.alias(f"_to_{column.name}")))
+        except (pl.exceptions.PolarsError, ValueError, DataRefusedError) as error:
+            problem = error.message if isinstance(error, DataRefusedError) else str(error)
+            problem = problem.splitlines()[0].split(": [")[0]  # what follows are cells
+            hint = error.hint if isinstance(error, DataRefusedError) else None
             raise DataRefusedError(
-                f"{origin}: adapter {self.name}, output {output.source}: {problem}",
-                hint="mend the expression; try_cast lets a bad value through as null",
+                f"{origin}: adapter {self.name}, output {output.source}, {at}: {problem}",
+                hint=hint or "mend the expression; try_cast lets a bad value through as null",
             ) from error
         made = made.rename({f"_to_{column.name}": column.name for column in contract.columns})
         if output.distinct:
@@ -157,7 +237,7 @@ class Adapter:
                 [column.name for column in contract.columns], keep="first", maintain_order=True
             )
         made = made.drop(LINE) if line_column is None else made.rename({LINE: line_column})
-        return output.source, made, origin
+        return Made(output.source, made, origin, MappingProxyType({**+left_out}))
 
     def _prepare(self, output: Output, content: pl.DataFrame) -> pl.DataFrame:
         if output.prepare is None:
@@ -241,24 +321,27 @@ def _fits(file: Path, form: Input) -> bool:
     return any(fnmatch.fnmatchcase(file.name, pattern) for pattern in form.files)
 
 
-def _unpivot(rows: pl.DataFrame, unpivot: Unpivot) -> pl.DataFrame:
-    return pl.concat(
-        rows.with_columns(
-            pl.lit(entry).alias(unpivot.name), *(pl.col(old).alias(new) for new, old in columns.items())
-        )
-        for entry, columns in unpivot.rows.items()
+def _no_rows(form: Input) -> pl.DataFrame:
+    return pl.DataFrame(schema={**dict.fromkeys(form.columns, pl.String), LINE: pl.Int64}).select(
+        LINE, *form.columns
     )
 
 
 def _canonical(rows: pl.DataFrame, column: Column, value: Value | None) -> pl.Expr:
-    """The expression that gives ``column`` as canonical text."""
-    if value is None:
-        return pl.lit(None, dtype=pl.String)
+    """The expression that gives ``column`` as canonical text, a column of ``rows``' height."""
+    if value is None or value.constant is not None:
+        return pl.repeat(value.constant if value else None, pl.len(), dtype=pl.String)
+    text = _value(rows, value, column.type)
+    return _plain_number(text, column) if column.type in ("money", "int", "bigint") else text
+
+
+def _value(rows: pl.DataFrame, value: Value, type_: ColumnType) -> pl.Expr:
+    """The expression that gives ``value`` as canonical text for a column of this type."""
     if value.constant is not None:
         return pl.lit(value.constant)
-    found = pl.col(value.column) if value.column else pl.sql_expr(value.expression or "")
+    found = shaping.column(rows, value.column) if value.column else sql_expression(value.expression or "")
     kind = rows.head(0).select(found.alias("value")).schema["value"]
-    text = found if kind == pl.String else _as_text(found, kind, column)
+    text = found if kind == pl.String else _as_text(found, kind, type_)
     if value.date_format is not None:
         text = pl.coalesce(text.str.to_date(value.date_format, strict=False).dt.to_string("%Y-%m-%d"), text)
     if value.values is not None:
@@ -268,13 +351,11 @@ def _canonical(rows: pl.DataFrame, column: Column, value: Value | None) -> pl.Ex
             default=pl.lit("unmapped: ") + text,
             return_dtype=pl.String,
         )
-    if column.type in ("money", "int", "bigint"):
-        text = _plain_number(text, column)
     return text
 
 
-def _as_text(found: pl.Expr, kind: pl.DataType, column: Column) -> pl.Expr:
-    if kind.is_float() and column.type == "money":
+def _as_text(found: pl.Expr, kind: pl.DataType, type_: ColumnType) -> pl.Expr:
+    if kind.is_float() and type_ == "money":
         return found.round(2).cast(pl.Decimal(38, 2)).cast(pl.String)
     if kind == pl.Boolean:
         return pl.when(found).then(pl.lit("true")).when(~found).then(pl.lit("false"))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
 
-import polars as pl
-
-from creditops.adapters import Adapter, load_adapter
+from creditops.adapters import Adapter, Made, load_adapter
 from creditops.books import zone
 from creditops.errors import UsageError
-from creditops.ingest.landing import LandedFile, delivery_folder, marker_of
+from creditops.ingest.landing import LandedFile, delivery_folder, mark_whole
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 
 
 def land_adapted(book: str, paths: list[Path], adapter: str, delivery: date | None) -> list[LandedFile]:
     """Write each source that the adapter makes as ``<source>.<origin>.csv`` into the landing zone.
+
+    Where several outputs make rows of one source of one file, the second is ``<source>.<origin>.2.csv``.
 
     Parameters
     ----------
@@ -33,11 +34,15 @@ def land_adapted(book: str, paths: list[Path], adapter: str, delivery: date | No
     days = mapping.deliveries()
     today = datetime.now(zone(book)).date()
     landed: list[LandedFile] = []
+    written: Counter[str] = Counter()
     for path in paths:
-        for source, frame, origin in mapping.read(path):
-            day = delivery or days.get(source, today)
-            stem = origin.name.split(".", 1)[0] if origin.parent != mapping.folder else adapter
-            landed.append(_write(frame, book, source, stem, day))
+        for made in mapping.read(path):
+            day = delivery or days.get(made.source, today)
+            stem = made.origin.name.split(".", 1)[0] if made.origin.parent != mapping.folder else adapter
+            name = f"{made.source}.{stem}"
+            written[name] += 1
+            name += f".{written[name]}" if written[name] > 1 else ""
+            landed.append(_write(made, book, name, day))
     return sorted(landed, key=lambda file: (file.delivery, file.path.name))
 
 
@@ -56,12 +61,12 @@ def _check_book(book: str, mapping: Adapter) -> None:
             )
 
 
-def _write(frame: pl.DataFrame, book: str, source: str, stem: str, day: date) -> LandedFile:
+def _write(made: Made, book: str, name: str, day: date) -> LandedFile:
     folder = delivery_folder(book, day)
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{source}.{stem}.csv"
+    target = folder / f"{name}.csv"
     aside = folder / f".{target.name}.{uuid.uuid4().hex}"
-    frame.write_csv(aside)
+    made.frame.write_csv(aside)
     aside.replace(target)
-    marker_of(target).touch()
-    return LandedFile(target, book, source, day)
+    mark_whole(target, made.left_out)
+    return LandedFile(target, book, made.source, day)

@@ -7,10 +7,12 @@ there, or when it has not changed for ``CREDITOPS_LANDING_SETTLE_SECONDS``. Unti
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -37,6 +39,17 @@ class LandedFile:
     def name(self) -> str:
         """Name shown in ledger and messages, relative to the landing zone."""
         return str(self.path.relative_to(get_settings().landing))
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Rows of the delivered file that its adapter left out, by the reason; none without an adapter."""
+        marker = marker_of(self.path)
+        text = marker.read_text(encoding="utf-8") if marker.is_file() else ""
+        try:
+            said = json.loads(text).get("left_out", {})
+        except (ValueError, AttributeError):  # a marker that another system wrote
+            return {}
+        return {str(why): int(rows) for why, rows in said.items()}
 
 
 def delivery_folder(book: str, delivery: date) -> Path:
@@ -139,6 +152,11 @@ def is_whole(path: Path) -> bool:
 def marker_of(path: Path) -> Path:
     """The marker that says that ``path`` is whole."""
     return path.with_name(f"{path.name}.done")
+
+
+def mark_whole(path: Path, left_out: Mapping[str, int] | None = None) -> None:
+    """Write the marker of ``path``, with the rows that an adapter left out by the reason."""
+    marker_of(path).write_text(json.dumps({"left_out": dict(left_out)}) if left_out else "", encoding="utf-8")
 
 
 def _files_of(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from creditops.expressions import sql_expression
 from creditops.ingest.masking import masked_cells
 from creditops.ingest.privacy import hash_series
 from creditops.ingest.reader import LINE
@@ -170,7 +171,7 @@ def _row_checks(
         comparable(column, pl.col(f"_t_{column.name}")).alias(column.name) for column in contract.columns
     )
     failed = view.select(
-        (~pl.sql_expr(check.expression)).fill_null(False).alias(f"_f_check_{check.name}")
+        (~sql_expression(check.expression)).fill_null(False).alias(f"_f_check_{check.name}")
         for check in contract.checks
     )
     warnings: dict[str, str] = {}

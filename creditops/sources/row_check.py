@@ -13,7 +13,7 @@ from creditops.sources.column import Column, ColumnType, Text
 
 
 class Check(BaseModel):
-    """A condition on one typed row, as a Polars SQL expression over the contract's columns.
+    """A condition on one typed row, as an SQL expression over the contract's columns.
 
     Like an SQL check constraint it fails only where it is false, not where it is null.
     ``error`` quarantines the row; ``warning`` loads it and lists the breach.
@@ -38,6 +38,8 @@ def try_checks(path: Path, checks: Sequence[Check], columns: Sequence[Column]) -
     """
     import polars as pl  # here, because most callers only need names and types
 
+    from creditops.expressions import sql_expression
+
     types: dict[ColumnType, pl.DataType] = {
         "money": pl.Float64(),
         "rate": pl.Float64(),
@@ -59,7 +61,7 @@ def try_checks(path: Path, checks: Sequence[Check], columns: Sequence[Column]) -
     for check in checks:
         where = f"{path}: checks[{check.name}].expression"
         try:
-            result = empty.select(pl.sql_expr(check.expression).alias("holds"))
+            result = empty.select(sql_expression(check.expression).alias("holds"))
         except (pl.exceptions.PolarsError, ValueError) as error:
             problem = str(error).splitlines()[0]
             raise UsageError(

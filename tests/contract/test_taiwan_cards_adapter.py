@@ -15,7 +15,7 @@ from creditops.sources.contract import load_contract
 @pytest.fixture(scope="module")
 def taiwan(shared_data: Path) -> dict[str, pl.DataFrame]:
     adapter = load_adapter("uci_taiwan_cards")
-    return {source: frame for source, frame, _ in adapter.read(shared_data / "uci_taiwan_default")}
+    return {made.source: made.frame for made in adapter.read(shared_data / "uci_taiwan_default")}
 
 
 def test_default_is_not_delivered_before_it_happened() -> None:
