@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
@@ -12,9 +14,11 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.packed import PACKED, open_bytes
+from creditops.ingest.dialect import check_quotes
+from creditops.ingest.packed import open_bytes
 
 BLOCK_BYTES = 8 << 20
+_END = "\0end\0"
 
 
 def read_delimited(
@@ -43,23 +47,28 @@ def read_delimited(
     DataRefusedError: a damaged archive, or a quote that never closes.
     """
     seen: list[int] = []
+    whole = False
+    end = f"{_END}{delimiter * len(header)}"
 
     def note(row: arrow_csv.InvalidRow) -> str:
-        seen.append(row.number)
-        ragged(row.number, row.actual_columns)
+        nonlocal whole
+        if row.text == end:
+            whole = True
+        else:
+            seen.append(row.number)
+            ragged(row.number, row.actual_columns)
         return "skip"
 
     try:
         with (
-            _input(path, name) as stream,
+            open_bytes(path, name) as stream,
             arrow_csv.open_csv(
-                stream,
+                pa.PythonFile(_Blocks(stream, encoding, f"\n{end}\n"), mode="r"),
                 read_options=arrow_csv.ReadOptions(
                     use_threads=False,
                     block_size=BLOCK_BYTES,
                     column_names=header,
                     skip_rows=header_line,
-                    encoding="utf8" if encoding == "utf-8" else encoding,
                 ),
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=delimiter,
@@ -82,29 +91,45 @@ def read_delimited(
                 following = int(lines[-1]) + 1 if len(lines) else following
                 yield lines, pl.DataFrame(pl.from_arrow(batch))
     except (pa.ArrowInvalid, OSError) as error:
-        if str(error).startswith(("Could not skip initial", "Empty CSV file")):
-            return  # nothing below the header, which has been read
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "straddl" in problem:
+            check_quotes(path, name, encoding, delimiter, quote, header_line)
+            problem = f"a row is longer than {BLOCK_BYTES >> 20} MB"
         raise DataRefusedError(
-            f"{name}: cannot be read to its end: {_reason(error)}",
-            hint="deliver the file again, whole",
+            f"{name}: cannot be read to its end: {problem}", hint="deliver the file again, whole"
         ) from error
+    if not whole:
+        check_quotes(path, name, encoding, delimiter, quote, header_line)
+        raise DataRefusedError(f"{name}: a quote never closes", hint="deliver the file again, whole")
 
 
-@contextmanager
-def _input(path: Path, name: str) -> Iterator[pa.NativeFile]:
-    if path.suffix.lower() not in PACKED:
-        with pa.OSFile(str(path)) as plain:  # faster than through a Python file
-            yield plain
-        return
-    with open_bytes(path, name) as stream:
-        yield pa.PythonFile(stream, mode="r")
+class _Blocks(io.RawIOBase):
+    """A text as UTF-8 in blocks of which none ends between CR and LF, and ``end`` behind it.
 
+    At the start of a block the CSV reader takes a line feed for the rest of a line end if the block before
+    ended with CR, also where both are within quotes (apache/arrow 51368). The end is a line that no text
+    has: where the reader does not report it, a quote that never closes has swallowed it, and the rows before.
+    """
 
-def _reason(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if "straddl" in text:
-        return f"a row is longer than {BLOCK_BYTES >> 20} MB, or a quote never closes"
-    return text
+    def __init__(self, stream: BinaryIO, encoding: str, end: str) -> None:
+        self._stream: BinaryIO | None = stream
+        self._end = end.encode()
+        self._decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
+        self._ahead = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._ahead) < size and self._stream is not None:
+            if found := self._stream.read(size - len(self._ahead)):
+                self._ahead += found if self._decoder is None else self._decoder.decode(found).encode()
+            else:
+                self._ahead += self._end
+                self._stream = None
+        end = size - 1 if self._ahead[size - 1 : size] == b"\r" else size
+        block, self._ahead = self._ahead[:end], self._ahead[end:]
+        return block
 
 
 def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:

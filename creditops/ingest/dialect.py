@@ -22,10 +22,9 @@ _HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Text:
-    """The encoding of a text, whether it holds double quotes, and whether their count is odd."""
+    """The encoding of a text, and whether it holds double quotes."""
 
     encoding: str
-    odd_quotes: bool
     has_quotes: bool
 
 
@@ -44,9 +43,9 @@ def find_encoding(path: Path, name: str, stated: str | None = None) -> Text:
         stated = "utf-16"
     first_bad: int | None = None
     for encoding in (stated,) if stated else ENCODINGS:
-        bad, quotes = _scan(path, name, encoding)
+        bad, has_quotes = _scan(path, name, encoding)
         if bad is None:
-            return Text(encoding, quotes % 2 == 1, quotes > 0)
+            return Text(encoding, has_quotes)
         first_bad = first_bad or bad
     words = "neither UTF-8 nor GB18030" if stated is None else f"not {stated}"
     raise DataRefusedError(
@@ -83,9 +82,13 @@ def read_head(path: Path, name: str, encoding: str, skip_lines: int) -> str:
     """The first characters of a text, from its header line on."""
     with open_bytes(path, name) as stream:
         data = stream.read(_HEADER_BYTES)
-    text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="ignore")
-    lines = text.splitlines(keepends=True)
-    return "".join(lines[skip_lines:])
+    text = data.decode(encoding, errors="ignore").removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    return "".join(physical_lines(text)[skip_lines:])
+
+
+def physical_lines(text: str) -> list[str]:
+    """The lines of a text with their ends: LF, CR LF or CR, as the reader has it; no other separates."""
+    return list(io.StringIO(text, newline=""))
 
 
 def _reader(head: str, delimiter: str, quote: str):  # type: ignore[no-untyped-def]
@@ -95,17 +98,23 @@ def _reader(head: str, delimiter: str, quote: str):  # type: ignore[no-untyped-d
     return csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE)
 
 
-def check_quotes(path: Path, name: str, encoding: str, delimiter: str, quote: str) -> None:
+def check_quotes(path: Path, name: str, encoding: str, delimiter: str, quote: str, skip_lines: int) -> None:
     """Refuse a text in which a quote never closes, which would swallow every row after it.
+
+    The first ``skip_lines`` lines are not looked at.
 
     Raises
     ------
     DataRefusedError: names the line on which the quote opens.
     """
     csv.field_size_limit(sys.maxsize)
-    opened = 1
+    if not quote:
+        return
+    opened = skip_lines + 1
     with open_bytes(path, name) as stream:
         text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+        for _ in range(skip_lines):
+            next(text, None)
         reader = csv.reader(text, delimiter=delimiter, quotechar=quote, strict=True)
         while True:
             try:
@@ -117,31 +126,31 @@ def check_quotes(path: Path, name: str, encoding: str, delimiter: str, quote: st
                     raise DataRefusedError(
                         f"{name}: line {opened}: a quote never closes", hint="deliver the file again, whole"
                     ) from error
-            opened = reader.line_num + 1
+            opened = skip_lines + reader.line_num + 1
 
 
-def _scan(path: Path, name: str, encoding: str) -> tuple[int | None, int]:
-    """Line of the first byte that is not of the encoding, ``None`` if the whole file is; and how many
-    double quotes it holds.
+def _scan(path: Path, name: str, encoding: str) -> tuple[int | None, bool]:
+    """Line of the first byte that is not of the encoding, ``None`` if the whole file is; and whether it
+    holds double quotes.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     ascii_alike = encoding in ENCODINGS
-    lines, quotes, pending = 1, 0, False
+    lines, has_quotes, pending = 1, False, False
     with open_bytes(path, name) as stream:
         while block := stream.read(_BLOCK):
             if not (ascii_alike and not pending and block.isascii()):
                 try:
                     decoder.decode(block)
                 except UnicodeDecodeError as error:
-                    return lines + error.object[: error.start].count(b"\n"), quotes
+                    return lines + error.object[: error.start].count(b"\n"), has_quotes
                 pending = bool(decoder.getstate()[0])
             lines += block.count(b"\n")
-            quotes += block.count(b'"')
+            has_quotes = has_quotes or b'"' in block
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return lines, quotes
-    return None, quotes
+        return lines, has_quotes
+    return None, has_quotes
 
 
 def _guess(path: Path, name: str) -> str:

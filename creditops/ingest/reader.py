@@ -18,7 +18,6 @@ from creditops.ingest import tabular
 from creditops.ingest.cells import as_contract_writes
 from creditops.ingest.delimited import read_delimited
 from creditops.ingest.dialect import (
-    check_quotes,
     find_delimiter,
     find_encoding,
     header_cells,
@@ -145,8 +144,6 @@ def _open_text(file: SourceFile) -> None:
     head = read_head(file.path, file.name, file.encoding, form.skip_lines)
     file.delimiter = find_delimiter(head, {column.file_name for column in file.contract.columns}, form)
     file.header = header_cells(head, file.delimiter, form.quote)
-    if form.quote and (text.odd_quotes or form.quote != '"'):
-        check_quotes(file.path, file.name, file.encoding, file.delimiter, form.quote)
     # Text without any quote is read several times faster if none is looked for.
     file.quote = form.quote if form.quote != '"' or text.has_quotes else ""
     file.header_line = form.skip_lines + header_lines(head, file.delimiter, form.quote)

@@ -12,7 +12,7 @@ import polars as pl
 
 from creditops.errors import DataRefusedError
 from creditops.ingest import tabular
-from creditops.ingest.dialect import DELIMITERS, find_encoding, header_cells, read_head
+from creditops.ingest.dialect import DELIMITERS, find_encoding, header_cells, physical_lines, read_head
 from creditops.ingest.file_kinds import kind_of
 from creditops.ingest.packed import inner_name
 from creditops.sources.model import FileFormat
@@ -59,7 +59,7 @@ def read_sample(path: Path) -> Sample:
 
 def _text_sample(path: Path, encoding: str) -> Sample:
     head = read_head(path, path.name, encoding, 0)
-    lines = head.splitlines()[:200]
+    lines = physical_lines(head)[:200]
     if not any(line.strip() for line in lines):
         raise DataRefusedError(f"{path.name}: the file is empty", hint="draft from a file with rows")
 
@@ -74,7 +74,7 @@ def _text_sample(path: Path, encoding: str) -> Sample:
     delimiter = max(DELIMITERS, key=evenness)
     skip = _header_at(cells_by(delimiter))
     # The sample ends within the bytes of the head, so its last line may be cut: it is left out.
-    body = "".join(head.splitlines(keepends=True)[skip:])
+    body = "".join(physical_lines(head)[skip:])
     whole = body if len(head) < 1 << 19 else body[: body.rfind("\n") + 1]
     rows = list(
         itertools.islice(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter), SAMPLE_ROWS + 1)
