@@ -56,5 +56,5 @@ lock: ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --group dev pyproject.toml \
 		-o requirements.lock --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
 
-clean: stop ## stop the services and remove the data home
-	rm -rf "$(CREDITOPS_HOME)"
+clean: ## stop the services and remove the data home
+	@if test -x $(BIN)/creditops; then $(BIN)/creditops down --clean; else rm -rf "$(CREDITOPS_HOME)"; fi

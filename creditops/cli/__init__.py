@@ -68,6 +68,8 @@ app.add_typer(explain.app, name="explain")
 def main() -> None:
     """Entry point: runs a command and turns errors into a message and an exit code."""
     error_console = Console(stderr=True, highlight=False)
+    # What the platform keeps is for the user who runs it.
+    os.umask(0o077)
     try:
         app()
     except CreditOpsError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from creditops.cli.options import AsJson
 from creditops.cli.output import as_json, console, table
 from creditops.errors import CreditOpsError, ServiceUnreachableError
+from creditops.settings import get_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -37,12 +38,20 @@ def start() -> None:
         lifecycle.up(progress=say, prepare_warehouse=initialise)
 
 
-def down() -> None:
+def down(
+    clean: Annotated[
+        bool,
+        typer.Option("--clean", help="Then remove the data home: warehouse, models, landed files, secrets."),
+    ] = False,
+) -> None:
     """Stop every service this data home started, and nothing else."""
-    from creditops.services import lifecycle
+    from creditops.services import home, lifecycle
 
     stopped = lifecycle.down()
     console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    if clean and get_settings().home.exists():
+        home.remove()
+        console.print(f"removed {get_settings().home}", markup=False)
 
 
 def status(json_: AsJson = False) -> None:

@@ -26,6 +26,7 @@ from creditops.services import (
     postgres,
     postgres_binaries,
     processes,
+    server_user,
     supervision,
 )
 from creditops.services.catalogue import ALL
@@ -175,12 +176,9 @@ def _postgres() -> Iterator[Finding]:
         return
     yield Finding("postgresql", True, f"{binaries.version} in {binaries.folder}")
     if os.geteuid() == 0:
-        tool = shutil.which("setpriv")
+        user = server_user.of(postgres.data_directory())
         yield Finding(
-            "unprivileged user",
-            True,
-            f"root: PostgreSQL runs as another user; setpriv {'found' if tool else 'missing'}",
-            "" if tool else "install util-linux if a folder above the home is closed to others",
+            "unprivileged user", True, f"root: PostgreSQL runs as user id {user.uid}" if user else ""
         )
     made = postgres.data_directory() / "PG_VERSION"
     try:

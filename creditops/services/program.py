@@ -17,7 +17,6 @@ class Program:
     ----------
     command: words of the command line; no secret belongs here, other users can read it.
     environment: variables added to those of the supervisor; may hold secrets.
-    user: name or id of the user to run as, if not the supervisor's own.
     priority: lower starts earlier and stops later.
     stop_signal, stop_seconds: how to ask it to end, and how long to wait before making it.
     stop_as_group: whether the signal goes to its whole process group.
@@ -28,7 +27,6 @@ class Program:
     command: list[str]
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
-    user: str | None = None
     priority: int = 20
     stop_signal: str = "TERM"
     stop_seconds: int = 15
@@ -43,7 +41,6 @@ class Program:
             "environment": ",".join(
                 f"{name}={_quoted(name, value)}" for name, value in sorted(self.environment.items())
             ),
-            "user": self.user or "",
             "priority": str(self.priority),
             "autostart": "false",
             "autorestart": "true",

