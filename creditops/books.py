@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from creditops.errors import UsageError
 from creditops.settings import get_settings
+from creditops.zone_rules import day_end
 
 _BOOK = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def check_book(book: str) -> str:
@@ -35,21 +37,23 @@ def zone(book: str) -> ZoneInfo:
 
 
 def end_of_day(book: str, day: date) -> datetime:
-    """Last microsecond of ``day`` in the book's time zone (DOMAIN 1: "as known at the end of D")."""
-    return datetime.combine(day, time.max, tzinfo=zone(book))
+    """Last microsecond of ``day`` in the book's calendar, as UTC (DOMAIN 1: "as known at the end of D")."""
+    return day_end(zone(book).key, day)
 
 
 def parse_day(text: str) -> date:
-    """A calendar date from ``YYYY-MM-DD``.
+    """A calendar date from ``YYYY-MM-DD``, and from no other way of writing one.
 
     Raises
     ------
     UsageError: the text is no such date.
     """
     try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no date", hint="write it as YYYY-MM-DD, e.g. 2026-06-30") from error
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass  # 2026-02-30
+    raise UsageError(f"{text!r} is no date", hint="write it as YYYY-MM-DD, e.g. 2026-06-30")
 
 
 @dataclass(frozen=True)

@@ -1,51 +1,55 @@
-"""Clock times of a book's calendar as instants, a column at a time."""
+"""Clock times of a book's calendar as instants, a column at a time, by the rules of its zone."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import cast
-
+import numpy as np
 import polars as pl
 
-_UTC = pl.Datetime("us", "UTC")
+from creditops.zone_rules import changes
+
+_NEVER = np.iinfo(np.int64).max
 
 
 def to_utc(local: pl.Series, zone: str) -> pl.Series:
-    """Clock times (``Datetime`` without a zone) as UTC.
+    """Clock times (``Datetime`` without a zone) as UTC; what each means depends on no other.
 
     An hour that summer time skips is no time: null. Of one that comes twice the later is meant, as
     PostgreSQL has it.
     """
-    offset = _only_offset(local, zone)
-    if offset is not None:
-        return (
-            local.cast(pl.Datetime("us")) - pl.Series([offset], dtype=pl.Duration("us"))
-        ).dt.replace_time_zone("UTC")
-    at_home = local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
-    return at_home.dt.convert_time_zone("UTC").cast(_UTC)
+    times = local.cast(pl.Datetime("us"))
+    at, offsets = _changes(times.dt.year(), zone)
+    clock = times.to_physical().fill_null(0).to_numpy()
+    since = _last_at_or_before(at + offsets, clock)
+    instants = clock - offsets[since]
+    is_skipped = instants >= np.append(at[1:], _NEVER)[since]
+    return _instants(instants, times.is_null() | pl.Series(is_skipped))
 
 
 def day_ends(days: pl.Series, zone: str) -> pl.Series:
-    """The last microsecond of each day in the book's calendar, as UTC."""
-    midnight = days.dt.offset_by("1d").cast(pl.Datetime("us"))
-    ends = to_utc(midnight, zone)
-    if ends.null_count() > midnight.null_count():
-        # Where summer time skips midnight, the clock shows an hour later at that instant.
-        ends = ends.zip_with(ends.is_not_null(), to_utc(midnight.dt.offset_by("1h"), zone))
-    return ends.dt.offset_by("-1us")
+    """The last microsecond of each day in the book's calendar, as UTC (:func:`zone_rules.day_end`)."""
+    at, offsets = _changes(days.dt.year(), zone)
+    midnight = days.dt.offset_by("1d").cast(pl.Datetime("us")).to_physical().fill_null(0).to_numpy()
+    since = _last_at_or_before(at + offsets, midnight - 1)
+    ends = np.minimum(midnight - offsets[since], np.append(at[1:], _NEVER)[since]) - 1
+    return _instants(ends, days.is_null())
 
 
-def _only_offset(local: pl.Series, zone: str) -> timedelta | None:
-    """The zone's offset from UTC if it is the same all the way from the first time to the last."""
-    if local.null_count() == len(local):
-        return timedelta(0)
-    first, last = cast(date, local.dt.date().min()), cast(date, local.dt.date().max())
-    days: pl.Series = pl.date_range(first, last + timedelta(days=1), "1d", eager=True)
-    offsets = (
-        days.cast(pl.Datetime("us"))
-        .dt.replace_time_zone("UTC")
-        .dt.convert_time_zone(zone)
-        .to_frame("at")
-        .select((pl.col("at").dt.base_utc_offset() + pl.col("at").dt.dst_offset()).alias("offset"))
-    )["offset"].unique()
-    return offsets[0] if len(offsets) == 1 else None
+def _changes(years: pl.Series, zone: str) -> tuple[np.ndarray, np.ndarray]:
+    """Instants and the offsets from them on, in microseconds, of all the years in question."""
+    needed = years.drop_nulls().unique().to_list() or [1970]
+    found = dict(sorted(change for year in needed for change in changes(zone, year)))
+    return (
+        np.array(list(found), dtype="datetime64[us]").astype(np.int64),
+        np.array(list(found.values()), dtype="timedelta64[us]").astype(np.int64),
+    )
+
+
+def _last_at_or_before(sorted_times: np.ndarray, times: np.ndarray) -> np.ndarray:
+    if len(sorted_times) == 1:
+        return np.zeros(len(times), dtype=np.int64)
+    return np.maximum(np.searchsorted(sorted_times, times, side="right") - 1, 0)
+
+
+def _instants(microseconds: np.ndarray, is_null: pl.Series) -> pl.Series:
+    found = pl.Series(microseconds).cast(pl.Datetime("us", "UTC"))
+    return found.set(is_null, None) if is_null.any() else found

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from creditops.books import check_book
+from creditops.books import check_book, parse_day
 from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest.file_kinds import SUFFIXES
 from creditops.settings import get_settings
@@ -117,8 +117,8 @@ def _by_folder() -> dict[Path, tuple[str, date] | None]:
     found: dict[Path, tuple[str, date] | None] = {}
     for folder in filter(Path.is_dir, get_settings().landing.glob("*/*")):
         try:
-            found[folder] = (check_book(folder.parent.name), date.fromisoformat(folder.name))
-        except (UsageError, ValueError):
+            found[folder] = (check_book(folder.parent.name), parse_day(folder.name))
+        except UsageError:
             found[folder] = None
     return found
 

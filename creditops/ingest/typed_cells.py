@@ -23,15 +23,18 @@ import polars as pl
 from creditops.ingest.book_time import to_utc
 from creditops.sources.column import Column
 
-_MONEY = r"^[+-]?\d{1,16}(\.\d{1,2}0*)?$"
-_INTEGER = r"^[+-]?\d{1,18}$"
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
+# What a pattern lets through is read exactly as it stands. Digits are ASCII: \d would take any script's.
+_MONEY = r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2}0*)?$"
+_INTEGER = r"^[+-]?[0-9]{1,19}(\.0+)?$"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_USUAL_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 _TIMESTAMP = (
-    r"^\d{4}-\d{2}-\d{2}"
-    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?$"
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?|24:00(:00(\.0{1,6})?)?)"
+    r"(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?$"
 )
-_OFFSET = r"([+-])(\d{2}):?(\d{2})?$"
-_USUAL_TIME = "YYYY-MM-DD HH:MM:SS"
+_OFFSET = r"([+-])([0-9]{2}):?([0-9]{2})?$"
 _TIME = pl.Datetime("us", "UTC")
 _TRUE = ("true", "t", "1", "yes", "y", "是")
 _FALSE = ("false", "f", "0", "no", "n", "否")
@@ -40,7 +43,7 @@ NEEDS = {
     "money": "an amount with at most two decimals and a point, e.g. 1234.50",
     "rate": "a decimal number, e.g. 0.045",
     "date": "a date as YYYY-MM-DD",
-    "ts": "a time as YYYY-MM-DD HH:MM:SS, with or without an offset",
+    "ts": "a time as YYYY-MM-DD HH:MM:SS, with an offset or at an hour that the book's clocks have",
     "bool": "true or false",
     "int": "a whole number",
     "bigint": "a whole number",
@@ -56,9 +59,10 @@ def typed(column: Column, zone: str) -> pl.Expr:
             amount = pl.when(cell.str.contains(_MONEY)).then(cell).cast(pl.Decimal(18, 2), strict=False)
             return amount.to_physical().cast(pl.Int64)
         case "rate":
-            return cell.cast(pl.Float64, strict=False)
+            return pl.when(cell.str.contains(_NUMBER)).then(cell).cast(pl.Float64, strict=False)
         case "int" | "bigint":
-            return pl.when(cell.str.contains(_INTEGER)).then(cell).cast(pl.Int64, strict=False)
+            whole = pl.when(cell.str.contains(_INTEGER)).then(cell.str.replace(r"\.0+$", ""))
+            return whole.cast(pl.Int64, strict=False)
         case "date":
             return pl.when(cell.str.contains(_DATE)).then(cell).str.to_date("%Y-%m-%d", strict=False)
         case "ts":
@@ -70,23 +74,22 @@ def typed(column: Column, zone: str) -> pl.Expr:
             return cell
 
 
-def comparable(column: Column, value: pl.Expr) -> pl.Expr:
-    """Typed values in the form that row checks see: amounts in units, a time by its calendar day."""
+def comparable(column: Column, value: pl.Expr, zone: str) -> pl.Expr:
+    """Typed values in the form that row checks see: amounts in units, a time by the book's calendar day."""
     if column.type == "money":
         return value / 100.0
-    return value.dt.date() if column.type == "ts" else value
+    return value.dt.convert_time_zone(zone).dt.date() if column.type == "ts" else value
 
 
 def _instants(cells: pl.Series, zone: str) -> pl.Series:
     """Times of day with or without an offset; the usual way of writing goes the short way."""
-    text = cells.set(~cells.str.contains(_TIMESTAMP), None)
-    lengths = text.str.len_bytes()
-    if lengths.min() == lengths.max() == len(_USUAL_TIME):
-        local = text.str.replace("T", " ", literal=True).str.to_datetime(
+    if cells.str.contains(_USUAL_TIME).all():
+        local = cells.str.replace("T", " ", literal=True).str.to_datetime(
             "%Y-%m-%d %H:%M:%S", time_unit="us", strict=False
         )
         return to_utc(local, zone)
-    if lengths.max() == len("YYYY-MM-DD"):
+    text = cells.set(~cells.str.contains(_TIMESTAMP), None)
+    if text.str.len_bytes().max() == len("YYYY-MM-DD"):
         return to_utc(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")), zone)
     return _any_instants(text, zone)
 
@@ -99,15 +102,15 @@ def _any_instants(text: pl.Series, zone: str) -> pl.Series:
     def part(pattern: str, group: int = 1) -> pl.Expr:
         return clock.str.extract(pattern, group).cast(pl.Int64, strict=False).fill_null(0)
 
-    fraction = clock.str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False)
+    fraction = clock.str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False)
     sign = pl.when(clock.str.extract(_OFFSET, 1) == "-").then(-1).otherwise(1)
     frame = text.to_frame("text").select(
         (
             day
             + pl.duration(
-                hours=part(r"^(\d{2})"),
-                minutes=part(r"^\d{2}:(\d{2})"),
-                seconds=part(r"^\d{2}:\d{2}:(\d{2})"),
+                hours=part(r"^([0-9]{2})"),
+                minutes=part(r"^[0-9]{2}:([0-9]{2})"),
+                seconds=part(r"^[0-9]{2}:[0-9]{2}:([0-9]{2})"),
                 microseconds=fraction.fill_null(0),
                 time_unit="us",
             )

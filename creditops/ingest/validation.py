@@ -91,11 +91,11 @@ def validate(batch: pl.DataFrame, contract: Contract, *, zone: str = "UTC") -> V
     faults: list[_Fault] = []
     expressions: list[pl.Expr] = []
     for column in contract.columns:
-        for reason, expression, of_type in _rules(column, is_key=column.name in contract.key):
+        for reason, expression, of_type in _rules(column, zone, is_key=column.name in contract.key):
             faults.append(_Fault(f"_f_{len(faults)}", column, reason, of_type))
             expressions.append(expression.fill_null(False).alias(faults[-1].flag))
     frame = frame.with_columns(expressions)
-    frame, broken = _row_checks(frame, contract, faults)
+    frame, broken = _row_checks(frame, contract, faults, zone)
     is_bad = frame.select(pl.any_horizontal([fault.flag for fault in faults])).to_series()
     if is_bad.any():
         good, bad = frame.filter(~is_bad), frame.filter(is_bad)
@@ -124,7 +124,7 @@ def ragged_row(line: int, fields: int, expected: int) -> BadRow:
     return BadRow(line, "", [{"column": None, "value": None, "reason": reason}])
 
 
-def _rules(column: Column, *, is_key: bool) -> list[tuple[str, pl.Expr, bool]]:
+def _rules(column: Column, zone: str, *, is_key: bool) -> list[tuple[str, pl.Expr, bool]]:
     """What a cell of ``column`` may not be: reason, condition, and whether it is about the type."""
     cell, value = pl.col(column.name), pl.col(f"_t_{column.name}")
     rules: list[tuple[str, pl.Expr, bool]] = []
@@ -144,6 +144,8 @@ def _rules(column: Column, *, is_key: bool) -> list[tuple[str, pl.Expr, bool]]:
     if column.pattern is not None:
         matches = cell.str.contains(f"^(?:{column.pattern})$")
         rules.append((f"does not match {column.pattern}", ~matches, False))
+    if column.type == "ts":
+        value = comparable(column, value, zone)
     if column.min is not None:
         rules.append((f"is below {column.min}", value < _bound(column, column.min), False))
     if column.max is not None:
@@ -152,23 +154,22 @@ def _rules(column: Column, *, is_key: bool) -> list[tuple[str, pl.Expr, bool]]:
 
 
 def _bound(column: Column, bound: float | str) -> pl.Expr:
-    if column.type == "date":
+    if column.type in ("date", "ts"):
         return pl.lit(str(bound)).str.to_date("%Y-%m-%d")
-    if column.type == "ts":
-        return pl.lit(str(bound)).str.to_date("%Y-%m-%d").cast(pl.Datetime("us", "UTC"))
     if column.type == "money":
         return pl.lit(str(bound)).cast(pl.Decimal(38, 2)).to_physical().cast(pl.Int64)
     return pl.lit(bound)
 
 
 def _row_checks(
-    frame: pl.DataFrame, contract: Contract, faults: list[_Fault]
+    frame: pl.DataFrame, contract: Contract, faults: list[_Fault], zone: str
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Add a flag per row check; those of severity ``error`` become faults, the others are returned."""
     if not contract.checks:
         return frame, {}
     view = frame.select(
-        comparable(column, pl.col(f"_t_{column.name}")).alias(column.name) for column in contract.columns
+        comparable(column, pl.col(f"_t_{column.name}"), zone).alias(column.name)
+        for column in contract.columns
     )
     failed = view.select(
         (~sql_expression(check.expression)).fill_null(False).alias(f"_f_check_{check.name}")

@@ -69,7 +69,7 @@ def _columns(contract: Contract) -> ExpectationSpec:
     named = ", ".join(f"case when {rule} then '{name}' end" for name, rule in rules)
     statement = (
         f"select {_key(contract)}, concat_ws(', ', {named}) as faults"
-        f" from batch where {' or '.join(f'({rule})' for _, rule in rules)}"
+        f" from {_by_day(contract)} where {' or '.join(f'({rule})' for _, rule in rules)}"
     )
     return _query(
         "columns keep their contract",
@@ -87,11 +87,10 @@ def _faults(column: Column) -> list[str]:
     if column.values is not None:
         found.append(f"{name} not in ({', '.join(_text(value) for value in column.values)})")
     low, high = column.min, column.max
-    as_day = f"cast({name} as date)" if column.type == "ts" else name
     if low is not None:
-        found.append(f"{as_day} < {_bound(column, low)}")
+        found.append(f"{name} < {_bound(column, low)}")
     if high is not None:
-        found.append(f"{as_day} > {_bound(column, high)}")
+        found.append(f"{name} > {_bound(column, high)}")
     if column.max_length is not None:
         found.append(f"length({name}) > {column.max_length}")
     if column.pattern is not None and _PORTABLE.fullmatch(column.pattern) and "(?" not in column.pattern:
@@ -114,7 +113,21 @@ def _relationship(contract: Contract, relationship: Relationship) -> Expectation
 
 
 def _failing(contract: Contract, expression: str) -> str:
-    return f"select {_key(contract)} from batch where not ({' '.join(expression.split())})"
+    return f"select {_key(contract)} from {_by_day(contract)} where not ({' '.join(expression.split())})"
+
+
+def _by_day(contract: Contract) -> str:
+    """The batch as the loader's checks see it: a time is a day of the book's calendar."""
+    times = {column.name for column in contract.columns if column.type == "ts"}
+    if not times:
+        return "batch"
+    columns = (
+        f"cast({_quoted(name)} at time zone '{{time_zone}}' as date) as {_quoted(name)}"
+        if name in times
+        else _quoted(name)
+        for name, _, _ in contract.raw_columns()
+    )
+    return f"(select {', '.join(columns)} from batch) as by_day"
 
 
 def _names_hashed(contract: Contract, expression: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from creditops.books import zone
 from creditops.errors import DataRefusedError
 from creditops.quality import data_docs
 from creditops.quality.suites import (
@@ -35,8 +36,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Target:
-    """Rows to validate: a table's suite and the query that selects the batch."""
+    """Rows of a book to validate: a table's suite and the query that selects the batch."""
 
+    book: str
     table: str
     batch_id: str
     query: str
@@ -77,6 +79,7 @@ def gate_raw(book: str, as_of: date) -> list[CheckResult]:
     contracts = load_contracts(book)
     targets = [
         Target(
+            book,
             contracts[source].table,
             str(batch),
             f"select * from raw.{contracts[source].table}"
@@ -98,6 +101,7 @@ def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckR
     suites = load_suites(load_checkpoint("publication"))
     targets = [
         Target(
+            book,
             table,
             publication_id,
             f"select * from published.{table} where publication_id = '{publication_id}'",
@@ -214,11 +218,14 @@ def _validate(
 
 
 def _arguments(spec: ExpectationSpec, target: Target) -> dict[str, Any]:
-    """Arguments of an expectation; ``{batch_id}`` in a query is the batch's number."""
+    """Arguments of an expectation; in a query ``{batch_id}`` is the batch's number and ``{time_zone}`` the
+    name of the book's time zone.
+    """
     query = spec.kwargs.get("unexpected_rows_query")
     if query is None:
         return spec.kwargs
-    return {**spec.kwargs, "unexpected_rows_query": query.replace("{batch_id}", target.batch_id)}
+    query = query.replace("{batch_id}", target.batch_id).replace("{time_zone}", zone(target.book).key)
+    return {**spec.kwargs, "unexpected_rows_query": query}
 
 
 def _count(target: Target, role: str) -> int:

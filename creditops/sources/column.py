@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from creditops.books import parse_day
+from creditops.errors import UsageError
+
 ColumnType = Literal["id", "money", "rate", "date", "ts", "code", "bool", "int", "bigint", "text"]
 PiiClass = Literal["none", "name", "national_id", "phone", "address", "account", "birth_date"]
 
@@ -169,6 +172,6 @@ class Column(BaseModel):
 
 def _iso_date(bound: float | str) -> date:
     try:
-        return date.fromisoformat(str(bound))
-    except ValueError:
+        return parse_day(str(bound))
+    except UsageError:
         raise ValueError(f'the bound {bound!r} must be a date like "1990-01-01"') from None

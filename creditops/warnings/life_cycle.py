@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date
 from typing import Any
 
 import psycopg
 
-from creditops.books import zone
+from creditops.books import end_of_day
 from creditops.warnings import day_close
 
 RUNS_TO_CLEAR = 2
@@ -78,7 +78,7 @@ def close_day(
         "ran": list(ran),
         "runs_to_clear": RUNS_TO_CLEAR,
         "patience": json.dumps(PATIENCE_DAYS),
-        "event_at": datetime.combine(as_of, time(23, 59, 59), tzinfo=zone(book)),
+        "event_at": end_of_day(book, as_of).replace(microsecond=0),
     }
     statements = list(day_close.WORK_OUT)
     if not restated:

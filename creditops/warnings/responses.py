@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg.rows import class_row, dict_row
 
-from creditops.books import check_book, zone
+from creditops.books import check_book, end_of_day
 from creditops.errors import UsageError
 from creditops.warehouse.connection import connect
 from creditops.warnings import life_cycle
@@ -69,7 +69,7 @@ def propose(
     values = {
         "book": book,
         "day": as_of,
-        "at": datetime.combine(as_of, time(23, 59, 59), tzinfo=zone(book)),
+        "at": end_of_day(book, as_of).replace(microsecond=0),
         "observed_on": last_month_end(as_of),
         **REDUCTION,
     }

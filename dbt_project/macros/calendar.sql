@@ -39,13 +39,18 @@
     cast({{ day }} + make_interval(months => {{ months }}) as date)
 {%- endmacro %}
 
-{# First instant after `day` in the book's time zone: what was loaded before it was known on the day. #}
+{# First instant after `day` in the book's time zone: what was loaded before it was known on the day. Where the clocks
+   go back or forward about midnight, one of the two ways to say it is an hour late. #}
 {% macro end_of_day(day) -%}
     {{ return(adapter.dispatch('end_of_day', 'creditops')(day)) }}
 {%- endmacro %}
 
 {% macro default__end_of_day(day) -%}
-    (cast({{ day }} + 1 as timestamp) at time zone '{{ var("time_zone") }}')
+    least(
+        cast({{ day }} + 1 as timestamp) at time zone '{{ var("time_zone") }}',
+        (cast({{ day }} + 1 as timestamp) - interval '1 microsecond') at time zone '{{ var("time_zone") }}'
+        + interval '1 microsecond'
+    )
 {%- endmacro %}
 
 {# Relation of the month ends from the month of `first_day` to `as_of`: month_end, month_index. #}

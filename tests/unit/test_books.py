@@ -21,7 +21,13 @@ def test_a_partition_key_names_book_and_day() -> None:
     assert Partition.parse(partition.key) == partition
 
 
-@pytest.mark.parametrize("key", [None, "", "demo", "demo|", "demo|30/06/2026", "De mo|2026-06-30"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(None, "", "demo", "demo|", "demo|30/06/2026", "De mo|2026-06-30", "demo|2026-06-30 "),
+        *("demo|20260630", "demo|2026-W27-2", "demo|2026W272", "demo|２０２６-06-30", "demo|2026-02-30"),
+    ],
+)
 def test_a_wrong_partition_key_is_refused(key: str | None) -> None:
     with pytest.raises(UsageError):
         Partition.parse(key)
