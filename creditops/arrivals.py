@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 from creditops.books import Partition
 from creditops.errors import CreditOpsError
-from creditops.ingest import ledger
+from creditops.ingest import ledger, strays
+from creditops.ingest.file_names import Stray
 from creditops.ingest.landing import deliveries, files_being_written, landed_files
 from creditops.places.fetch import fetch
 from creditops.places.place import load_places
@@ -50,15 +53,28 @@ def arrived() -> list[Partition]:
     sources = set(load_contracts())
     found = []
     for book, delivery in deliveries():
+        strays.note(book, delivery, _new_strays(book, delivery, looked_at))
         for landed in landed_files(book, delivery, sources):
-            stat = landed.path.stat()
-            came = datetime.fromtimestamp(max(stat.st_mtime, stat.st_ctime), UTC)
             last = looked_at.get(landed.name)
-            if last is None or last < came:
+            if last is None or last < _came(landed.path):
                 if not files_being_written(book, delivery):
                     found.append(Partition(book, delivery))
                 break
     return found
+
+
+def _new_strays(book: str, delivery: date, looked_at: Mapping[str, datetime]) -> list[Stray]:
+    """Files that are not taken and that the ledger does not name since they came or changed."""
+    return [
+        each
+        for each in strays.landed_strays(book, delivery)
+        if (last := looked_at.get(f"{book}/{delivery}/{each.path.name}")) is None or last < _came(each.path)
+    ]
+
+
+def _came(path: Path) -> datetime:
+    stat = path.stat()
+    return datetime.fromtimestamp(max(stat.st_mtime, stat.st_ctime), UTC)
 
 
 def start_arrived() -> list[Partition]:

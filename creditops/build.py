@@ -20,6 +20,7 @@ from psycopg import sql
 
 from creditops.books import check_book, end_of_day, zone
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
+from creditops.quality.set_aside import SetAside, read_set_aside
 from creditops.settings import get_settings
 from creditops.warehouse import build_scope
 from creditops.warehouse.characteristics import build_characteristics
@@ -68,7 +69,7 @@ class ModelResult:
     ended_at: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class BuildResult:
     """What a build did.
 
@@ -76,10 +77,12 @@ class BuildResult:
     ----------
     models: every model built, in order of completion.
     warnings: data tests that found rows but do not stop the line, as ``name: rows``.
+    set_aside: facilities left out of all layers; ``None`` where ``intermediate`` was not built.
     """
 
     models: list[ModelResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    set_aside: SetAside | None = None
 
     @property
     def rows(self) -> dict[str, int | None]:
@@ -137,6 +140,8 @@ def build(
             if not schema_prefix:
                 plan = build_scope.plan(connection, request, layer, full_refresh=full_refresh)
             outcome = runner.build(layer, plan.scope)
+            if layer == "intermediate" and outcome.success is not None:
+                result.set_aside = read_set_aside(connection, book, schema_prefix=schema_prefix)
             try:
                 _collect(outcome, layer, result, request, plan.scope, connection)
                 if layer == "features":
@@ -145,6 +150,8 @@ def build(
                 steps = [_step(model) for model in result.models if model.layer == layer]
                 warn_of_slow_steps(connection, steps, book, plan.scope, as_of)
             build_scope.done(connection, request, layer, plan, schema_prefix=schema_prefix)
+            if layer == "intermediate" and result.set_aside is not None:
+                result.set_aside.refuse_if_too_many(book)
         if schema_prefix:
             _grant(connection, schema_prefix)
     return result

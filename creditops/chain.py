@@ -67,6 +67,7 @@ def build_layer(partition: Partition, layer: str) -> Outcome:
     """One layer of the warehouse through dbt."""
     from creditops import past_day
     from creditops.build import build
+    from creditops.quality import set_aside
 
     with logged(f"build.{layer}", book=partition.book, as_of=partition.as_of):
         # A label may be learnt after the day it is about (a recorded outcome); a feature never.
@@ -79,7 +80,10 @@ def build_layer(partition: Partition, layer: str) -> Outcome:
             labels_known_at=end_of_day(partition.book, today),
             schema_prefix=past_day.schema_prefix(partition),
         )
-    return {"layer": layer, "models": len(result.models)}
+        if result.set_aside is not None:
+            set_aside.note(partition.book, partition.as_of, result.set_aside)
+    aside = result.set_aside.quarantined if result.set_aside is not None else 0
+    return {"layer": layer, "models": len(result.models), "facilities_set_aside": aside}
 
 
 def train(partition: Partition) -> Outcome:

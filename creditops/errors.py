@@ -6,6 +6,9 @@ where, carries a hint with the remedy, and maps to a documented exit code of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class CreditOpsError(Exception):
     """Something a user can understand and mend.
@@ -14,14 +17,18 @@ class CreditOpsError(Exception):
     ----------
     message: what is wrong and where (file, row, column, value).
     hint: what to do about it, one sentence, or ``None``.
+    details: what a program may want to know beside, e.g. what was done before it.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = dict(details or {})
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message

@@ -52,6 +52,13 @@ class Settings(BaseSettings):
         description="Share of bad rows over which a file is refused whole, "
         "where the source's contract names none.",
     )
+    quarantined_facility_limit: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of a book's facilities that may be set aside because their rows contradict each"
+        " other; a build that finds more (and more than ten) is refused.",
+    )
     snapshot_drop_limit: float = Field(
         0.1,
         ge=0,

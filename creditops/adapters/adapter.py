@@ -157,6 +157,10 @@ class Adapter:
                 except DataRefusedError as error:
                     raise UsageError(error.message, hint=error.hint) from error
 
+    def takes(self, file: Path) -> bool:
+        """Whether an input's patterns match the file's name."""
+        return any(_fits(file, form) for form in self.mapping.inputs.values())
+
     def _files(self, path: Path) -> list[tuple[str, Path]]:
         """(input, file) for every file that an input's patterns match."""
         if not path.exists():

@@ -6,11 +6,15 @@ reachable; 1 anything else. A traceback is shown only with ``--debug``.
 
 from __future__ import annotations
 
+import errno
+import getpass
 import os
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from creditops import __version__
 from creditops.cli import (
@@ -28,7 +32,8 @@ from creditops.cli import (
     sources,
     warnings_,
 )
-from creditops.errors import CreditOpsError
+from creditops.cli.output import as_json
+from creditops.errors import CreditOpsError, UsageError
 
 app = typer.Typer(
     name="creditops",
@@ -66,31 +71,62 @@ app.add_typer(explain.app, name="explain")
 
 
 def main() -> None:
-    """Entry point: runs a command and turns errors into a message and an exit code."""
-    error_console = Console(stderr=True, highlight=False)
+    """Entry point: runs a command and turns errors into a message and an exit code.
+
+    Where the command was asked for JSON, its error is JSON too, on stdout:
+    ``{"error": {"message", "hint", "exit_code"}}`` beside what the command has to say otherwise.
+    """
     # What the platform keeps is for the user who runs it.
     os.umask(0o077)
     try:
-        app()
+        code = app(standalone_mode=not _asked_for_json())
+        if isinstance(code, int) and code:  # a command that ended with a code of its own
+            sys.exit(code)
+    except typer.TyperException as error:  # wrong use; without --json typer says it by itself
+        _fail(UsageError(str(error), hint="see --help"))
     except CreditOpsError as error:
         if os.environ.get("CREDITOPS_DEBUG"):
             raise
-        error_console.print(f"[bold red]error:[/] {_escape(error.message)}", soft_wrap=True)
-        if error.hint:
-            error_console.print(f"[bold]what to do:[/] {_escape(error.hint)}", soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        error_console.print("stopped; nothing half-done is kept")
+        _fail(error)
+    except (KeyboardInterrupt, typer.Abort):
+        Console(stderr=True).print("stopped; nothing half-done is kept")
         sys.exit(130)
     except Exception as error:
         if os.environ.get("CREDITOPS_DEBUG"):
             raise
-        error_console.print(
-            f"[bold red]error:[/] {type(error).__name__}: {_escape(str(error))}", soft_wrap=True
+        _fail(_as_ours(error))
+
+
+def _asked_for_json() -> bool:
+    return "--json" in sys.argv[1:]
+
+
+def _fail(error: CreditOpsError) -> NoReturn:
+    """Say an error and end with its exit code."""
+    if _asked_for_json():
+        what = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        as_json({"error": what, **error.details})
+    else:
+        console = Console(stderr=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+        if error.hint:
+            console.print(f"[bold]what to do:[/] {escape(error.hint)}", soft_wrap=True)
+    sys.exit(error.exit_code)
+
+
+def _as_ours(error: Exception) -> CreditOpsError:
+    """An error that nobody foresaw, with what can be said of it."""
+    path = getattr(error, "filename", None)
+    if isinstance(error, PermissionError) and path:
+        return UsageError(
+            f"{path}: this user may not read or write it",
+            hint=f"give {getpass.getuser()} the right to it and to the folders above it, or run as its owner",
         )
-        error_console.print("[bold]what to do:[/] run again with `creditops --debug ...` for the details")
-        sys.exit(1)
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return CreditOpsError(
+            f"no space is left{f' for {path}' if path else ''}",
+            hint="free some, then run again: what was half done is undone",
+        )
+    return CreditOpsError(
+        f"{type(error).__name__}: {error}", hint="run again with `creditops --debug ...` for the details"
+    )

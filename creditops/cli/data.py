@@ -9,10 +9,10 @@ import typer
 
 from creditops.books import check_book, parse_day
 from creditops.cli.options import AsJson, AsOf
-from creditops.cli.output import as_json, console, table
-from creditops.cli.reconciliation import LEDGER, ledger_line
+from creditops.cli.output import as_json, attention, console, table
+from creditops.cli.reconciliation import print_ledger
 from creditops.cli.rows import select_rows
-from creditops.errors import UsageError
+from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.warehouse.connection import ROLES
 
 
@@ -117,23 +117,33 @@ def ingest(
     """Land files and load them through contracts, or through an adapter."""
     from datetime import datetime
 
+    from creditops.adapters import load_adapter
     from creditops.books import zone
+    from creditops.ingest import strays
     from creditops.ingest.adapted import land_adapted
+    from creditops.ingest.file_names import strays_among
     from creditops.ingest.landing import land
     from creditops.ingest.loader import load_file
+    from creditops.quality import standing
 
     check_book(book)
     delivery = parse_day(as_of) if as_of else None
+    today = delivery or datetime.now(zone(book)).date()
     if adapter is not None:
         landed = land_adapted(book, paths, adapter, delivery)
+        not_taken = strays_among(paths, load_adapter(adapter).takes)
     else:
-        landed = land(book, paths, delivery or datetime.now(zone(book)).date())
+        landed = land(book, paths, today)
+        not_taken = strays_among(paths)
+    strays.note(book, today, not_taken)
+    said = [each.sentence() for each in not_taken]
     if land_only:
         for each in landed:
             console.print(f"landed {each.name}", markup=False)
+        attention(said)
         return
     results: list[dict[str, Any]] = []
-    refused: Exception | None = None
+    refused: list[CreditOpsError] = []
     with console.status("loading") as status:
         for each in landed:
             try:
@@ -143,20 +153,21 @@ def ingest(
                     confirm_deletions=confirm_deletions,
                 )
                 results.append(vars(result))
-            except UsageError:
+            except ServiceUnreachableError:
                 raise
-            except Exception as error:  # one refused file does not keep the others out
-                refused = refused or error
+            except CreditOpsError as error:  # one refused file does not keep the others out
+                refused.append(error)
+    said += standing.of_load([row["batch_id"] for row in results])
+    if not json_:
+        print_ledger(results, f"ledger of {book}")
+        attention(said)
+    if refused:
+        first = refused[0]
+        first.message = "; ".join(each.message for each in refused)
+        first.details = {"loads": results, "attention": said}
+        raise first
     if json_:
         as_json(results)
-    else:
-        table([ledger_line(row) for row in results], LEDGER, title=f"ledger of {book}")
-        for row in results:
-            for remark in (row["message"], *row["warnings"]):
-                if remark:
-                    console.print(f"- {row['file']}: {remark}", markup=False)
-    if refused is not None:
-        raise refused
 
 
 def query(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _console = Console(highlight=False)
@@ -18,8 +19,20 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str | None = None) -> None:
-    """Print rows as a table; an empty one says so."""
+def attention(sentences: Sequence[str]) -> None:
+    """Print what a person should know although all went well, a line each."""
+    for sentence in sentences:
+        console.print(f"[yellow]warning[/] {escape(sentence)}", soft_wrap=True)
+
+
+def table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    title: str | None = None,
+    width: int | None = None,
+) -> None:
+    """Print rows as a table, of at most ``width`` characters; an empty one says so."""
     if not rows:
         console.print(f"{title or 'table'}: none", markup=False)
         return
@@ -29,7 +42,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: s
         shown.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(_cell(row.get(column)) for column in columns))
-    console.print(shown)
+    console.print(shown, width=min(width, console.width) if width else None)
 
 
 def _cell(value: Any) -> str:

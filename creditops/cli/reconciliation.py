@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from creditops.cli.options import Actor, AnyBook, AsJson, Reason
+from creditops.books import check_book
+from creditops.cli.options import Actor, AnyBook, AsJson, Book, Reason
 from creditops.cli.output import as_json, console, table
 from creditops.cli.rows import select_rows
 
@@ -14,29 +15,35 @@ quarantine_app = typer.Typer(
     help="Rows that broke their contract: look, replay, discard.", no_args_is_help=True
 )
 
-LEDGER = (
-    "batch",
-    "source",
-    "delivery",
-    "file",
-    "status",
-    "read",
-    "loaded",
-    "unchanged",
-    "quarantined",
-    "covers",
-    "seconds",
-)
+LEDGER = ("batch", "delivery", "source", "file", "status", "read", "loaded", "same", "bad")
+"""Headings of the ledger as people see it: read = loaded + same (unchanged) + bad (quarantined)."""
 
 
 def ledger_line(row: dict[str, Any]) -> dict[str, Any]:
     """A ledger row under short headings; the file without its folder."""
     shown = {name.removeprefix("rows_").removesuffix("_id"): value for name, value in row.items()}
-    days = [str(row[name]) for name in ("covers_from", "covers_to") if row.get(name)]
-    shown["covers"] = " to ".join(dict.fromkeys(days))
-    shown["warnings"] = "; ".join(row.get("warnings") or ())
+    shown |= {"same": row["rows_unchanged"], "bad": row["rows_quarantined"]}
     _, shown["delivery"], shown["file"] = str(row["file"]).split("/", 2)
+    if row.get("withdrawn_by"):
+        shown["status"] = "withdrawn"
     return shown
+
+
+def remarks(row: dict[str, Any]) -> list[str]:
+    """What there is to say about a ledger row beside its counts, a line each."""
+    said = [row.get("message"), *(row.get("warnings") or ())]
+    if row.get("withdrawn_by"):
+        said.append(f"withdrawn by batch {row['withdrawn_by']}")
+    file = str(row["file"]).split("/", 2)[2]
+    return [f"- {row['batch_id']} {file}: {each}" for each in said if each]
+
+
+def print_ledger(rows: list[dict[str, Any]], title: str) -> None:
+    """The ledger's table, and under it what there is to say."""
+    table([ledger_line(row) for row in rows], LEDGER, title=title, width=100)
+    for row in rows:
+        for line in remarks(row):
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +57,8 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
     of_book = " where %(book)s::text is null or book = %(book)s order by batch_id"
     rows = select_rows(
         "select batch_id, book, source, file, delivery_date, status, rows_read, rows_loaded, rows_unchanged,"
-        " rows_quarantined, rows_deleted, covers_from, covers_to, seconds, loaded_at, message,"
+        " rows_quarantined, rows_deleted, rows_left_out, covers_from, covers_to, seconds, loaded_at, message,"
+        " withdrawn_by, withdraws,"
         " array(select w.check_name || ': ' || w.rows_failed || ' rows, first line ' || w.first_line"
         "  from ops.load_warning w where w.batch_id = l.batch_id order by w.check_name) as warnings"
         " from ops.load_ledger l" + of_book,
@@ -61,9 +69,7 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
     if json_:
         as_json({"files": rows, "unreconciled": open_} if open_ else rows)
         return
-    table(
-        [ledger_line(row) for row in rows], (*LEDGER, "deleted", "warnings", "message"), title="load ledger"
-    )
+    print_ledger(rows, "load ledger")
     table(
         open_,
         (
@@ -76,6 +82,7 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
             "rows_in_quarantine",
         ),
         title="files that do not reconcile",
+        width=100,
     )
     for line in _left_alone(book):
         console.print(f"left alone, {line}", markup=False)
@@ -137,6 +144,19 @@ def quarantine_list(book: AnyBook = None, json_: AsJson = False) -> None:
     for row in rows:
         row["reason"] = quarantine.sentence(row["reasons"][0])
     table(rows, ("quarantine_id", "source", "file", "line", "reason"), title="open quarantine")
+
+
+@quarantine_app.command("facilities")
+def quarantine_facilities(book: Book = "demo", json_: AsJson = False) -> None:
+    """Facilities that the last build set aside, because their rows contradict each other."""
+    from creditops.quality.set_aside import list_set_aside
+
+    rows = list_set_aside(check_book(book))
+    if json_:
+        as_json(rows)
+        return
+    shown = ("facility_id", "customer_id", "reason", "source", "row_key", "detail", "rows_at_fault")
+    table(rows, shown, title=f"facilities of {book} set aside")
 
 
 @quarantine_app.command("show")

@@ -10,8 +10,8 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from creditops.books import Partition, check_book, parse_day
 from creditops.cli.options import AsJson, AsOf, Book
-from creditops.cli.output import as_json, console
-from creditops.errors import UsageError
+from creditops.cli.output import as_json, attention, console
+from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 
 _MARKS = {"success": "[green]done[/]", "failed": "[red]failed[/]", "skipped": "[yellow]skipped[/]"}
 
@@ -31,9 +31,20 @@ def run(
     json_: AsJson = False,
 ) -> None:
     """Run a DAG for one book and day, and follow it."""
-    outcome = follow_run(dag, Partition(check_book(book), parse_day(as_of)), local=local, quiet=json_)
+    partition = Partition(check_book(book), parse_day(as_of))
+    try:
+        outcome = follow_run(dag, partition, local=local, quiet=json_)
+    except CreditOpsError as error:
+        said = _standing(partition)
+        error.details = {"attention": said, **error.details}
+        if not json_:
+            attention(said)
+        raise
+    said = _standing(partition)
     if json_:
-        as_json(outcome)
+        as_json({**outcome, "attention": said})
+    else:
+        attention(said)
 
 
 def backfill(
@@ -105,6 +116,16 @@ def docs() -> None:
     from creditops.build import write_docs
 
     console.print(str(write_docs()), markup=False, soft_wrap=True)
+
+
+def _standing(partition: Partition) -> list[str]:
+    """What to know at the end of a run; nothing where the warehouse cannot be asked."""
+    from creditops.quality import standing
+
+    try:
+        return standing.of_day(partition.book, partition.as_of)
+    except ServiceUnreachableError:
+        return []
 
 
 def follow_run(dag: str, partition: Partition, *, local: bool, quiet: bool) -> dict[str, object]:

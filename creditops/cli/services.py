@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from creditops.cli.options import AsJson
-from creditops.cli.output import as_json, console, table
+from creditops.cli.output import as_json, attention, console, table
 from creditops.errors import CreditOpsError, ServiceUnreachableError
 from creditops.settings import get_settings
 
@@ -35,7 +35,9 @@ def start() -> None:
             spinner.update(sentence)
             console.print(f"  {sentence}", markup=False)
 
-        lifecycle.up(progress=say, prepare_warehouse=initialise)
+        problems: list[str] = []
+        lifecycle.up(progress=say, prepare_warehouse=lambda: problems.extend(initialise()))
+    attention(problems)
 
 
 def down(

@@ -159,16 +159,17 @@ def apply(names: Names = None, json_: AsJson = False) -> None:
         rows.append(
             {
                 "table": f"raw.{contract.table}",
-                "made": done.missing,
+                "made": done.missing or done.replaced,
                 "columns added": list(done.columns),
                 "may be empty now": list(done.nullable),
+                "widened": list(done.widened),
             }
         )
     if json_:
         as_json(rows)
         return
-    table([row for row in rows if row["made"] or row["columns added"] or row["may be empty now"]],
-          ("table", "made", "columns added", "may be empty now"), title="changed")  # fmt: skip
+    headings = ("table", "made", "columns added", "may be empty now", "widened")
+    table([row for row in rows if any(row[name] for name in headings[1:])], headings, title="changed")
 
 
 @app.command()

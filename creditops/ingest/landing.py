@@ -19,11 +19,12 @@ from pathlib import Path
 
 from creditops.books import check_book, parse_day
 from creditops.errors import DataRefusedError, UsageError
-from creditops.ingest.file_kinds import SUFFIXES
+from creditops.ingest.file_names import marker_of, source_of, strays_among
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contracts
 
 _log = logging.getLogger(__name__)
+_SAID = 5
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,6 @@ def delivery_folder(book: str, delivery: date) -> Path:
     return get_settings().landing / check_book(book) / delivery.isoformat()
 
 
-def source_of(path: Path) -> str | None:
-    """The source a file name stands for: the text before its first dot, if a contract has it, else the
-    first contract whose ``files`` patterns fit.
-    """
-    if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES):
-        return None
-    name = path.name.split(".", 1)[0]
-    contracts = load_contracts()
-    if name in contracts:
-        return name
-    return next((each.source for each in contracts.values() if each.takes_file(path.name)), None)
-
-
 def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
     """Copy source files, or the source files of folders, into the landing zone.
 
@@ -95,8 +83,9 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
         else:
             found.append(path)
     if not found:
+        said = "; ".join(each.sentence() for each in strays_among(paths)[:_SAID])
         raise DataRefusedError(
-            f"no source file in {', '.join(map(str, paths))}",
+            f"no source file in {', '.join(map(str, paths))}" + (f": {said}" if said else ""),
             hint="name files <source>.csv or <source>.csv.gz, or use --adapter",
         )
     return [_copy_in(path, book, delivery) for path in found]
@@ -149,11 +138,6 @@ def is_whole(path: Path) -> bool:
     return time.time() - changed >= get_settings().landing_settle_seconds
 
 
-def marker_of(path: Path) -> Path:
-    """The marker that says that ``path`` is whole."""
-    return path.with_name(f"{path.name}.done")
-
-
 def mark_whole(path: Path, left_out: Mapping[str, int] | None = None) -> None:
     """Write the marker of ``path``, with the rows that an adapter left out by the reason."""
     marker_of(path).write_text(json.dumps({"left_out": dict(left_out)}) if left_out else "", encoding="utf-8")
@@ -166,7 +150,7 @@ def _files_of(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:
     return [
         LandedFile(path, book, source, delivery)
         for path in sorted(folder.iterdir())
-        if (source := source_of(path)) in sources and source is not None
+        if (source := source_of(path)) in sources and source is not None and path.is_file()
     ]
 
 

@@ -51,6 +51,7 @@ class LoadResult:
     warnings: tuple[str, ...] = ()
     covers_from: date | None = None
     covers_to: date | None = None
+    rows_left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,15 @@ def close_entry(
     ----------
     covers: first and last day of the rows' ``effective`` column.
     """
+    left_out = sum(landed.left_out.values())
+    if left_out:
+        reasons = ", ".join(f"{why} {rows}" for why, rows in landed.left_out.items())
+        said = f"{left_out} rows of the delivered file were left out by its adapter ({reasons})"
+        message = "; ".join(filter(None, (message, said)))
     connection.execute(
         "update ops.load_ledger set sha256 = %s, rows_read = %s, rows_loaded = %s, rows_unchanged = %s,"
-        " rows_quarantined = %s, rows_deleted = %s, seconds = %s, message = %s, covers_from = %s,"
-        " covers_to = %s where batch_id = %s",
+        " rows_quarantined = %s, rows_deleted = %s, rows_left_out = %s, seconds = %s, message = %s,"
+        " covers_from = %s, covers_to = %s where batch_id = %s",
         (
             sha256,
             counts.read,
@@ -133,6 +139,7 @@ def close_entry(
             counts.unchanged,
             counts.quarantined,
             counts.deleted,
+            left_out,
             round(seconds, 4),
             message,
             *(covers or (None, None)),
@@ -160,7 +167,38 @@ def close_entry(
         message,
         counts.deleted,
         tuple(f"{name}: {each.rows} rows, first line {each.first_line}" for name, each in found.items()),
-        *(covers or (None, None)),
+        covers_from=covers[0] if covers else None,
+        covers_to=covers[1] if covers else None,
+        rows_left_out=left_out,
+    )
+
+
+def note_not_taken(
+    connection: psycopg.Connection,
+    *,
+    book: str,
+    file: str,
+    delivery: date,
+    sha256: str,
+    why: str,
+    at: datetime,
+) -> None:
+    """A line of status ``not_taken`` for a file from which nothing is loaded, unless its content has one."""
+    connection.execute(
+        "insert into ops.load_ledger (book, source, file, sha256, delivery_date, status, rows_read,"
+        " rows_loaded, rows_unchanged, rows_quarantined, loaded_at, seconds, contract_version, message,"
+        " run_id) select %(book)s, '', %(file)s, %(sha256)s, %(delivery)s, 'not_taken', 0, 0, 0, 0, %(at)s,"
+        " 0, 0, %(why)s, %(run)s where not exists (select from ops.load_ledger where book = %(book)s"
+        " and file = %(file)s and sha256 = %(sha256)s and status = 'not_taken' and message = %(why)s)",
+        {
+            "book": book,
+            "file": file,
+            "sha256": sha256,
+            "delivery": delivery,
+            "at": at,
+            "why": why,
+            "run": current_run_id(),
+        },
     )
 
 

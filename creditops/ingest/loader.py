@@ -40,7 +40,7 @@ from creditops.ingest.session import loader_connection, lock_source, sha256_of
 from creditops.ingest.snapshot import bury_missing
 from creditops.ingest.validation import validate
 from creditops.sources.contract import Contract, Domain, load_contract
-from creditops.warehouse.raw_tables import ensure_current
+from creditops.warehouse.raw_tables import ensure_current, take_back
 from creditops.warehouse.run_log import record
 
 __all__ = ["LoadResult", "Progress", "load_delivery", "load_file", "load_files"]
@@ -115,7 +115,7 @@ def load_file(
     ServiceUnreachableError: PostgreSQL went away; raw is as before, or the load is complete.
     """
     contract = load_contract(landed.source, landed.book)
-    ensure_current(contract)
+    is_new = ensure_current(contract).missing
     with ThreadPoolExecutor(1, "sha256") as executor:
         load = _Load(
             landed,
@@ -131,6 +131,8 @@ def load_file(
                     result = _load_or_find(connection, load)
             except DataRefusedError as error:
                 _record_refusal(connection, load, error)
+                if is_new:
+                    take_back(contract)
                 raise
     record(
         f"ingest.{landed.source}",

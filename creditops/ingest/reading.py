@@ -73,7 +73,9 @@ class Reading:
         self.rows += len(file.ragged)
         self.nameless += len(file.ragged)
         self.bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
-        if file.extra_columns:
+        if not self.rows:
+            self.remark = "the file has a header and no rows"
+        elif file.extra_columns:
             self.remark = f"columns not in the contract were kept aside: {', '.join(file.extra_columns)}"
 
     def has_repeated_keys(self) -> bool:

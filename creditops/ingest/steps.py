@@ -62,15 +62,19 @@ def account_files(partition: Partition, domain: Domain, loads: Iterable[Outcome]
     Nothing landed is an outcome, not an error. The outcome has the sums, a line per file, and a
     sentence per source that is overdue; people are alerted to those.
     """
+    from creditops.ingest import strays
     from creditops.ingest.freshness import alert_to_overdue, check_freshness
 
     lines = [line for each in loads for line in each["loads"]]
     with logged(f"ingest.{domain}", book=partition.book, as_of=partition.as_of, role="loader"):
         ages = check_freshness(partition.book, partition.as_of, domain)
         alert_to_overdue(partition.book, partition.as_of, ages)
+        book, day = partition.book, partition.as_of
+        not_taken = strays.note(book, day, strays.landed_strays(book, day))
     return {
         "files": len(lines),
         **{name: sum(line[name] for line in lines) for name in _COUNTED},
         "loads": lines,
         "stale": [age.sentence() for age in ages if age.stale],
+        "not_taken": [each.sentence() for each in not_taken],
     }

@@ -7,12 +7,14 @@ sources and the data dictionary are all derived from it.
 Where contracts come from: this folder (the canonical sources), ``books/<book>/`` (columns that
 one book adds to an open source, see :attr:`Contract.extensible`), and the same two places below
 ``<home>/contracts/`` and every folder of ``CREDITOPS_SOURCES_PATH`` for a user's own sources,
-which may add to the canonical ones but not replace them.
+which may add to the canonical ones but not replace them. A user's file that is at fault is left out and
+stops nothing but its own source, or its own book (:func:`broken_contracts`).
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +30,7 @@ from creditops.sources.row_check import Check, try_checks
 
 __all__ = [
     "POSTGRES_TYPES",
+    "BrokenContract",
     "Check",
     "Column",
     "ColumnType",
@@ -38,6 +41,7 @@ __all__ = [
     "PiiClass",
     "Relationship",
     "Text",
+    "broken_contracts",
     "contract_file",
     "load_book_contracts",
     "load_contract",
@@ -51,15 +55,35 @@ SCHEMA = SOURCES_FOLDER / "schema.json"
 _CONTRACT_FILES = ("*.yml", "books/*/*.yml")
 
 
+@dataclass(frozen=True)
+class BrokenContract:
+    """A user's contract that is left out because of a fault.
+
+    Attributes
+    ----------
+    source: the source it would define or extend, by the name of its file.
+    book: the book whose columns it would add; ``None`` where it defines a source.
+    error: what is wrong with it, and where.
+    """
+
+    path: Path
+    source: str
+    book: str | None
+    error: UsageError
+
+
 def load_contract(name: str, book: str | None = None) -> Contract:
     """The contract of source ``name``, with the columns that ``book`` adds where it adds any.
 
     Raises
     ------
-    UsageError: no such source, or a contract file is faulty.
+    UsageError: no such source, or its contract file is faulty.
     """
     contracts = load_contracts(book)
     if name not in contracts:
+        for broken in broken_contracts():
+            if broken.source == name and broken.book is None:
+                raise broken.error
         new = user_folders()[0] / f"{name}.yml"
         raise UsageError(
             f"there is no source {name!r}",
@@ -73,17 +97,25 @@ def load_contracts(book: str | None = None) -> MappingProxyType[str, Contract]:
 
     Raises
     ------
-    UsageError: a contract file is faulty; names file, place and remedy.
+    UsageError: a file with columns of this book is faulty; names file, place and remedy.
     """
-    base, extended, _ = _load()
+    base, extended, _, faulty = _load()
     if book is None:
         return base
+    for broken in faulty:
+        if broken.book == book:
+            raise broken.error
     return MappingProxyType({name: extended.get((book, name), contract) for name, contract in base.items()})
 
 
 def load_book_contracts() -> list[Contract]:
     """Every contract that some book extends, in its extended form, sorted by book and source."""
     return list(_load()[1].values())
+
+
+def broken_contracts() -> tuple[BrokenContract, ...]:
+    """Users' contracts that are left out because of a fault, by path."""
+    return _load()[3]
 
 
 def user_folders() -> list[Path]:
@@ -105,7 +137,10 @@ def contract_file(name: str) -> Path:
 
 
 _Loaded = tuple[
-    MappingProxyType[str, Contract], MappingProxyType[tuple[str, str], Contract], MappingProxyType[str, Path]
+    MappingProxyType[str, Contract],
+    MappingProxyType[tuple[str, str], Contract],
+    MappingProxyType[str, Path],
+    tuple[BrokenContract, ...],
 ]
 
 
@@ -125,33 +160,71 @@ def _load() -> _Loaded:
 def _load_all(folders: tuple[Path, ...], stamps: tuple[tuple[str, int, int], ...]) -> _Loaded:
     base: dict[str, Contract] = {}
     origin: dict[str, Path] = {}
-    own = [path for folder in folders for path in sorted(folder.glob("*.yml"))]
-    for path in [*sorted(SOURCES_FOLDER.glob("*.yml")), *own]:
+    broken: list[BrokenContract] = []
+    for path in sorted(SOURCES_FOLDER.glob("*.yml")):
         contract = read_contract(path)
-        if contract.source in base:
-            raise UsageError(
-                f"{path}: source: {contract.source!r} is already defined by {origin[contract.source]}",
-                hint="choose another name; a canonical source cannot be replaced",
-            )
-        if path in own:
-            try_checks(path, contract.checks, contract.columns)
         base[contract.source], origin[contract.source] = contract, path
-    for contract in base.values():
-        _check_relationships(contract, base, origin[contract.source])
+    for path in (path for folder in folders for path in sorted(folder.glob("*.yml"))):
+        try:
+            contract = _read_own(path, origin)
+        except UsageError as error:
+            broken.append(BrokenContract(path, path.stem, None, error))
+        else:
+            base[contract.source], origin[contract.source] = contract, path
+    broken += _without_partner(base, origin)
     extended: dict[tuple[str, str], Contract] = {}
     for folder in (SOURCES_FOLDER, *folders):
         for path in sorted(folder.glob("books/*/*.yml")):
-            contract = _read_extension(path, base)
-            if (contract.book or "", contract.source) in extended:
-                raise UsageError(f"{path}: the book's columns are already defined", hint="remove one file")
-            if folder != SOURCES_FOLDER:
-                try_checks(path, contract.checks, contract.columns)
-            extended[contract.book or "", contract.source] = contract
+            try:
+                contract = _read_extension(path, base)
+                if (contract.book or "", contract.source) in extended:
+                    raise UsageError(
+                        f"{path}: the book's columns are already defined", hint="remove one file"
+                    )
+                if folder != SOURCES_FOLDER:
+                    try_checks(path, contract.checks, contract.columns)
+            except UsageError as error:
+                if folder == SOURCES_FOLDER:
+                    raise
+                broken.append(BrokenContract(path, path.stem, path.parent.name, error))
+            else:
+                extended[contract.book or "", contract.source] = contract
     return (
         MappingProxyType(dict(sorted(base.items()))),
         MappingProxyType(dict(sorted(extended.items()))),
         MappingProxyType(origin),
+        tuple(sorted(broken, key=lambda each: str(each.path))),
     )
+
+
+def _read_own(path: Path, origin: dict[str, Path]) -> Contract:
+    contract = read_contract(path)
+    if contract.source in origin:
+        raise UsageError(
+            f"{path}: source: {contract.source!r} is already defined by {origin[contract.source]}",
+            hint="choose another name; a canonical source cannot be replaced",
+        )
+    try_checks(path, contract.checks, contract.columns)
+    return contract
+
+
+def _without_partner(base: dict[str, Contract], origin: dict[str, Path]) -> list[BrokenContract]:
+    """Take out users' contracts that refer to a source that is not there, or is taken out itself."""
+    broken: list[BrokenContract] = []
+    while True:
+        found = []
+        for name, contract in base.items():
+            try:
+                _check_relationships(contract, base, origin[name])
+            except UsageError as error:
+                if origin[name].parent == SOURCES_FOLDER:
+                    raise
+                found.append(BrokenContract(origin[name], name, None, error))
+        if not found:
+            return broken
+        broken += found
+        for each in found:
+            del base[each.source], origin[each.source]
 
 
 def read_contract(path: Path) -> Contract:

@@ -14,6 +14,7 @@ from creditops.sources.column import Column
 from creditops.sources.contract import (
     SOURCES_FOLDER,
     Contract,
+    broken_contracts,
     contract_file,
     load_book_contracts,
     load_contracts,
@@ -51,11 +52,8 @@ def check(names: Iterable[str] = ()) -> list[Finding]:
         else:
             found += _check_loaded(name)
     if not chosen:
-        try:
-            contracts = load_contracts()
-        except UsageError as error:
-            return [_as_finding(error)]
-        for source in contracts:
+        found += [_as_finding(each.error) for each in broken_contracts()]
+        for source in load_contracts():
             found += _check_loaded(source)
         for contract in load_book_contracts():
             found += _remarks(contract, None)
@@ -64,10 +62,9 @@ def check(names: Iterable[str] = ()) -> list[Finding]:
 
 def _check_file(path: Path) -> list[Finding]:
     if path.parent.parent.name == "books" or path.resolve().parent == SOURCES_FOLDER:
-        try:
-            load_contracts()
-        except UsageError as error:
-            return [_as_finding(error)]
+        at_fault = [each.error for each in broken_contracts() if each.path.resolve() == path.resolve()]
+        if at_fault or path.parent.parent.name == "books":
+            return [_as_finding(error) for error in at_fault]
     try:
         contract = read_contract(path)
         try_checks(path, contract.checks, contract.columns)
@@ -77,11 +74,11 @@ def _check_file(path: Path) -> list[Finding]:
 
 
 def _check_loaded(name: str) -> list[Finding]:
-    try:
-        contract = load_contracts().get(name)
-    except UsageError as error:
-        return [_as_finding(error)]
+    contract = load_contracts().get(name)
     if contract is None:
+        at_fault = [each.error for each in broken_contracts() if each.source == name]
+        if at_fault:
+            return [_as_finding(error) for error in at_fault]
         raise UsageError(f"there is no source {name!r}", hint=f"sources are {', '.join(load_contracts())}")
     path = contract_file(name)
     try:

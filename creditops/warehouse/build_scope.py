@@ -95,6 +95,8 @@ _CHANGED_FACILITIES = (
         union
         select facility_id from intermediate.int_facility_calendar
         where book = %(book)s and reviewed_on <= %(as_of)s
+        union
+        select facility_id from staging.base_quarantined_facility where book = %(book)s
     ), payments as (
         select facility_id, coalesce(value_date, '-infinity') as from_on from raw.payments
         where book = %(book)s and payment_id = any(array(select payment_id from new_payments))

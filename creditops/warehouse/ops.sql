@@ -6,7 +6,7 @@ create table if not exists ops.load_ledger (
     file text not null,
     sha256 text not null,
     delivery_date date,
-    status text not null check (status in ('loaded', 'repeat', 'refused')),
+    status text not null,
     rows_read bigint not null,
     rows_loaded bigint not null,
     rows_unchanged bigint not null,
@@ -25,6 +25,14 @@ alter table ops.load_ledger add column if not exists rows_deleted bigint not nul
 -- First and last day of the good rows' effective column.
 alter table ops.load_ledger add column if not exists covers_from date;
 alter table ops.load_ledger add column if not exists covers_to date;
+-- Rows of the delivered file that its adapter leaves out; they never reach the file that is loaded.
+alter table ops.load_ledger add column if not exists rows_left_out bigint not null default 0;
+-- The batch that took this one back, and that a withdrawal takes back.
+alter table ops.load_ledger add column if not exists withdrawn_by bigint references ops.load_ledger;
+alter table ops.load_ledger add column if not exists withdraws bigint references ops.load_ledger;
+alter table ops.load_ledger drop constraint if exists load_ledger_status_check;
+alter table ops.load_ledger add constraint load_ledger_status_check
+check (status in ('loaded', 'repeat', 'refused', 'not_taken', 'withdrawal'));
 
 create table if not exists ops.load_warning (
     batch_id bigint not null references ops.load_ledger,
@@ -109,7 +117,7 @@ create index if not exists publication_history_day on ops.publication_history (b
 create table if not exists ops.gate_result (
     book text not null,
     as_of_date date not null,
-    gate text not null check (gate in ('raw', 'publication')),
+    gate text not null,
     source text not null,
     batch_id text not null,
     check_name text not null,
@@ -120,6 +128,8 @@ create table if not exists ops.gate_result (
     examples jsonb not null default '[]',
     primary key (book, as_of_date, gate, source, batch_id, check_name)
 );
+alter table ops.gate_result drop constraint if exists gate_result_gate_check;
+alter table ops.gate_result add constraint gate_result_gate_check check (gate in ('raw', 'build', 'publication'));
 
 create table if not exists ops.audit (
     at timestamptz not null default clock_timestamp(),

@@ -1,8 +1,9 @@
 """Keeps raw tables in step with their contracts, also with one that was written a minute ago.
 
 A new contract makes a table; a column added to a contract is added to its table (null in the rows
-already there); a column that may now be empty loses its ``not null``. Nothing is ever re-typed,
-re-keyed or dropped.
+already there); a column that may now be empty loses its ``not null``; whole numbers may become numbers
+with decimals, which changes no value. Beyond that a table with rows is never re-typed, re-keyed or dropped.
+A table without any row follows its contract, whatever that says now.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from creditops.warehouse.connection import connect
 
 _SPELLED_OUT = {"timestamptz": "timestamp with time zone"}
 _PLATFORM = ("book", "loaded_at")  # and every name that starts with _
+# PostgreSQL types that hold every value of another one.
+_WIDER = {"integer": ("bigint", "double precision", "numeric(18,2)")}
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,18 @@ class Difference:
     missing: the table itself is missing.
     columns: columns to add.
     nullable: columns whose ``not null`` has to go.
+    widened: columns of whole numbers whose type becomes a wider one.
+    replaced: the table is made anew: it has no row, and another form than its contract.
     """
 
     missing: bool
     columns: tuple[str, ...] = ()
     nullable: tuple[str, ...] = ()
+    widened: tuple[str, ...] = ()
+    replaced: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.columns or self.nullable)
+        return bool(self.missing or self.columns or self.nullable or self.widened or self.replaced)
 
 
 def ensure_current(contract: Contract) -> Difference:
@@ -46,26 +53,70 @@ def ensure_current(contract: Contract) -> Difference:
 
     Raises
     ------
-    DataRefusedError: the contract re-types a column or has another key than the table.
+    DataRefusedError: the contract re-types a column or has another key than the table, and this has rows.
     """
     with connect("loader") as connection:
         found = difference(connection, contract)
     if not found:
         return found
-    from creditops.warehouse.schema import ensure_raw_table
-
     with connect("owner") as connection:
         connection.execute("select pg_advisory_xact_lock(hashtext('creditops.initialise'))")
-        found = difference(connection, contract)
-        ensure_raw_table(connection, contract)
-        table = sql.Identifier("raw", contract.table)
-        for name in found.nullable:
-            connection.execute(
-                sql.SQL("alter table {} alter column {} drop not null").format(table, sql.Identifier(name))
+        return bring_up(connection, contract)
+
+
+def bring_up(connection: psycopg.Connection, contract: Contract) -> Difference:
+    """The same on a connection of the owner, which holds the lock of changes to tables.
+
+    Raises
+    ------
+    DataRefusedError: as in :func:`ensure_current`; nothing is changed then.
+    """
+    found = difference(connection, contract)
+    table = sql.Identifier("raw", contract.table)
+    if found.replaced:
+        connection.execute(sql.SQL("lock table {} in access exclusive mode").format(table))
+        found = difference(connection, contract)  # whoever was loading into it has ended
+    if found.replaced:
+        connection.execute(sql.SQL("drop table {}").format(table))
+    types = {name: type_ for name, type_, _ in contract.raw_columns()}
+    if found.missing or found.replaced:
+        _create(connection, contract)
+        _grant(connection, table)
+        return found
+    _ensure_arrival_index(connection, contract)
+    for name in found.columns:
+        # The type comes from the contract's own list of types.
+        connection.execute(
+            sql.SQL("alter table {} add column {} {}").format(
+                table,
+                sql.Identifier(name),
+                sql.SQL(types[name]),  # type: ignore[arg-type]
             )
-        if found.missing:
-            _grant(connection, table)
+        )
+    for name in found.widened:
+        connection.execute(
+            sql.SQL("alter table {} alter column {} type {}").format(
+                table,
+                sql.Identifier(name),
+                sql.SQL(types[name]),  # type: ignore[arg-type]
+            )
+        )
+    for name in found.nullable:
+        connection.execute(
+            sql.SQL("alter table {} alter column {} drop not null").format(table, sql.Identifier(name))
+        )
     return found
+
+
+def take_back(contract: Contract) -> None:
+    """Drop ``raw.<source>`` if it has no row: a refused first load leaves nothing."""
+    table = sql.Identifier("raw", contract.table)
+    with connect("owner") as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext('creditops.initialise'))")
+        if _columns(connection, contract):
+            connection.execute(sql.SQL("lock table {} in access exclusive mode").format(table))
+            if _is_empty(connection, contract):
+                connection.execute(sql.SQL("drop table {}").format(table))
 
 
 def difference(connection: psycopg.Connection, contract: Contract) -> Difference:
@@ -73,29 +124,30 @@ def difference(connection: psycopg.Connection, contract: Contract) -> Difference
 
     Raises
     ------
-    DataRefusedError: the contract re-types a column or has another key than the table.
+    DataRefusedError: the contract re-types a column or has another key than the table, and this has rows.
     """
-    existing = {
-        name: (type_, required)
-        for name, type_, required in connection.execute(
-            "select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull from pg_attribute a"
-            " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
-            " where n.nspname = 'raw' and c.relname = %s and a.attnum > 0 and not a.attisdropped",
-            (contract.table,),
-        ).fetchall()
-    }
+    existing = _columns(connection, contract)
     if not existing:
         return Difference(True)
     declared = {name: (type_, nullable) for name, type_, nullable in contract.raw_columns()}
+    widened: list[str] = []
     for name, (type_, _) in declared.items():
-        now = existing.get(name, (None, None))[0]
-        if now is not None and now.replace(" ", "") != _SPELLED_OUT.get(type_, type_).replace(" ", ""):
+        wanted = _SPELLED_OUT.get(type_, type_)
+        now = existing.get(name, (wanted, None))[0]
+        if now == wanted:
+            continue
+        if wanted in _WIDER.get(now, ()) and name not in contract.key:
+            widened.append(name)
+        elif _is_empty(connection, contract):
+            return Difference(False, replaced=True)
+        else:
             raise DataRefusedError(
                 f"raw.{contract.table}.{name} is {now} but its contract says {type_}",
-                hint="a column is never re-typed: give the new form a name of its own (`header` keeps the"
-                " file's), or write a contract under a new source name",
+                hint="a column with rows is never re-typed: give the new form a name of its own (`header`"
+                " keeps the file's), or write a contract under a new source name",
             )
-    _check_key(connection, contract)
+    if not _has_key(connection, contract):
+        return Difference(False, replaced=True)
     nullable = [
         name
         for name, (_, required) in existing.items()
@@ -105,10 +157,63 @@ def difference(connection: psycopg.Connection, contract: Contract) -> Difference
         and not name.startswith("_")
         and (name not in declared or declared[name][1])
     ]
-    return Difference(False, tuple(name for name in declared if name not in existing), tuple(nullable))
+    added = tuple(name for name in declared if name not in existing)
+    return Difference(False, added, tuple(nullable), tuple(widened))
 
 
-def _check_key(connection: psycopg.Connection, contract: Contract) -> None:
+def _columns(connection: psycopg.Connection, contract: Contract) -> dict[str, tuple[str, bool]]:
+    """Type and ``not null`` of every column of the table; none where there is no table."""
+    found = connection.execute(
+        "select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull from pg_attribute a"
+        " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = 'raw' and c.relname = %s and a.attnum > 0 and not a.attisdropped",
+        (contract.table,),
+    ).fetchall()
+    return {name: (type_, required) for name, type_, required in found}
+
+
+def _is_empty(connection: psycopg.Connection, contract: Contract) -> bool:
+    row = connection.execute(
+        sql.SQL("select not exists (select from raw.{})").format(sql.Identifier(contract.table))
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _create(connection: psycopg.Connection, contract: Contract) -> None:
+    definitions = [
+        sql.SQL("{} {} {}").format(
+            sql.Identifier(name),
+            sql.SQL(type_),  # type: ignore[arg-type]
+            sql.SQL("") if nullable else sql.SQL("not null"),
+        )
+        for name, type_, nullable in contract.raw_columns()
+    ]
+    connection.execute(
+        sql.SQL(
+            "create table raw.{} ({}, book text not null, _batch_id bigint not null,"
+            " _row bigint not null, _row_hash bigint not null, loaded_at timestamptz not null,"
+            " _deleted boolean not null default false, primary key (book, {}, _batch_id))"
+        ).format(
+            sql.Identifier(contract.table),
+            sql.SQL(", ").join(definitions),
+            sql.SQL(", ").join(map(sql.Identifier, contract.key)),
+        )
+    )
+    _ensure_arrival_index(connection, contract)
+
+
+def _ensure_arrival_index(connection: psycopg.Connection, contract: Contract) -> None:
+    """A few pages that find the rows of the newest batches, for builds of what changed."""
+    connection.execute(
+        sql.SQL(
+            "create index if not exists {} on raw.{} using brin (_batch_id, loaded_at)"
+            " with (pages_per_range = 16)"
+        ).format(sql.Identifier(f"{contract.table}_arrival"), sql.Identifier(contract.table))
+    )
+
+
+def _has_key(connection: psycopg.Connection, contract: Contract) -> bool:
+    """Whether the table's key is the contract's; false only for a table without rows."""
     key = {
         name
         for (name,) in connection.execute(
@@ -120,12 +225,15 @@ def _check_key(connection: psycopg.Connection, contract: Contract) -> None:
         ).fetchall()
         if name not in _PLATFORM and not name.startswith("_")
     }
-    if key and key != set(contract.key):
-        raise DataRefusedError(
-            f"raw.{contract.table} has the key ({', '.join(sorted(key))}) but its contract says"
-            f" ({', '.join(contract.key)})",
-            hint="a key never changes: write a contract under a new source name",
-        )
+    if not key or key == set(contract.key):
+        return True
+    if _is_empty(connection, contract):
+        return False
+    raise DataRefusedError(
+        f"raw.{contract.table} has the key ({', '.join(sorted(key))}) but its contract says"
+        f" ({', '.join(contract.key)})",
+        hint="the key of a table with rows never changes: write a contract under a new source name",
+    )
 
 
 def _grant(connection: psycopg.Connection, table: sql.Identifier) -> None:

@@ -13,8 +13,9 @@ from psycopg import sql
 
 from creditops.errors import DataRefusedError
 from creditops.publish.tables import PublishedTable, load_tables
-from creditops.sources.contract import Contract, load_book_contracts, load_contracts
+from creditops.sources.contract import broken_contracts, load_book_contracts, load_contracts
 from creditops.warehouse.connection import ROLES, connect, credentials
+from creditops.warehouse.raw_tables import bring_up
 
 SCHEMAS = (
     "ops",
@@ -70,12 +71,16 @@ _PACKAGE_DDL = (
 )
 
 
-def initialise() -> None:
+def initialise() -> list[str]:
     """Bring the warehouse to the state this version of the code needs.
+
+    Returns
+    -------
+    What stays as it is, a sentence each: contracts that are at fault, or that say another form than their
+    table, which has rows. They stop their own source only.
 
     Raises
     ------
-    DataRefusedError: an existing raw table disagrees with its contract (a column re-typed).
     ServiceUnreachableError: PostgreSQL does not answer.
     """
     with connect("owner") as connection:
@@ -85,83 +90,16 @@ def initialise() -> None:
         for schema in SCHEMAS:
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
         _run_package_ddl(connection)
+        problems = [f"{each.error} Nothing is loaded by it." for each in broken_contracts()]
         for contract in (*load_contracts().values(), *load_book_contracts()):
-            ensure_raw_table(connection, contract)
+            try:
+                bring_up(connection, contract)
+            except DataRefusedError as error:
+                problems.append(str(error))
         for table in load_tables().values():
             _ensure_published_table(connection, table)
         _grant(connection)
-
-
-def ensure_raw_table(connection: psycopg.Connection, contract: Contract) -> None:
-    """Create ``raw.<source>`` from its contract, or add the columns it lacks."""
-    existing: dict[str, str] = dict(
-        connection.execute(
-            "select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"
-            " where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped",
-            (f"raw.{contract.table}",),
-        ).fetchall()
-    )
-    columns = contract.raw_columns()
-    if not existing:
-        definitions = [
-            sql.SQL("{} {} {}").format(
-                sql.Identifier(name),
-                sql.SQL(type_),  # type: ignore[arg-type]
-                sql.SQL("") if nullable else sql.SQL("not null"),
-            )
-            for name, type_, nullable in columns
-        ]
-        connection.execute(
-            sql.SQL(
-                "create table raw.{} ({}, book text not null, _batch_id bigint not null,"
-                " _row bigint not null, _row_hash bigint not null, loaded_at timestamptz not null,"
-                " _deleted boolean not null default false, primary key (book, {}, _batch_id))"
-            ).format(
-                sql.Identifier(contract.table),
-                sql.SQL(", ").join(definitions),
-                sql.SQL(", ").join(map(sql.Identifier, contract.key)),
-            )
-        )
-        _ensure_arrival_index(connection, contract)
-        return
-    _ensure_arrival_index(connection, contract)
-    if "_deleted" not in existing:
-        connection.execute(
-            sql.SQL("alter table raw.{} add column _deleted boolean not null default false").format(
-                sql.Identifier(contract.table)
-            )
-        )
-    for name, type_, _ in columns:
-        if name not in existing:
-            connection.execute(
-                sql.SQL("alter table raw.{} add column {} {}").format(
-                    sql.Identifier(contract.table),
-                    sql.Identifier(name),
-                    sql.SQL(type_),  # type: ignore[arg-type]
-                )
-            )
-        elif existing[name].replace(" ", "") != _canonical_type(connection, type_):
-            raise DataRefusedError(
-                f"raw.{contract.table}.{name} is {existing[name]} but its contract says {type_}",
-                hint="a column is never re-typed within a version: add a new column instead",
-            )
-
-
-def _ensure_arrival_index(connection: psycopg.Connection, contract: Contract) -> None:
-    """A few pages that find the rows of the newest batches, for builds of what changed."""
-    connection.execute(
-        sql.SQL(
-            "create index if not exists {} on raw.{} using brin (_batch_id, loaded_at)"
-            " with (pages_per_range = 16)"
-        ).format(sql.Identifier(f"{contract.table}_arrival"), sql.Identifier(contract.table))
-    )
-
-
-def _canonical_type(connection: psycopg.Connection, type_: str) -> str:
-    base, _, modifier = type_.partition("(")
-    row = connection.execute("select format_type(%s::regtype, null)", (base,)).fetchone()
-    assert row is not None
-    return (row[0] + (f"({modifier}" if modifier else "")).replace(" ", "")
+    return problems
 
 
 def _ensure_role(connection: psycopg.Connection, role: str) -> None:
@@ -259,4 +197,5 @@ def _grant(connection: psycopg.Connection) -> None:
 
 
 if __name__ == "__main__":
-    initialise()
+    for problem in initialise():
+        print(problem)

@@ -8,7 +8,12 @@ import pytest
 import yaml
 
 from creditops.errors import UsageError
-from creditops.sources.contract import load_book_contracts, load_contract, load_contracts
+from creditops.sources.contract import (
+    broken_contracts,
+    load_book_contracts,
+    load_contract,
+    load_contracts,
+)
 
 VALID = """\
 source: guarantors
@@ -57,13 +62,15 @@ def write(home: Path, text: str, name: str = "guarantors.yml") -> Path:
 
 
 def refusal(home: Path, text: str, name: str = "guarantors.yml") -> UsageError:
+    """The fault of a contract, which stops nothing else: the canonical sources are there."""
     path = write(home, text, name)
-    with pytest.raises(UsageError) as caught:
-        load_contracts()
-    assert str(path) in caught.value.message
-    assert caught.value.hint
-    assert caught.value.exit_code == 2
-    return caught.value
+    (broken,) = broken_contracts()
+    assert "payments" in load_contracts()
+    assert broken.path == path
+    assert str(path) in broken.error.message
+    assert broken.error.hint
+    assert broken.error.exit_code == 2
+    return broken.error
 
 
 def test_a_users_own_source_stands_beside_the_canonical_ones(home: Path) -> None:
@@ -121,7 +128,7 @@ def test_a_file_in_another_encoding_is_refused(home: Path) -> None:
     path = write(home, VALID)
     path.write_bytes(VALID.encode("gb18030"))
     with pytest.raises(UsageError, match="UTF-8"):
-        load_contracts()
+        load_contract("guarantors")
 
 
 def test_an_unknown_source_lists_the_known_ones(home: Path) -> None:
@@ -166,3 +173,6 @@ def test_a_book_adds_columns_only_to_an_open_source(
     text = yaml.safe_dump(yaml.safe_load(EXTENSION) | change, allow_unicode=True)
     error = refusal(home, text, "books/my_book/characteristics.yml")
     assert problem in str(error)
+    with pytest.raises(UsageError, match=problem):
+        load_contracts("my_book")
+    assert "characteristics" in load_contracts("another_book")

@@ -84,15 +84,14 @@ def test_every_model_is_logged_with_rows_and_seconds() -> None:
 def test_a_failed_data_test_refuses_the_data_and_names_rows() -> None:
     deliver("refused")
     with connect("owner") as connection:
-        unknown = facility("F2", "C1", "no such product", date(2025, 1, 5))
-        put(connection, "facilities", [unknown], book="refused", batch=2)
+        put(connection, "customers", [customer("C2", "neither")], book="refused", batch=2)
 
     with pytest.raises(DataRefusedError) as refused:
         build("refused", AS_OF)
 
-    assert "int_facility_rules: 1 rows" in refused.value.message
-    assert "broken_rule product_is_known" in refused.value.message
-    assert "facility_id F2" in refused.value.message
+    assert "dim_customer_rules: 1 rows" in refused.value.message
+    assert "broken_rule type_is_known" in refused.value.message
+    assert "customer_id C2" in refused.value.message
     assert refused.value.exit_code == 3
 
 

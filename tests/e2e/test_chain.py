@@ -158,17 +158,13 @@ def test_a_file_with_a_missing_column_is_refused_and_the_publication_stays(
 def test_a_failed_gate_stops_the_run_and_the_publication_stays(
     published: str, creditops: Command, simulated: Path, tmp_path: Path
 ) -> None:
-    orphans = tmp_path / "facilities.csv"
-    rows = pl.read_csv(simulated / "facilities.csv", infer_schema=False).head(3)
-    rows.with_columns(
-        facility_id=pl.lit("X") + pl.col("facility_id"), customer_id=pl.lit("NOBODY")
-    ).write_csv(orphans)
-    landed = creditops("ingest", BOOK, str(orphans), "--as-of", "2026-08-31", "--land-only")
+    empty = tmp_path / "products.csv"
+    pl.read_csv(simulated / "products.csv", infer_schema=False).clear().write_csv(empty)
+    landed = creditops("ingest", BOOK, str(empty), "--as-of", "2026-08-31", "--land-only")
     assert landed.returncode == 0, landed.stderr
     stopped = creditops("run", "all", "--book", BOOK, "--as-of", "2026-08-31")
     assert stopped.returncode == 3, stopped.stdout + stopped.stderr
-    assert "customer_id is a known customers failed on 3 of 3 rows" in stopped.stderr
-    assert "NOBODY" in stopped.stderr
+    assert "products: a delivery has at least 1 rows failed" in stopped.stderr
     assert current_publication(creditops, BOOK) == published
 
 

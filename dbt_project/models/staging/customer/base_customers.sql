@@ -20,4 +20,3 @@ select
     version_no,
     is_latest
 from versions
-where effective_date <= {{ as_of() }}

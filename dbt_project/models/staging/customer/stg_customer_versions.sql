@@ -1,2 +1,3 @@
 select *
 from {{ ref('base_customers') }}
+where effective_date <= {{ as_of() }}

@@ -1,0 +1,80 @@
+"""What the name of a delivered file says: which source it is of, or why nothing is loaded from it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from creditops.ingest.file_kinds import SUFFIXES
+from creditops.sources.contract import broken_contracts, load_contracts
+
+_MARKER = ".done"
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A file or folder that is not taken, and why."""
+
+    path: Path
+    why: str
+
+    def sentence(self) -> str:
+        """It and the reason in one line."""
+        return f"{self.path.name} is not taken: {self.why}"
+
+
+def source_of(path: Path) -> str | None:
+    """The source a file name stands for: the text before its first dot, if a contract has it, else the
+    first contract whose ``files`` patterns fit.
+    """
+    if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES):
+        return None
+    name = path.name.split(".", 1)[0]
+    contracts = load_contracts()
+    if name in contracts or any(each.source == name and each.book is None for each in broken_contracts()):
+        return name
+    return next((each.source for each in contracts.values() if each.takes_file(path.name)), None)
+
+
+def strays_among(paths: Iterable[Path], takes: Callable[[Path], bool] | None = None) -> list[Stray]:
+    """What is not taken of the folders among ``paths``, by name.
+
+    Hidden files and markers are nobody's delivery.
+
+    Parameters
+    ----------
+    takes: whether a file is taken, where an adapter decides it and not the file's name.
+    """
+    return [
+        Stray(each, why)
+        for folder in paths
+        if folder.is_dir()
+        for each in sorted(folder.iterdir())
+        if not each.name.startswith(".")
+        and not each.name.endswith(_MARKER)
+        and (why := _why_not_taken(each, takes)) is not None
+    ]
+
+
+def marker_of(path: Path) -> Path:
+    """The marker that says that ``path`` is whole."""
+    return path.with_name(f"{path.name}{_MARKER}")
+
+
+def _why_not_taken(path: Path, takes: Callable[[Path], bool] | None) -> str | None:
+    if path.is_dir():
+        return "it is a folder; files are taken from the folder that is named, not from folders in it"
+    if takes is not None:
+        return None if takes(path) else "no input of the adapter is called so"
+    name = path.name.split(".", 1)[0]
+    for broken in broken_contracts():
+        if broken.source == name and broken.book is None:
+            return f"its contract is at fault: {broken.error}"
+    if source_of(path) is not None:
+        return None
+    if not path.name.lower().endswith(SUFFIXES):
+        return "a file of this kind cannot be read"
+    near = difflib.get_close_matches(name, load_contracts(), n=1, cutoff=0.6)
+    return f"no source is called {name!r}" + (f"; is it {near[0]}?" if near else "")

@@ -1,0 +1,54 @@
+"""Files that nothing is loaded from, in the ledger: nothing that is delivered vanishes.
+
+What is not taken is said with the reason and has its line in ``ops.load_ledger`` (status ``not_taken``),
+once for each content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from creditops.ingest import ledger
+from creditops.ingest.file_names import Stray, strays_among
+from creditops.ingest.landing import delivery_folder, is_whole
+from creditops.warehouse.connection import connect
+
+_log = logging.getLogger(__name__)
+
+
+def landed_strays(book: str, delivery: date) -> list[Stray]:
+    """What is not taken of one delivery's folder in the landing zone; a file still being written waits."""
+    folder = delivery_folder(book, delivery)
+    return [each for each in strays_among([folder]) if each.path.is_dir() or is_whole(each.path)]
+
+
+def note(book: str, delivery: date, strays: Iterable[Stray]) -> list[Stray]:
+    """Give each stray its line in the ledger, unless this content has one; returns all of them."""
+    found = list(strays)
+    if not found:
+        return found
+    with connect("loader") as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"strays {book}",))
+        for each in found:
+            _log.warning("book %s: %s", book, each.sentence())
+            ledger.note_not_taken(
+                connection,
+                book=book,
+                file=f"{book}/{delivery}/{each.path.name}",
+                delivery=delivery,
+                sha256=_sha256(each.path),
+                why=each.why,
+                at=datetime.now(UTC),
+            )
+    return found
+
+
+def _sha256(path: Path) -> str:
+    if path.is_dir():
+        return ""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
