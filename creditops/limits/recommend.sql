@@ -40,28 +40,38 @@ behaviour as (
     where
         month.book = %(book)s
         and month.month_end <= (select panel_day.month_end from panel_day)
-        and month.month_end > (select panel_day.month_end from panel_day) - interval '12 months'
+        and month.month_end > (select ops.month_end_before(panel_day.month_end, 12) from panel_day)
     group by month.customer_id
 ),
 
--- What falls due in an ordinary month, per customer and product: the mean of the last six.
-monthly_dues as (
+-- The last six months of each facility held, as many as it existed (DOMAIN 3, windows).
+ordinary_months as (
     select
-        month.customer_id,
-        month.product_id,
-        round(sum(greatest(month.amount_due, 0)) / 6, 2) as monthly_due
-    from {marts}.fct_facility_month as month
+        panel.facility_id,
+        panel.customer_id,
+        panel.product_id,
+        count(*) as months,
+        sum(greatest(month.amount_due, 0)) as due
+    from panel
+    inner join {marts}.fct_facility_month as month
+        on month.book = %(book)s and panel.facility_id = month.facility_id
     where
-        month.book = %(book)s
-        and month.month_end <= (select panel_day.month_end from panel_day)
-        and month.month_end > (select panel_day.month_end from panel_day) - interval '6 months'
-    group by month.customer_id, month.product_id
+        month.month_end <= panel.month_end
+        and month.month_end > ops.month_end_before(panel.month_end, 6)
+    group by panel.facility_id, panel.customer_id, panel.product_id
+),
+
+-- What falls due in an ordinary month, per customer and product held.
+monthly_dues as (
+    select customer_id, product_id, round(sum(due / months), 2) as monthly_due
+    from ordinary_months
+    group by customer_id, product_id
 ),
 
 earnings as (
     select distinct on (customer_id)
         customer_id,
-        round(ebit / months * 12, 2) as ebit_yearly,
+        ebit_12m as ebit_yearly,
         period_end as statement_on
     from {marts}.fct_statement
     where book = %(book)s and published_on <= %(as_of)s and period_end <= %(as_of)s
@@ -77,23 +87,22 @@ red_warnings as (
     group by customer_id
 ),
 
--- Credit sales of an ordinary month, the mean of six, and terms, those of most invoices, in days.
+-- Credit sales of an ordinary month and terms, those of most invoices, in days.
 invoices as (
     select
-        invoice.customer_id,
-        facility.product_id,
-        round(greatest(sum(invoice.amount_due), 0) / 6, 2) as monthly_sales,
+        held.customer_id,
+        held.product_id,
+        round(greatest(sum(invoice.amount_due / held.months), 0), 2) as monthly_sales,
         mode() within group (order by invoice.due_date - invoice.issued_on) filter (
             where invoice.amount_due > 0 and invoice.due_date > invoice.issued_on
         ) as terms
     from {marts}.fct_receivable as invoice
-    inner join {marts}.dim_facility as facility
-        on facility.book = %(book)s and invoice.facility_id = facility.facility_id
+    inner join ordinary_months as held on invoice.facility_id = held.facility_id
     where
         invoice.book = %(book)s
         and invoice.issued_on <= (select panel_day.month_end from panel_day)
-        and invoice.issued_on > (select panel_day.month_end from panel_day) - interval '6 months'
-    group by invoice.customer_id, facility.product_id
+        and invoice.issued_on > (select ops.month_end_before(panel_day.month_end, 6) from panel_day)
+    group by held.customer_id, held.product_id
 ),
 
 -- Terms of loans: the longest, in months.
@@ -149,7 +158,7 @@ inputs as (
         coalesce(decided.limit_after, held.facility_limit) as current_limit,
         coalesce(decided.terms_after, invoices.terms, loan_terms.terms) as current_terms,
         customer.customer_type,
-        customer.group_id,
+        customer.top_group_id as group_id,
         customer.monthly_income,
         coalesce(grades.grade, 'ungraded') as grade,
         behaviour.worst_dpd_12m,

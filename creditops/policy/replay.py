@@ -161,15 +161,18 @@ def try_version(
     )
     statement = sql.SQL(
         "with replayed as ({inputs}), tried as (select *, {failed} as rules_failed, {in_force} as now"
-        " from replayed), bad as (select facility_id, max(dpd) > 90 as is_bad from {panel}"
-        " where book = %(book)s group by facility_id)"
+        " from replayed), bad as (select facility.facility_id, mark.mob_90 is not null as is_bad"
+        " from {facilities} as facility left join {marks} as mark"
+        " on mark.book = %(book)s and mark.facility_id = facility.facility_id"
+        " where facility.book = %(book)s)"
         " select rules_failed, cardinality(rules_failed) = 0 as passes, now = 'approved' as passed,"
         " bad.is_bad from tried left join bad using (facility_id)"
     ).format(
         inputs=_inputs(schemas),
         failed=failed_standards(policy),
         in_force=in_force,
-        panel=sql.Identifier(schemas["marts"], "fct_facility_month"),
+        facilities=sql.Identifier(schemas["marts"], "dim_facility"),
+        marks=sql.Identifier(schemas["marts"], "fct_facility_mark"),
     )
     values = {"book": book, "since": since, "until": until, "as_of": until}
     with connect("publisher") as connection:

@@ -243,3 +243,10 @@ create table if not exists ops.alert (
     unique (book, kind, subject)
 );
 create index if not exists alert_waiting on ops.alert (alert_id) where sent_at is null;
+
+-- Calendar of windows (DOMAIN 3): the last n months at a month end are those after `month_end_before(it, n)`.
+create or replace function ops.month_end_before(day date, months int) returns date
+language sql immutable parallel safe as $$
+    select (date_trunc('month', day::timestamp) - make_interval(months => months - 1) - interval '1 day')::date
+$$;
+comment on function ops.month_end_before is 'Last day of the month that lies so many months before the month of the day.';

@@ -39,6 +39,24 @@
     cast({{ day }} + make_interval(months => {{ months }}) as date)
 {%- endmacro %}
 
+{#
+Last day of the month `months` months before that of `day`. "The last n months" at a month end are those after
+`month_end_before(it, n)`, whatever the lengths of the months are (DOMAIN 3, windows).
+#}
+{% macro month_end_before(day, months) -%}
+    {{ month_end(months_after(day, '-(' ~ months ~ ')')) }}
+{%- endmacro %}
+
+{# The same day so many months earlier, where a window of months ends on a day: of a month end a month end. #}
+{% macro same_day_before(day, months) -%}
+    case when {{ day }} = {{ month_end(day) }} then {{ month_end_before(day, months) }} else {{ months_after(day, '-(' ~ months ~ ')') }} end
+{%- endmacro %}
+
+{# The day itself if it is a month end, else the month end before: the newest one that is over. #}
+{% macro last_month_end(day) -%}
+    {{ month_end_before(days_after(day, 1), 1) }}
+{%- endmacro %}
+
 {# First instant after `day` in the book's time zone: what was loaded before it was known on the day. Where the clocks
    go back or forward about midnight, one of the two ways to say it is an hour late. #}
 {% macro end_of_day(day) -%}

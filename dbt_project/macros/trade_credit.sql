@@ -2,8 +2,19 @@
 
 {# Last day before the period that ends on the run's day: whole months back, month end to month end. #}
 {% macro trade_period_start() -%}
-    {%- set back = months_after(as_of(), -(var('trade_period_months') | int)) -%}
-    case when {{ as_of() }} = {{ month_end(as_of()) }} then {{ month_end(back) }} else {{ back }} end
+    {{ same_day_before(as_of(), var('trade_period_months')) }}
+{%- endmacro %}
+
+{#
+Whether an invoice counts in DBT on `day`: settled in the period that began after `period_start`, or open past due, and
+not in dispute on the day (DOMAIN 3).
+#}
+{% macro counts_in_dbt(invoice, is_disputed, written_off_on, period_start, day) -%}
+    not {{ is_disputed }}
+            and case
+                when {{ invoice }}.settled_on <= {{ day }} then {{ invoice }}.settled_on > {{ period_start }}
+                else {{ invoice }}.due_date < {{ day }} and coalesce({{ written_off_on }} > {{ day }}, true)
+            end
 {%- endmacro %}
 
 {# Ageing columns by the least number of days past due; an invoice due today is not past due. #}

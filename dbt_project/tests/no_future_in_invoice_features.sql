@@ -10,7 +10,7 @@ with features as (
 looked_at as (
     select *
     from features
-    where observation_date = {{ month_end(months_after('last_observation_date', -1)) }}
+    where observation_date = {{ month_end_before('last_observation_date', 1) }}
 ),
 
 invoices as (
@@ -28,7 +28,7 @@ counted as (
         on
             looked_at.customer_id = invoices.customer_id
             and looked_at.observation_date >= invoices.issued_on
-            and invoices.issued_on > {{ month_end(months_after('looked_at.observation_date', -12)) }}
+            and invoices.issued_on > {{ month_end_before('looked_at.observation_date', 12) }}
             and {{ known_at_end_of('invoices', 'looked_at.observation_date') }}
     group by looked_at.customer_id, looked_at.observation_date
 )

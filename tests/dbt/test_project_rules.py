@@ -32,7 +32,7 @@ KEY_TESTS = {"grain"}
 # two sources of series, which have one form.
 MANY_SOURCES = {"stg_coming_days", "stg_economic_series"}
 # Sources that no model reads: ready-made characteristics are read by the scorecards that declare them.
-UNREAD = {"characteristics", "groups", "bureau_tradeline_months"}
+UNREAD = {"characteristics", "bureau_tradeline_months"}
 # What people and the build itself look up: restated closed months, the days on which a facility changes.
 LOOKED_UP = {"fct_restatement", "int_facility_calendar"}
 # One row an entry: several payments of a day are as many rows.

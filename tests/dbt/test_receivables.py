@@ -113,8 +113,8 @@ def test_dso_dbt_and_cei_follow_their_definitions(invoices: list[Invoice]) -> No
         counted = [
             (i.amount, (min(i.settled_on, AS_OF) - i.due_on).days)
             for i in own
-            if i.due_on <= AS_OF and not i.disputed_by(AS_OF)
-            and (i.settled_on > PERIOD_START or i.due_on > PERIOD_START)
+            if not i.disputed_by(AS_OF)
+            and (PERIOD_START < i.settled_on <= AS_OF or i.due_on < AS_OF < i.settled_on)
         ]  # fmt: skip
         weight = sum(amount for amount, _ in counted)
         mean = pytest.approx(float(sum(a * d for a, d in counted) / weight)) if weight else None
@@ -122,20 +122,20 @@ def test_dso_dbt_and_cei_follow_their_definitions(invoices: list[Invoice]) -> No
 
 
 def test_countback_takes_off_the_newest_sales_first(invoices: list[Invoice]) -> None:
-    """Day by day through the months: the same as month by month with a share of the last one."""
+    """Month by month with a share of the last one, a year at most; without sales there are no such days."""
     for customer, row in ageing().items():
         own = [i for i in invoices if i.customer == customer and i.issued_on <= AS_OF]
         left = sum((i.amount for i in own if i.is_open(AS_OF)), Decimal(0))
         expected, end = Decimal(0), AS_OF
-        first = min(i.issued_on for i in own).replace(day=1)
-        while left > 0 and end >= first:
+        while left > 0 and end > AS_OF - timedelta(days=365):
             start = end.replace(day=1)
             sales = sum((i.amount for i in own if start <= i.issued_on <= end), Decimal(0))
             length = (end - start).days + 1
             expected += length * (min(left / sales, Decimal(1)) if sales else 1)
             left -= sales
             end = start - timedelta(days=1)
-        assert row["countback_dso"] == pytest.approx(float(expected)), customer
+        meant = left <= 0 and any(i.issued_on > PERIOD_START for i in own)
+        assert row["countback_dso"] == (pytest.approx(float(expected)) if meant else None), customer
 
 
 def test_features_at_a_month_end_use_only_what_was_settled_by_then(invoices: list[Invoice]) -> None:

@@ -21,7 +21,10 @@ create table if not exists marts.fct_facility_month (
     overdue_amount numeric(18, 2), dpd int, bucket text, class5 text, is_default boolean,
     utilisation double precision, months_past_due int, repayment_state int, method text);
 create table if not exists marts.dim_customer (
-    book text, customer_id text, customer_type text, group_id text, industry text);
+    book text, customer_id text, customer_type text, group_id text, top_group_id text, industry text);
+create table if not exists marts.dim_facility (
+    book text, facility_id text, customer_id text, partner_id text, opened_on date, first_due_date date,
+    first_due_settled_on date, is_first_payment_default boolean);
 create table if not exists features.feat_retail_behaviour (
     book text, customer_id text, observation_date date, months_on_book int, active_facilities int,
     balance_total numeric(18, 2), limit_total numeric(18, 2), utilisation_now double precision,
@@ -153,7 +156,15 @@ class Portfolio:
         self._observe("features.feat_retail_behaviour", customer, 0, {**_BEHAVIOUR, **values})
 
     def customer(self, customer: str, **values: Any) -> None:
+        values = {"top_group_id": values.get("group_id"), **values}
         self._insert("marts.dim_customer", {"customer_id": customer, **values})
+
+    def first_payment(self, customer: str, due_on: date, settled_on: date | None, **values: Any) -> None:
+        """When the facility's first payment fell due and was made."""
+        late = (settled_on or date.max) - due_on > timedelta(days=30)
+        row = {"first_due_date": due_on, "first_due_settled_on": settled_on, "is_first_payment_default": late}
+        row |= {"customer_id": customer, "facility_id": f"{customer}-1", **values}
+        self._insert("marts.dim_facility", row)
 
     def score(self, customer: str, day: date, score: int, pd: float, grade: str, model: str = "1") -> None:
         self._insert(

@@ -33,6 +33,7 @@ def hit_and_miss(p: Portfolio) -> None:
         p.facility(customer, 2, mob=1, amount_due=100, amount_paid=100 if paid_first else 0, dpd=11)
         p.facility(customer, 1, mob=2, amount_due=100, amount_paid=0, dpd=42 if not paid_first else 11)
         p.facility(customer, 0, mob=3, amount_due=100, amount_paid=0, dpd=72 if not paid_first else 41)
+        p.first_payment(customer, date(2026, 4, 19), date(2026, 4, 30) if paid_first else None)
 
     for months in range(3):
         p.facility("utilisation_high_3m.hit", months, balance=9100 + 300 * months)
@@ -171,12 +172,11 @@ def hit_and_miss_of_business(p: Portfolio) -> None:
     for number in range(30):
         partner, unpaid = ("p1", number < 3) if number < 10 else ("p2", False)
         name = {0: "partner_fpd_high.hit", 10: "partner_fpd_high.miss"}.get(number, f"partner.{number}")
+        opened = {"partner_id": partner, "opened_on": date(2026, 3, 20)}
         for months in range(3):
             dpd = 72 - 30 * months if unpaid else 0
-            p.facility(
-                name, months, mob=3 - months, partner_id=partner, opened_on=date(2026, 3, 20), dpd=dpd,
-                product_type="instalment_loan",
-            )  # fmt: skip
+            p.facility(name, months, mob=3 - months, dpd=dpd, product_type="instalment_loan", **opened)
+        p.first_payment(name, date(2026, 4, 19), None if unpaid else date(2026, 4, 19), **opened)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ applications as (
         partner_id,
         applied_at,
         applied_on,
-        {{ month_end(months_after('applied_on', -1)) }} as last_month_end,
+        {{ month_end_before('applied_on', 1) }} as last_month_end,
         requested_amount,
         term_months
     from first_rows

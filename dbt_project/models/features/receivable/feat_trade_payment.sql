@@ -97,9 +97,9 @@ observations as (
     select
         customer_id,
         observation_date,
-        {{ month_end(months_after('observation_date', -3)) }} as months_ago_3,
-        {{ month_end(months_after('observation_date', -6)) }} as months_ago_6,
-        {{ month_end(months_after('observation_date', -12)) }} as months_ago_12,
+        {{ month_end_before('observation_date', 3) }} as months_ago_3,
+        {{ month_end_before('observation_date', 6) }} as months_ago_6,
+        {{ month_end_before('observation_date', 12) }} as months_ago_12,
         sum(balance) as receivables,
         sum(overdue_amount) as overdue_amount,
         max(dpd) as dpd_now,

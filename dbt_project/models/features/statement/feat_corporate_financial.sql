@@ -41,7 +41,7 @@ known as (
             observations.customer_id = statements.customer_id
             and observations.observation_date >= statements.published_on
             and {{ known_at_end_of('statements', 'observations.observation_date') }}
-            and statements.period_end > {{ months_after('observations.observation_date', -36) }}
+            and statements.period_end > {{ month_end_before('observations.observation_date', 36) }}
 ),
 
 periods as (
@@ -82,7 +82,7 @@ final as (
             latest.customer_id = year_before.customer_id
             and latest.observation_date = year_before.observation_date
             and latest.months = year_before.months
-            and year_before.period_end = {{ month_end(months_after('latest.period_end', -12)) }}
+            and year_before.period_end = {{ month_end_before('latest.period_end', 12) }}
 )
 
 select

@@ -95,7 +95,7 @@ credit as (
         sum(case when not guarantee then balance end) as debt,
         sum(case when not guarantee and state_now >= 4 then balance end) as balance_past_90,
         min(case when not guarantee then opened_on end) as oldest_opened_on,
-        count(case when not guarantee and opened_on > {{ months_after('pulled_on', -6) }} then 1 end) as new_accounts_6m,
+        count(case when not guarantee and opened_on > {{ same_day_before('pulled_on', 6) }} then 1 end) as new_accounts_6m,
         count(case when guarantee and is_open then 1 end) as guarantees,
         sum(case when guarantee and is_open then balance end) as guaranteed_amount
     from lines
@@ -134,7 +134,7 @@ asked as (
             case
                 when
                     inquiries.reason = '{{ reason }}'
-                    and inquiries.inquired_on > {{ months_after('states.pulled_on', -months) }}
+                    and inquiries.inquired_on > {{ same_day_before('states.pulled_on', months) }}
                     then 1
             end
         ) as {{ prefix }}inquiries_{{ months }}m{% endfor %}{% endfor %}

@@ -130,6 +130,7 @@ reviewed as (
     {%- endif %}
 ),
 
+{% set decided_on = days_after('first_due_date', first_payment_days() | int + 1) %}
 recounted as (
     select
         *,
@@ -138,7 +139,7 @@ recounted as (
             past_due_on,
             due_on,
             issued_on,
-            case when {{ days_after('first_due_date', 31) }} > {{ as_of() }} then {{ days_after('first_due_date', 31) }} end
+            case when {{ decided_on }} > {{ as_of() }} then {{ decided_on }} end
             {%- if counts_material_only() %},
             case when dpd > 0 then {{ days_after(as_of(), 1) }} end
             {%- endif %}

@@ -63,7 +63,7 @@ schedules as (
         ) }} as overdue_cents,
         min(case when amount_cents > 0 and settled_on is null and due_date >= {{ as_of() }} then due_date end)
             as next_due_date,
-        min(case when amount_cents > 0 then due_date end) as first_due_date,
+        min(case when amount_cents > 0 and {{ is_payment('kind') }} then due_date end) as first_due_date,
         max(case when amount_cents > 0 then settled_on end) as last_settled_on,
         count(case when amount_cents > 0 then 1 end) as items,
         count(case when amount_cents > 0 and settled_on is null then 1 end) as items_open,
@@ -88,7 +88,8 @@ schedules as (
     group by facility_key
 ),
 
--- What falls due next, and what became of what fell due first.
+{% set is_first = 'items.due_date = schedules.first_due_date and ' ~ is_payment('items.kind') %}
+-- What falls due next, and when the first payment was made in full.
 first_and_next as (
     select
         items.facility_key,
@@ -96,9 +97,10 @@ first_and_next as (
             'case when items.settled_on is null and items.due_date = schedules.next_due_date then items.amount_cents - '
             ~ to_cents('items.paid_amount') ~ ' end'
         ) }} as next_due_cents,
-        max(case when items.due_date = schedules.first_due_date then items.settled_on end) as first_due_settled_on,
-        max(case when items.due_date = schedules.first_due_date and items.settled_on is null then 1 else 0 end)
-            as first_due_is_open
+        case
+            when max(case when {{ is_first }} and items.settled_on is null then 1 else 0 end) = 0
+                then max(case when {{ is_first }} then items.settled_on end)
+        end as first_due_settled_on
     from {{ ref('int_due_item_settlement') }} as items
     inner join schedules
         on
@@ -137,11 +139,9 @@ joined as (
         schedules.next_due_date,
         first_and_next.next_due_cents,
         schedules.first_due_date,
-        case
-            when {{ days_after('schedules.first_due_date', 30) }} >= {{ as_of() }} and first_and_next.first_due_is_open = 1 then null
-            when first_and_next.first_due_is_open = 1 then true
-            else {{ days_between('schedules.first_due_date', 'first_and_next.first_due_settled_on') }} > 30
-        end as is_first_payment_default,
+        first_and_next.first_due_settled_on,
+        {{ first_payment_default('schedules.first_due_date', 'first_and_next.first_due_settled_on') }}
+            as is_first_payment_default,
         schedules.items_open,
         schedules.last_settled_on,
         coalesce(schedules.items_with_principal, 0) as items_with_principal,
@@ -196,6 +196,7 @@ select
     next_due_date,
     {{ from_cents('next_due_cents') }} as next_due_amount,
     first_due_date,
+    first_due_settled_on,
     is_first_payment_default,
     last_payment_on,
     {{ from_cents("case
@@ -221,6 +222,7 @@ select
     next_due_date,
     next_due_amount,
     first_due_date,
+    first_due_settled_on,
     is_first_payment_default,
     last_payment_on,
     balance,

@@ -16,16 +16,14 @@ facilities as (
         and application_id is not null
 ),
 
+-- A first payment counts once it is due; one made ahead was collected all the same.
 first_dues as (
     select
+        application_id,
         facility_id,
-        due_date as first_due_on,
-        settled_on as first_collected_on
-    from {{ ref('int_due_item_settlement') }}
-    where
-        book = {{ book() }}
-        and sequence_no <= 1
-        and due_date <= {{ as_of() }}
+        case when first_due_date <= {{ as_of() }} then first_due_date end as first_due_on,
+        case when first_due_date <= {{ as_of() }} then first_due_settled_on end as first_collected_on
+    from facilities
 ),
 
 reached as (
@@ -55,14 +53,13 @@ decisions as (
 
 booked as (
     select
-        facilities.application_id,
-        min(facilities.facility_id) as facility_id,
-        min(first_dues.first_due_on) as first_due_on,
-        max(first_dues.first_collected_on) as first_collected_on,
-        count(*) - count(first_dues.first_collected_on) as uncollected
-    from facilities
-    left join first_dues on facilities.facility_id = first_dues.facility_id
-    group by facilities.application_id
+        application_id,
+        min({{ text_order("facility_id") }}) as facility_id,
+        min(first_due_on) as first_due_on,
+        max(first_collected_on) as first_collected_on,
+        count(*) - count(first_collected_on) as uncollected
+    from first_dues
+    group by application_id
 )
 
 select

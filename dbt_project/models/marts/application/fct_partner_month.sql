@@ -28,16 +28,10 @@ facilities as (
         and partner_id is not null
 ),
 
-early_months as (
-    select
-        facility_id,
-        max(mob) as last_mob,
-        max(case when dpd > 30 or status = 'written_off' then 1 else 0 end) as was_30
-    from {{ ref('fct_facility_month') }}
-    where
-        book = {{ book() }}
-        and mob <= 3
-    group by facility_id
+marks as (
+    select *
+    from {{ ref('fct_facility_mark') }}
+    where book = {{ book() }}
 ),
 
 -- An application is at fault if a row of it had to be corrected, or it lacks what every application states.
@@ -75,12 +69,12 @@ opened as (
             as mob3_observed,
         count(
             case
-                when {{ month_end(months_after('facilities.opened_on', 3)) }} <= {{ as_of() }} and early_months.was_30 = 1
+                when {{ month_end(months_after('facilities.opened_on', 3)) }} <= {{ as_of() }} and marks.mob_30 <= 3
                     then 1
             end
         ) as ever_30_mob3
     from facilities
-    left join early_months on facilities.facility_id = early_months.facility_id
+    left join marks on facilities.facility_id = marks.facility_id
     group by facilities.partner_id, {{ month_end('facilities.opened_on') }}
 ),
 

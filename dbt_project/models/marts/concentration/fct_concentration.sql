@@ -1,10 +1,10 @@
 {% set dimensions = {
     'customer': 'positions.customer_id',
-    'group': 'coalesce(customers.group_id, positions.customer_id)',
-    'industry': "coalesce(customers.industry, 'unknown')",
-    'region': "coalesce(customers.region, 'unknown')",
+    'group': 'customers.top_group_id',
+    'industry': 'customers.industry',
+    'region': 'customers.region',
     'product': 'facilities.product_id',
-    'partner': "coalesce(facilities.partner_id, 'none')",
+    'partner': 'facilities.partner_id',
 } %}
 with positions as (
     select *
@@ -39,12 +39,14 @@ exposures as (
     left join customers on positions.customer_id = customers.customer_id
 ),
 
+-- What has no member of a dimension is a line of its own, without a share (DOMAIN 3).
 members as (
     {% for dimension in dimensions %}
     select
         '{{ dimension }}' as dimension,
         {{ dimension }}_member as member,
-        sum(balance) as exposure
+        sum(balance) as exposure,
+        case when {{ dimension }}_member is not null then sum(balance) end as counted
     from exposures
     group by {{ dimension }}_member
     {{ 'union all' if not loop.last }}
@@ -54,20 +56,26 @@ members as (
 ranked as (
     select
         *,
-        sum(exposure) over (partition by dimension) as total,
-        row_number() over (partition by dimension order by exposure desc, member) as rank
+        sum(counted) over (partition by dimension) as total,
+        case
+            when member is not null
+                then row_number() over (
+                    partition by dimension
+                    order by counted desc nulls last, {{ text_order('member') }}
+                )
+        end as rank
     from members
 )
 
 select
     {{ book() }} as book,
     dimension,
-    member,
+    coalesce(member, 'none') as member,
     cast(exposure as numeric(18, 2)) as exposure,
-    cast(exposure / total as double precision) as share,
+    cast(counted / total as double precision) as share,
     cast(rank as integer) as rank,
-    cast(sum(exposure * exposure) over (partition by dimension) / (total * total) as double precision) as hhi,
+    cast(sum(counted * counted) over (partition by dimension) / (total * total) as double precision) as hhi,
     cast(
-        sum(case when rank <= 10 then exposure end) over (partition by dimension) / total as double precision
+        sum(case when rank <= 10 then counted end) over (partition by dimension) / total as double precision
     ) as top_10_share
 from ranked

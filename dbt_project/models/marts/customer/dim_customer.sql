@@ -1,18 +1,26 @@
 with customers as (
     select * from {{ ref('stg_customers') }}
+),
+
+groups as (
+    select *
+    from {{ ref('dim_group') }}
+    where book = {{ book() }}
 )
 
 select
     {{ book() }} as book,
-    customer_id,
-    customer_type,
-    sex,
-    birth_year,
-    region,
-    industry,
-    group_id,
-    registered_on,
-    monthly_income,
-    employees,
-    is_staff
+    customers.customer_id,
+    customers.customer_type,
+    customers.sex,
+    customers.birth_year,
+    customers.region,
+    customers.industry,
+    customers.group_id,
+    coalesce(groups.top_group_id, customers.group_id) as top_group_id,
+    customers.registered_on,
+    customers.monthly_income,
+    customers.employees,
+    customers.is_staff
 from customers
+left join groups on customers.group_id = groups.group_id

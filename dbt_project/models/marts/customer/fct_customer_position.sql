@@ -21,7 +21,7 @@ facility_months as (
     from {{ ref('fct_facility_month') }}
     where
         book = {{ book() }}
-        and month_end > {{ months_after(as_of(), -12) }}
+        and month_end > {{ month_end_before(last_month_end(as_of()), 12) }}
 ),
 
 due_items as (

@@ -39,6 +39,7 @@ select
     facilities.ccf,
     facilities.annual_rate,
     delinquency.first_due_date,
+    delinquency.first_due_settled_on,
     delinquency.is_first_payment_default
 from facilities
 left join delinquency on facilities.facility_key = delinquency.facility_key

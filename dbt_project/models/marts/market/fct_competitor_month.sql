@@ -50,7 +50,7 @@ seen as (
         on
             own.product_type = offers.product_type
             and own.month >= offers.observed_on
-            and {{ months_after('own.month', -6) }} < offers.observed_on
+            and {{ month_end_before('own.month', 6) }} < offers.observed_on
 ),
 
 current_offers as (

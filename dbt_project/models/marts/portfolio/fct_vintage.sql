@@ -1,6 +1,6 @@
 with facilities as (
     select *
-    from {{ ref('dim_facility') }}
+    from {{ ref('int_facility_origin') }}
     where book = {{ book() }}
 ),
 
@@ -19,7 +19,7 @@ originated as (
         first_marks.mob_30,
         first_marks.mob_90,
         count(*) as facilities,
-        sum(coalesce(facilities.principal, facilities.credit_limit, 0)) as original_amount
+        sum(facilities.original_amount) as original_amount
     from facilities
     left join first_marks on facilities.facility_id = first_marks.facility_id
     group by

@@ -34,7 +34,9 @@ invoices as (
         settlement.amount_due,
         settlement.settled_on,
         settlement.amount_due > 0 as is_invoice,
+        case when facilities.status = 'written_off' then facilities.ended_on end as written_off_on,
         case
+            when facilities.status = 'written_off' then 0
             when settlement.amount_due > 0 and settlement.settled_on is null
                 then settlement.amount_due - settlement.paid_amount
             else 0
@@ -55,6 +57,7 @@ select
     due_date,
     amount_due,
     settled_on,
+    written_off_on,
     cast(open_amount as numeric(18, 2)) as open_amount,
     case when is_invoice then {{ days_between('issued_on', 'settled_on') }} end as days_to_settle,
     case when is_invoice and settled_on is not null then greatest({{ days_between('due_date', 'settled_on') }}, 0) end

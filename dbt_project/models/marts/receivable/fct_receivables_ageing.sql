@@ -12,14 +12,11 @@ payments as (
     where is_latest
 ),
 
--- An invoice counts in DBT if it fell due in the period, or fell due before and was open in it; disputed ones never.
 marked as (
     select
         *,
         amount_due > 0
-        and not was_disputed
-        and due_date <= {{ as_of() }}
-        and (settled_on is null or settled_on > period_start or due_date > period_start) as counts_in_dbt
+        and {{ counts_in_dbt('receivables', 'is_disputed', 'written_off_on', 'period_start', as_of()) }} as counts_in_dbt
     from receivables
 ),
 
@@ -39,14 +36,16 @@ ages as (
     group by customer_id
 ),
 
--- What was owed when the period began: invoiced less paid, never under 0 on an account.
+-- What was owed when the period began: invoiced less paid, never under 0 on an account, 0 on one written off by then.
 invoiced_before as (
     select
         facility_id,
         customer_id,
         sum(amount_due) as invoiced
     from receivables
-    where issued_on <= period_start
+    where
+        issued_on <= period_start
+        and coalesce(written_off_on > period_start, true)
     group by facility_id, customer_id
 ),
 
@@ -69,13 +68,15 @@ opening as (
     group by invoiced_before.customer_id
 ),
 
--- Countback: the newest months' sales are taken off the receivables until nothing is left of them.
+-- Countback: the newest months' sales are taken off the receivables until nothing is left of them. What a year's sales
+-- do not use up has no such number of days.
 month_sales as (
     select
         customer_id,
         {{ month_end('issued_on') }} as month_end,
         greatest(sum(amount_due), 0) as sales
     from receivables
+    where issued_on > {{ month_end_before(as_of(), 12) }}
     group by customer_id, {{ month_end('issued_on') }}
 ),
 
@@ -84,10 +85,10 @@ months_back as (
         customer_id,
         sales,
         sum(sales) over newest_first - sales as newer_sales,
-        {{ days_between(month_end(months_after('month_end', -1)), 'least(month_end, ' ~ as_of() ~ ')') }} as month_days,
+        {{ days_between(month_end_before('month_end', 1), 'least(month_end, ' ~ as_of() ~ ')') }} as month_days,
         {{ days_between(
             'least(month_end, ' ~ as_of() ~ ')',
-            'lag(' ~ month_end(months_after('month_end', -1)) ~ ', 1, ' ~ as_of() ~ ') over newest_first'
+            'lag(' ~ month_end_before('month_end', 1) ~ ', 1, ' ~ as_of() ~ ') over newest_first'
         ) }} as days_after_month
     from month_sales
     window newest_first as (partition by customer_id order by month_end desc)
@@ -96,18 +97,22 @@ months_back as (
 countback as (
     select
         months_back.customer_id,
-        sum(
-            case
-                when ages.receivables > months_back.newer_sales
-                    then
-                        months_back.days_after_month
-                        + months_back.month_days
-                        * coalesce(
-                            least((ages.receivables - months_back.newer_sales) / nullif(months_back.sales, 0), 1), 1
-                        )
-                else 0
-            end
-        ) as countback_dso
+        case
+            when max(ages.receivables) <= sum(months_back.sales)
+                then sum(
+                    case
+                        when ages.receivables > months_back.newer_sales
+                            then
+                                months_back.days_after_month
+                                + months_back.month_days
+                                * coalesce(
+                                    least((ages.receivables - months_back.newer_sales) / nullif(months_back.sales, 0), 1),
+                                    1
+                                )
+                        else 0
+                    end
+                )
+        end as countback_dso
     from months_back
     inner join ages on months_back.customer_id = ages.customer_id
     group by months_back.customer_id
@@ -137,7 +142,7 @@ select
     cast(credit_sales as numeric(18, 2)) as credit_sales,
     period_days,
     cast(receivables * period_days / case when credit_sales > 0 then credit_sales end as double precision) as dso,
-    cast(countback_dso as double precision) as countback_dso,
+    cast(case when credit_sales > 0 then countback_dso end as double precision) as countback_dso,
     cast(not_due * period_days / case when credit_sales > 0 then credit_sales end as double precision)
         as best_possible_dso,
     cast((receivables - not_due) * period_days / case when credit_sales > 0 then credit_sales end as double precision)

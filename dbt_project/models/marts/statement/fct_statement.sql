@@ -30,6 +30,10 @@ select
     latest.net_profit,
     latest.ebit,
     latest.cfo,
+    {% for name in told_flows() %}
+    latest.{{ name }}_12m,
+    {% endfor %}
+    latest.is_annualised,
     {% for name in ratio_columns() %}
     latest.{{ name }},
     {% endfor %}
@@ -46,4 +50,4 @@ left join current_statements as year_before
     on
         latest.customer_id = year_before.customer_id
         and latest.months = year_before.months
-        and year_before.period_end = {{ month_end(months_after('latest.period_end', -12)) }}
+        and year_before.period_end = {{ month_end_before('latest.period_end', 12) }}

@@ -12,18 +12,22 @@ invoices as (
         due_items.due_item_id,
         due_items.due_date,
         due_items.settled_on,
-        due_items.amount_cents
+        due_items.amount_cents,
+        case when facilities.status = 'written_off' then facilities.ended_on end as written_off_on
     from {{ ref('int_due_item_settlement') }} as due_items
     inner join facilities on due_items.facility_key = facilities.facility_key
     where
         due_items.book = {{ book() }}
         and due_items.amount_cents > 0
-        and due_items.due_date <= {{ as_of() }}
+        and least(due_items.due_date, coalesce(due_items.settled_on, due_items.due_date)) <= {{ as_of() }}
 ),
 
 months as (
-    select *
-    from {{ month_ends('(select min(invoices.due_date) from invoices)') }} as calendar
+    select
+        month_end,
+        month_index,
+        {{ month_end_before('month_end', 3) }} as quarter_start
+    from {{ month_ends('(select min(least(invoices.due_date, invoices.settled_on)) from invoices)') }} as calendar
 ),
 
 disputes as (
@@ -32,41 +36,60 @@ disputes as (
     where is_latest
 ),
 
--- Invoices that fell due in the quarter up to the month end, with any dispute opened by then.
+-- Invoices that fell due or were settled in the quarter up to the month end, or are past due, with their disputes.
 seen as (
     select
         months.month_end,
+        months.quarter_start,
         invoices.customer_id,
         invoices.due_item_id,
+        invoices.due_date,
+        invoices.settled_on,
+        invoices.written_off_on,
         invoices.amount_cents,
-        {{ days_between('invoices.due_date', 'least(coalesce(invoices.settled_on, months.month_end), months.month_end)') }}
-            as days_beyond_terms,
-        max(case when disputes.opened_on <= months.month_end then 1 else 0 end) as is_disputed
+        invoices.due_date > months.quarter_start and invoices.due_date <= months.month_end as fell_due,
+        coalesce(bool_or(disputes.opened_on <= months.month_end), false) as was_disputed,
+        coalesce(bool_or(disputes.opened_on <= months.month_end and disputes.closed_on > months.month_end), false)
+            as is_disputed
     from months
     inner join invoices
         on
-            months.month_end >= invoices.due_date
-            and {{ month_index('invoices.due_date') }} > months.month_index - 3
+            months.month_end >= least(invoices.due_date, invoices.settled_on)
+            and (
+                invoices.due_date > months.quarter_start
+                or invoices.settled_on is null
+                or invoices.settled_on > months.quarter_start
+            )
     left join disputes on invoices.due_item_id = disputes.due_item_id
     group by
         months.month_end,
+        months.quarter_start,
         invoices.customer_id,
         invoices.due_item_id,
-        invoices.amount_cents,
         invoices.due_date,
-        invoices.settled_on
+        invoices.settled_on,
+        invoices.written_off_on,
+        invoices.amount_cents
+),
+
+measured as (
+    select
+        *,
+        {{ days_between('due_date', 'least(coalesce(settled_on, month_end), month_end)') }} as days_beyond_terms,
+        {{ counts_in_dbt('seen', 'is_disputed', 'written_off_on', 'quarter_start', 'month_end') }} as counts_in_dbt
+    from seen
 )
 
 select
     {{ book() }} as book,
     customer_id,
     month_end,
-    cast(count(*) as integer) as invoices_due_3m,
-    cast(sum(is_disputed) as integer) as disputed_3m,
-    {{ from_cents('sum(amount_cents)') }} as amount_due_3m,
+    cast(count(case when fell_due then 1 end) as integer) as invoices_due_3m,
+    cast(count(case when fell_due and was_disputed then 1 end) as integer) as disputed_3m,
+    {{ from_cents('coalesce(sum(case when fell_due then amount_cents end), 0)') }} as amount_due_3m,
     cast(
-        sum(case when is_disputed = 0 then amount_cents * cast(days_beyond_terms as numeric(18, 0)) end)
-        / nullif(sum(case when is_disputed = 0 then amount_cents end), 0) as double precision
+        sum(case when counts_in_dbt then amount_cents * cast(days_beyond_terms as numeric(18, 0)) end)
+        / nullif(sum(case when counts_in_dbt then amount_cents end), 0) as double precision
     ) as dbt_days_3m
-from seen
+from measured
 group by customer_id, month_end
