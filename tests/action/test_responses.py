@@ -116,6 +116,7 @@ def test_one_open_response_per_customer_and_kind_from_the_severest_warning(portf
     portfolio.bureau("c1", 3)
     portfolio.facility("c1", 1, mob=2, amount_paid=0, dpd=11)
     portfolio.facility("c1", mob=3, amount_paid=0, dpd=42, overdue_amount=200)  # red, suspend
+    portfolio.first_payment("c1", date(2026, 5, 19), None)
     evaluate(BOOK, JUNE)
     suspensions = [each for each in list_actions(BOOK) if each.kind == "suspend"]
     reds = [each for each in list_warnings(BOOK) if each.recommended_response == "suspend"]
