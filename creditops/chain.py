@@ -106,7 +106,8 @@ def promote(partition: Partition) -> Outcome:
         promoted = retraining.promote_challengers(partition.book)
         step.rows = len(promoted)
     if not promoted:
-        raise NothingToDo(f"no challenger of book {partition.book} replaces its champion")
+        why = retraining.without_champion(partition.book)
+        raise NothingToDo("; ".join((f"no challenger of book {partition.book} becomes champion", *why)))
     return {"promoted": promoted}
 
 

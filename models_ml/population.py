@@ -108,6 +108,9 @@ def indeterminate(spec: ScorecardSpec) -> str:
 def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: FeatureColumns) -> str:
     """Parenthesised query of everyone to be scored on ``as_of``: keys, features, ``is_default``.
 
+    Features are those of ``as_of``. Where outcomes come from outside, a book is observed on days of its own:
+    then they are those of the newest of them, see :func:`features_day`.
+
     ``is_default`` marks customers in default, where the scorecard was not trained on them; their
     grade is D whatever their points.
     """
@@ -118,13 +121,29 @@ def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: Featur
     if spec.population.never_scored:
         reasons = ", ".join(literal(reason) for reason in spec.population.never_scored)
         never = f"\n    and (label.exclusion is null or label.exclusion not in ({reasons}))"
+    day = f"date {literal(as_of.isoformat())}"
+    if spec.observation.label_source == "outcomes":
+        day = f"({_newest_day(spec)} where book = {literal(book)} and observation_date <= {day})"
     return (
         f"(\n    select {_select_list(spec, columns)}, {in_default} as is_default"
         f"\n    from {_joined(spec, columns)}"
         f"\n    left join {spec.label_table} as label using ({', '.join(_KEYS)})"
         f"\n    where {_BASE}.book = {literal(book)}"
-        f"\n    and {_BASE}.observation_date = date {literal(as_of.isoformat())}{never}\n) as scored"
+        f"\n    and {_BASE}.observation_date = {day}{never}\n) as scored"
     )
+
+
+def features_day(connection: psycopg.Connection, spec: ScorecardSpec, book: str, as_of: date) -> date | None:
+    """The newest day, not after ``as_of``, for which the book has features of the scorecard."""
+    row = connection.execute(
+        f"{_newest_day(spec)} where book = %s and observation_date <= %s",  # type: ignore[arg-type]
+        (book, as_of),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _newest_day(spec: ScorecardSpec) -> str:
+    return f"select max(observation_date) from {spec.sources[0].table}"
 
 
 def not_excluded(spec: ScorecardSpec) -> str:

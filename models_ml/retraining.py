@@ -50,21 +50,35 @@ def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcom
     refusals: list[DataRefusedError] = []
     for scorecard, reason in reasons_due(book, as_of).items():
         try:
-            outcome = train(book, scorecard, as_of, seed=seed)
+            outcomes.append(train_because(book, scorecard, as_of, reason, seed=seed))
         except DataRefusedError as refusal:
-            _log.warning("%s of %s is not trained: %s", scorecard, book, refusal)
-            name, when = registered_name(book, scorecard), {"as_of": as_of.isoformat()}
-            if not audit.is_recorded("model.not_trained", name, when):
-                audit.record(
-                    audit.current_actor(), "model.not_trained", name, after=when, reason=refusal.message
-                )
             refusals.append(refusal)
-            continue
-        client().set_model_version_tag(outcome.name, outcome.model_version, "trained_because", reason)
-        outcomes.append(outcome)
     if refusals and not outcomes and not registry.champions(book):
         raise refusals[0]
     return outcomes
+
+
+def train_because(
+    book: str, scorecard: str, as_of: date, reason: str, *, seed: int = 0, actor: str | None = None
+) -> TrainingOutcome:
+    """Train one scorecard; the version carries the tag ``trained_because``, a refusal is kept in the audit.
+
+    Raises
+    ------
+    As :func:`models_ml.training.train`.
+    """
+    try:
+        outcome = train(book, scorecard, as_of, seed=seed, actor=actor)
+    except DataRefusedError as refusal:
+        _log.warning("%s of %s is not trained: %s", scorecard, book, refusal)
+        name, when = registered_name(book, scorecard), {"as_of": as_of.isoformat()}
+        if not audit.is_recorded("model.not_trained", name, when):
+            audit.record(
+                actor or audit.current_actor(), "model.not_trained", name, after=when, reason=refusal.message
+            )
+        raise
+    client().set_model_version_tag(outcome.name, outcome.model_version, "trained_because", reason)
+    return outcome
 
 
 def call_for_training(book: str, as_of: date) -> dict[str, str]:
@@ -101,6 +115,34 @@ def promote_challengers(book: str) -> list[str]:
         if outcome.promoted:
             promoted.append(f"{name} v{outcome.version}")
     return promoted
+
+
+def without_champion(book: str) -> list[str]:
+    """Why the newest version of each scorecard of the book does not score, in a sentence each.
+
+    Gates that did not pass with what they measured, a comparison with the champion that was lost, an
+    approval that is waited for, or data that cannot make a scorecard.
+    """
+    said = []
+    for spec in scorecards_of(book):
+        name = registered_name(book, spec.name)
+        version = registry.alias_version(name, CHALLENGER)
+        if version is None:
+            refusals = [step for step in registry.timeline(name) if step["action"] == "model.not_trained"]
+            if refusals and registry.alias_version(name, CHAMPION) is None:
+                said.append(f"{name} is not trained: {refusals[-1]['reason']}")
+            continue
+        if version == registry.alias_version(name, CHAMPION):
+            continue
+        held = registry.show(name, version)
+        failed = "; ".join(gate["detail"] for gate in held["gates"] if not gate["passed"])
+        if failed:
+            said.append(f"{name} v{version} is not champion: gates did not pass: {failed}")
+        elif held["promotion_refused"]:
+            said.append(f"{name} v{version} is not champion: {held['promotion_refused']}")
+        elif promotion_of(spec) != "gates":
+            said.append(f"{name} v{version} waits for an approval: creditops models approve {name} {version}")
+    return said
 
 
 def promotion_of(spec: ScorecardSpec) -> str:

@@ -16,7 +16,7 @@ from models_ml import registry, tracking
 from models_ml.evaluate import REASONS
 from models_ml.master_scale import master_scale
 from models_ml.points_table import PointsTable
-from models_ml.population import feature_columns, scored_relation
+from models_ml.population import feature_columns, features_day, scored_relation
 from models_ml.scaling import scaling
 from models_ml.spec import ScorecardSpec
 from models_ml.spec import scorecard as find_scorecard
@@ -95,11 +95,28 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
         else:
             rows = _score_in_chunks(connection, spec, name, version, book, as_of)
         if not rows and not spec.population.may_be_empty:
-            raise DataRefusedError(
-                f"{spec.name}: nobody of book {book} has features for {as_of}",
-                hint="build the warehouse for that day first: `creditops run build_warehouse`",
-            )
+            raise _nobody(connection, spec, book, as_of)
     return rows
+
+
+def _nobody(connection: psycopg.Connection, spec: ScorecardSpec, book: str, as_of: date) -> DataRefusedError:
+    """Nobody has features for the day; the message names the day for which there are some."""
+    day = features_day(connection, spec, book, as_of)
+    build = f"creditops run build_warehouse --book {book} --as-of {as_of}"
+    if day is None:
+        return DataRefusedError(
+            f"{spec.name}: nobody of book {book} has features for {as_of} or any day before",
+            hint=f"build the warehouse for that day first: `{build}`",
+        )
+    if day == as_of:
+        return DataRefusedError(
+            f"{spec.name}: everyone of book {book} with features for {as_of} is closed or written off",
+            hint="`population.never_scored` of the scorecard says who is left out",
+        )
+    return DataRefusedError(
+        f"{spec.name}: nobody of book {book} has features for {as_of}; the newest day with features is {day}",
+        hint=f"publish that day (--as-of {day}), or build {as_of} first: `{build}`",
+    )
 
 
 def _score_in_chunks(

@@ -19,6 +19,7 @@ from rich.markup import escape
 from creditops import __version__
 from creditops.cli import (
     actions,
+    adapters,
     data,
     demo,
     explain,
@@ -65,6 +66,7 @@ for module in (services, data, reconciliation, places, runs, publications, limit
     module.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(sources.app, name="sources")
+app.add_typer(adapters.app, name="adapters")
 app.add_typer(warnings_.app, name="warnings")
 app.add_typer(actions.app, name="actions")
 app.add_typer(explain.app, name="explain")

@@ -38,10 +38,17 @@ def simulate(
     fault: Annotated[
         list[str] | None, typer.Option("--fault", help="Fault to inject; may be given several times.")
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            help="canonical; relational: loans as a bank's own tables; flat: variables and an outcome."
+        ),
+    ] = "canonical",
     list_faults: Annotated[bool, typer.Option("--list-faults", help="Show the faults there are.")] = False,
     json_: AsJson = False,
 ) -> None:
     """Write a portfolio in source-file form, with its hidden truth below OUT/truth."""
+    from creditops.simulate import FORMS
     from creditops.simulate import simulate as run
     from creditops.simulate.events import parse_counts
     from creditops.simulate.faults import clear_faults, find_faults, inject_faults
@@ -51,6 +58,10 @@ def simulate(
         return
     if out is None:
         raise UsageError("no folder to write into", hint="add --out FOLDER")
+    if form not in FORMS:
+        raise UsageError(f"{form!r} is no form", hint=f"use {', '.join(FORMS)}")
+    if fault and form != "canonical":
+        raise UsageError("faults are injected into canonical files", hint="leave --form or --fault out")
     find_faults(fault or ())
     counts = parse_counts(event or ())
     clear_faults(out)
@@ -65,6 +76,7 @@ def simulate(
             events=counts,
             progress=lambda name, rows: status.update(f"simulating: {name} {rows:,} rows"),
         )
+        summary = FORMS[form](summary)
         faults = inject_faults(out, fault, seed=seed) if fault else []
     injected = [
         {

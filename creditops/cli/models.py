@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from creditops.cli import model_export, overrides
-from creditops.cli.options import Actor, AnyBook, AsJson, Book, Reason
+from creditops.cli.options import Actor, AnyBook, AsJson, AsOf, Book, Reason
 from creditops.cli.output import as_json, console, table
+from creditops.errors import UsageError
 
 app = typer.Typer(
-    help="Scorecards: list, show, compare, approve, reject, roll back, retire, history.", no_args_is_help=True
+    help="Scorecards: list, show, train, compare, approve, reject, roll back, retire, history.",
+    no_args_is_help=True,
 )
 app.add_typer(overrides.app, name="overrides")
 app.command("export")(model_export.export)
@@ -47,6 +49,51 @@ def show(name: str, version: str = typer.Argument("champion"), json_: AsJson = F
             console.print(f"{key}: {value}", markup=False)
     table([{"metric": k, "value": v} for k, v in sorted(found["metrics"].items())], ("metric", "value"))
     table(found["gates"], ("gate", "passed", "value", "limit", "detail"), title="gates")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="The scorecard, alone or as BOOK.SCORECARD.")],
+    as_of: AsOf,
+    book: AnyBook = None,
+    force: Annotated[bool, typer.Option("--force", help="Also where it is not due.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the split into development and hold-out.")] = 0,
+    actor: Annotated[str | None, typer.Option(help="Who trains; default you.")] = None,
+    json_: AsJson = False,
+) -> None:
+    """Train one scorecard now, show its gates, and promote it where gates decide."""
+    from creditops.books import parse_day
+    from models_ml import registry, retraining
+    from models_ml.spec import scorecard as find_scorecard
+    from models_ml.tracking import registered_name
+
+    said, _, scorecard = name.rpartition(".")
+    spec = find_scorecard(scorecard)
+    chosen = said or book or (spec.books[0] if len(spec.books) == 1 else None)
+    if chosen is None:
+        raise UsageError(f"{scorecard} covers {', '.join(spec.books)}", hint="add --book")
+    day = parse_day(as_of)
+    due = retraining.reasons_due(chosen, day).get(scorecard)
+    if due is None and not force:
+        trained = registry.trained_as_of(registered_name(chosen, scorecard))
+        why = f"last trained as of {trained}" if trained else f"no full outcome window by {day}"
+        raise UsageError(
+            f"{chosen}.{scorecard} is not due: {why}", hint="add --force to train it all the same"
+        )
+    outcome = retraining.train_because(chosen, scorecard, day, due or "by hand", seed=seed, actor=actor)
+    promoted = None
+    if retraining.promotion_of(spec) == "gates":
+        promoted = registry.promote(outcome.name, outcome.model_version)
+    gates = [gate.as_dict() for gate in outcome.gates]
+    why = promoted.reason if promoted else "waits for `creditops models approve`"
+    state = "champion" if promoted and promoted.promoted else "challenger"
+    if json_:
+        as_json({"name": outcome.name, "version": outcome.model_version, "state": state, "reason": why,
+                 "gates": gates})  # fmt: skip
+        return
+    table(gates, ("gate", "passed", "value", "limit", "detail"), title="gates")
+    console.print(f"{outcome.name} version {outcome.model_version} is {state}: {why}", markup=False,
+                  soft_wrap=True)  # fmt: skip
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,7 +65,12 @@ def check(
     if try_ is not None and not errors:
         if len(names or ()) != 1:
             raise UsageError("--try needs exactly one source", hint="creditops sources check NAME --try FILE")
-        trial = _try(names[0], try_, book)  # type: ignore[index]
+        from creditops.sources.contract import load_contract, read_contract
+        from creditops.sources.trial import try_file
+
+        name = (names or [])[0]
+        own = Path(name).suffix in (".yml", ".yaml")
+        trial = vars(try_file(read_contract(Path(name)) if own else load_contract(name, book), try_))
     if json_:
         as_json({"findings": findings, "trial": trial})
     else:
@@ -211,48 +215,3 @@ def _rules(column: Any) -> str:
     if column.pii != "none":
         parts.append(f"personal ({column.pii}), hashed" if column.is_hashed else "personal, year kept")
     return "; ".join(parts)
-
-
-def _try(name: str, path: Path, book: str | None) -> dict[str, Any]:
-    """Read a file by a contract and count what would go to quarantine, without loading."""
-    from creditops.ingest.reader import open_source_file, read_batches
-    from creditops.ingest.validation import ragged_row, validate
-    from creditops.settings import get_settings
-    from creditops.sources.contract import load_contract, read_contract
-
-    contract = (
-        read_contract(Path(name)) if Path(name).suffix in (".yml", ".yaml") else load_contract(name, book)
-    )
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist", hint="name the file to try")
-    file = open_source_file(path, contract)
-    rows, bad = 0, []
-    for batch in read_batches(file):
-        rows += len(batch)
-        bad += validate(batch, contract).bad
-    rows += len(file.ragged)
-    bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
-    counted: Counter[tuple[str, str]] = Counter()
-    first: dict[tuple[str, str], tuple[int, Any]] = {}
-    for row in sorted(bad, key=lambda each: each.line):
-        for reason in row.reasons:
-            key = (reason["column"] or "", str(reason["reason"]))
-            counted[key] += 1
-            first.setdefault(key, (row.line, reason["value"]))
-    limit = contract.bad_row_limit if contract.bad_row_limit is not None else get_settings().bad_row_limit
-    return {
-        "rows": rows,
-        "bad": len(bad),
-        "refused": bool(rows) and len(bad) > limit * rows,
-        "columns_aside": file.extra_columns,
-        "reasons": [
-            {
-                "column": key[0],
-                "reason": key[1],
-                "rows": count,
-                "first_line": first[key][0],
-                "example": first[key][1],
-            }
-            for key, count in counted.most_common()
-        ],
-    }

@@ -1,7 +1,18 @@
-"""A simulated credit portfolio with a known hazard, in source-file form."""
+"""A simulated credit portfolio with a known hazard, in source-file form or as a foreign system writes it."""
+
+from collections.abc import Callable
 
 from creditops.simulate.book_files import Progress
 from creditops.simulate.events import EventCounts
+from creditops.simulate.flat import as_flat
 from creditops.simulate.portfolio import DEFAULT_AS_OF, Summary, simulate
+from creditops.simulate.relational import as_relational
 
-__all__ = ["DEFAULT_AS_OF", "EventCounts", "Progress", "Summary", "simulate"]
+FORMS: dict[str, Callable[[Summary], Summary]] = {
+    "canonical": lambda summary: summary,
+    "relational": as_relational,
+    "flat": as_flat,
+}
+"""Forms that a simulated book can be brought to, by name."""
+
+__all__ = ["DEFAULT_AS_OF", "FORMS", "EventCounts", "Progress", "Summary", "simulate"]

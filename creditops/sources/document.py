@@ -39,14 +39,17 @@ _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:t
 
 
 def _unique_mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    written = {id(key) for key, _ in node.value}  # what `<<` brings may be written over, as YAML says
     loader.flatten_mapping(node)
     mapping: dict[Hashable, Any] = {}
+    own: set[Hashable] = set()
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if key in mapping:
+        if key in own:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key!r} is written twice", key_node.start_mark
             )
+        own |= {key} if id(key_node) in written else set()
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 
