@@ -18,8 +18,8 @@ _ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
 def as_contract_writes(column: Column, form: FileFormat) -> pl.Expr:
     """The text cells of ``column``, read from a file of this format, under the contract's name."""
     cell = pl.col(column.file_name).map_batches(_trimmed, return_dtype=pl.String)
-    if form.null_values:
-        cell = pl.when(~cell.is_in(list(form.null_values))).then(cell)
+    if words := [*form.null_values, *column.null_values]:
+        cell = pl.when(~cell.is_in(words)).then(cell)
     if column.type in ("date", "ts") and (pattern := column.date_format or form.date_format):
         cell = _iso(cell, pattern, has_time=column.type == "ts")
     elif column.type in ("money", "rate", "int", "bigint") and (form.thousands or form.decimal == ","):

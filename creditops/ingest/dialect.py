@@ -55,12 +55,16 @@ def find_encoding(path: Path, name: str, stated: str | None = None) -> Text:
 
 
 def find_delimiter(head: str, expected: Collection[str], form: FileFormat) -> str:
-    """The delimiter that makes the header line name most of the expected columns."""
+    """The delimiter that makes the header line name most of the expected columns; without a header, the one
+    that makes as many cells as there are columns.
+    """
     if form.delimiter is not None:
         return form.delimiter
 
     def named(delimiter: str) -> int:
         cells = header_cells(head, delimiter, form.quote)
+        if not form.header:
+            return int(len(cells) == len(expected))
         return sum(cell in expected for cell in cells)
 
     return max(DELIMITERS, key=lambda delimiter: (named(delimiter), delimiter == ","))

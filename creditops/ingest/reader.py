@@ -76,6 +76,11 @@ def open_source_file(path: Path, contract: Contract, *, name: str | None = None)
             hint=f"deliver {', '.join((*TEXT, *JSON_LINES))} (also as .gz or .zip), or "
             f"{', '.join((*EXCEL, *PARQUET))}",
         )
+    if not contract.format.header and kind != "text":
+        raise DataRefusedError(
+            f"{name}: only delimited text can be without a header",
+            hint="put a row with the names of the columns above the data",
+        )
     file = SourceFile(path, name, contract, [], kind=kind)
     match kind:
         case "text":
@@ -147,6 +152,19 @@ def _open_text(file: SourceFile) -> None:
     # Text without any quote is read several times faster if none is looked for.
     file.quote = form.quote if form.quote != '"' or text.has_quotes else ""
     file.header_line = form.skip_lines + header_lines(head, file.delimiter, form.quote)
+    if not form.header:
+        _name_columns(file)
+
+
+def _name_columns(file: SourceFile) -> None:
+    """Call the columns of a file without a header as the contract does, in its order."""
+    expected = [column.file_name for column in file.contract.columns]
+    if len(file.header) != len(expected):
+        raise DataRefusedError(
+            f"{file.name}: line {file.header_line} has {len(file.header)} fields, not {len(expected)}",
+            hint=f"a file without a header must have the columns {', '.join(expected)}, in this order",
+        )
+    file.header, file.header_line = expected, file.contract.format.skip_lines
 
 
 def _check_header(file: SourceFile) -> None:

@@ -75,6 +75,7 @@ class Column(BaseModel):
     direction: how the default rate moves as the value rises (characteristics only).
     protected: an attribute that decisions may not rest on (fairness checks only).
     percent: the file writes per cent (``7.25`` or ``7.25%``); raw holds the share (``0.0725``).
+    null_values: texts that stand for no value in this column, beside those of the file's format.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,6 +98,7 @@ class Column(BaseModel):
     direction: Literal["none", "ascending", "descending"] | None = None
     protected: bool = False
     percent: bool = False
+    null_values: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

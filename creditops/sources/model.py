@@ -54,6 +54,7 @@ class FileFormat(_Part):
     Attributes
     ----------
     skip_lines: lines of a text file, rows of a sheet, before the header.
+    header: whether delimited text has a header line; without, its columns are the contract's, in order.
     decimal, thousands: marks in money and rate columns.
     null_values: texts that stand for no value.
     date_format: ``strptime`` format of date and ts columns that name none of their own.
@@ -64,6 +65,7 @@ class FileFormat(_Part):
     delimiter: str | None = None
     quote: str = '"'
     skip_lines: int = 0
+    header: bool = True
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'"] | None = None
     null_values: tuple[str, ...] = ()

@@ -303,3 +303,37 @@ def test_a_quote_inside_a_cell_is_a_character(tmp_path: Path) -> None:
     text = ",".join(HEADER) + '\nA,,,,,,,5" pipe\nB,,,,,,,x\n'
     _, frame = read(write(tmp_path / "repairs.csv", text.encode()))
     assert frame["note"].to_list() == ['5" pipe', "x"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+def test_a_file_without_a_header_is_declared_and_its_first_row_is_data(
+    tmp_path: Path, delimiter: str
+) -> None:
+    body = as_csv(delimiter).partition("\n")[2]
+    path = write(tmp_path / "repairs.csv", body.encode())
+    frame = read(path, with_format(header=False))[1]
+    assert frame.select(COMPARED).rows() == CANONICAL
+    assert frame[LINE].to_list() == [1, 2, 3]
+    titled = write(tmp_path / "repairs.csv", ("Repairs of the week\n" + body).encode())
+    assert read(titled, with_format(header=False, skip_lines=1))[1][LINE].to_list() == [2, 3, 4]
+
+
+def test_a_file_without_a_header_must_have_the_contracts_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "repairs.csv", b"A1,2026-01-01\nA2,2026-01-02\n")
+    with pytest.raises(DataRefusedError, match="line 1 has 2 fields, not 8"):
+        open_source_file(path, with_format(header=False))
+    pl.DataFrame({name: ["1"] for name in HEADER}).write_parquet(tmp_path / "repairs.parquet")
+    with pytest.raises(DataRefusedError, match="only delimited text"):
+        open_source_file(tmp_path / "repairs.parquet", with_format(header=False))
+
+
+def test_a_word_stands_for_no_value_in_its_column_alone(tmp_path: Path) -> None:
+    columns = [
+        column.model_copy(update={"null_values": ("NA",)}) if column.name == "amount" else column
+        for column in CONTRACT.columns
+    ]
+    contract = CONTRACT.model_copy(update={"columns": tuple(columns)})
+    row = ["A1", "", "", "NA", "", "", "", "NA"]
+    path = write(tmp_path / "repairs.csv", f"{','.join(HEADER)}\n{','.join(row)}\n".encode())
+    frame = read(path, contract)[1]
+    assert frame.select("amount", "note").rows() == [(None, "NA")]
