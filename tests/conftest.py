@@ -139,3 +139,14 @@ def warehouse(postgres_server: str, _template_database: str, session_home: Path)
 def module_warehouse(postgres_server: str, _template_database: str, session_home: Path) -> Iterator[str]:
     """Like ``warehouse``, one for all tests of a module."""
     yield from _fresh_warehouse(postgres_server, _template_database, session_home)
+
+
+@pytest.fixture(scope="module")
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An MLflow tracking store in a database file of its own; the environment points at it."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.chdir(folder)
+        yield folder
