@@ -12,6 +12,15 @@ from creditops.settings import get_settings
 from creditops.zone_rules import day_end
 
 _BOOK = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_SHIPPED_CURRENCIES = {
+    "demo": "CNY",
+    "home_credit": "XXX",
+    "polish_firms": "PLN",
+    "sme_invoices": "CNY",
+    "taiwan_cards": "TWD",
+    "trade_receivables": "USD",
+}
+"""Currencies of the simulated book and of the adapters' books, whatever ``CREDITOPS_CURRENCY`` says."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -34,6 +43,16 @@ def zone(book: str) -> ZoneInfo:
     """Time zone of the book's calendar."""
     check_book(book)
     return ZoneInfo(get_settings().timezone)
+
+
+def currency(book: str) -> str:
+    """The book's one currency (ISO 4217): every amount is in it, and a row in another is quarantined.
+
+    A portfolio in several currencies is several books (``docs/decisions/0011-one-currency.md``).
+    """
+    check_book(book)
+    settings = get_settings()
+    return settings.book_currencies.get(book, _SHIPPED_CURRENCIES.get(book, settings.currency))
 
 
 def end_of_day(book: str, day: date) -> datetime:

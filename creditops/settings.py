@@ -6,6 +6,7 @@ Everything that a run creates lives below :attr:`Settings.home`; two homes run s
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +23,13 @@ class Settings(BaseSettings):
 
     home: Path = Field(PROJECT_ROOT / ".creditops", description="Folder that holds all state.")
     timezone: str = Field("Asia/Shanghai", description="Calendar of books that name none.")
+    currency: str = Field(
+        "CNY", pattern="^[A-Z]{3}$", description="Currency (ISO 4217) of books that name none."
+    )
+    book_currencies: dict[str, str] = Field(
+        default_factory=dict,
+        description='Currency of books that have another one, as JSON: {"mybook": "USD"}.',
+    )
     bind_host: str = Field("127.0.0.1", description="Address the services listen on.")
     postgres_port: int = Field(5432, description="Preferred port; the next free one is taken.")
     mlflow_port: int = Field(5000, description="Preferred port; the next free one is taken.")
@@ -95,6 +103,16 @@ class Settings(BaseSettings):
     publication_retention_days: int = Field(
         400, ge=1, description="Days after which a superseded publication's rows are removed."
     )
+
+    @field_validator("book_currencies")
+    @classmethod
+    def _currency_codes(cls, value: dict[str, str]) -> dict[str, str]:
+        for book, code in value.items():
+            if not re.fullmatch("[A-Z]{3}", code):
+                raise ValueError(
+                    f"{code!r} of book {book} is no currency code: write it as in ISO 4217, e.g. USD"
+                )
+        return value
 
     @field_validator("alert_url", mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 import psycopg
 from psycopg import sql
 
-from creditops.books import zone
+from creditops.books import currency, zone
 from creditops.errors import DataRefusedError
 from creditops.ingest import ledger
 from creditops.ingest.aside import keep_aside
@@ -216,12 +216,12 @@ def _write(
 def _frames(load: _Load, known: KnownTime, batch_id: int, reading: Reading) -> Iterable[memoryview]:
     """Encoded good rows, made in two threads beside the one that sends them."""
     landed, contract = load.landed, load.contract
-    home = str(zone(landed.book))
+    home, money = str(zone(landed.book)), currency(landed.book)
     file = open_source_file(landed.path, contract, name=landed.name)
 
     def frames() -> Iterator[memoryview]:
         for batch in ahead(read_batches(file)):
-            checked = validate(batch, contract, zone=home)
+            checked = validate(batch, contract, zone=home, currency=money)
             reading.take(checked, len(batch))
             yield encoded(raw_rows(checked.good, contract, landed.book, batch_id, known), contract)
             if load.progress is not None:

@@ -13,7 +13,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from creditops.books import zone
+from creditops.books import currency, zone
 from creditops.ingest import ledger
 from creditops.ingest.known_time import KnownTime
 from creditops.ingest.landing import LandedFile
@@ -67,7 +67,9 @@ def load_lines(
         def frames() -> Iterator[memoryview]:
             for batch in read_batches(open_source_file(landed.path, contract, name=landed.name)):
                 rows = _same_rows(batch.filter(pl.col(LINE).is_in(chosen)), contract, lines)
-                checked = validate(rows, contract, zone=str(zone(landed.book)))
+                checked = validate(
+                    rows, contract, zone=str(zone(landed.book)), currency=currency(landed.book)
+                )
                 good.extend(checked.good[LINE].to_list())
                 reading.take(checked, 0)
                 yield encoded(raw_rows(checked.good, contract, landed.book, batch_id, known), contract)

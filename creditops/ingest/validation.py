@@ -24,6 +24,8 @@ MAX_CELL = 65_536
 """Characters of a text whose contract names no ``max_length``."""
 MAX_KEY_CELL = 200
 """The same for a column of the key, which PostgreSQL has to index."""
+CURRENCY = "currency"
+"""The column that says in which currency a row's amounts are, in every source that has one."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,22 @@ class _Fault:
     of_type: bool = False
 
 
-def validate(batch: pl.DataFrame, contract: Contract, *, zone: str = "UTC") -> Validated:
+def validate(
+    batch: pl.DataFrame, contract: Contract, *, zone: str = "UTC", currency: str | None = None
+) -> Validated:
     """Check a batch of text cells (one column per contract column, plus the line).
 
     Parameters
     ----------
     zone: the book's time zone, in which times without an offset are meant.
+    currency: the book's currency, which a column ``currency`` must say; ``None`` while no book is meant.
     """
     frame = batch.with_columns(typed(column, zone).alias(f"_t_{column.name}") for column in contract.columns)
     faults: list[_Fault] = []
     expressions: list[pl.Expr] = []
     for column in contract.columns:
-        for reason, expression, of_type in _rules(column, zone, is_key=column.name in contract.key):
+        is_key = column.name in contract.key
+        for reason, expression, of_type in _rules(column, zone, currency, is_key=is_key):
             faults.append(_Fault(f"_f_{len(faults)}", column, reason, of_type))
             expressions.append(expression.fill_null(False).alias(faults[-1].flag))
     frame = frame.with_columns(expressions)
@@ -124,7 +130,9 @@ def ragged_row(line: int, fields: int, expected: int) -> BadRow:
     return BadRow(line, "", [{"column": None, "value": None, "reason": reason}])
 
 
-def _rules(column: Column, zone: str, *, is_key: bool) -> list[tuple[str, pl.Expr, bool]]:
+def _rules(
+    column: Column, zone: str, currency: str | None, *, is_key: bool
+) -> list[tuple[str, pl.Expr, bool]]:
     """What a cell of ``column`` may not be: reason, condition, and whether it is about the type."""
     cell, value = pl.col(column.name), pl.col(f"_t_{column.name}")
     rules: list[tuple[str, pl.Expr, bool]] = []
@@ -144,6 +152,9 @@ def _rules(column: Column, zone: str, *, is_key: bool) -> list[tuple[str, pl.Exp
     if column.pattern is not None:
         matches = cell.str.contains(f"^(?:{column.pattern})$")
         rules.append((f"does not match {column.pattern}", ~matches, False))
+    if column.name == CURRENCY and currency is not None:
+        remedy = "another one is set by CREDITOPS_BOOK_CURRENCIES"
+        rules.append((f"is not the book's currency, {currency}; {remedy}", cell != currency, False))
     if column.type == "ts":
         value = comparable(column, value, zone)
     if column.min is not None:

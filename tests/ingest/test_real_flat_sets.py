@@ -142,6 +142,10 @@ class TestAnotherBook:
         finally:
             declared.unlink()
 
-    def test_a_set_without_columns_of_its_own_loads_into_any_book(self, shared_data: Path) -> None:
+    def test_a_set_without_columns_of_its_own_loads_into_any_book(
+        self, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CREDITOPS_BOOK_CURRENCIES", '{"other_receivables": "USD"}')
+        get_settings.cache_clear()
         load_real("ibm_receivables", "other_receivables", shared_data / "ibm_accounts_receivable")
         assert ledger("other_receivables") == ledger("trade_receivables")

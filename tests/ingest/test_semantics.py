@@ -8,16 +8,21 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from creditops.adapters import adapter_names, load_adapter
+from creditops.books import currency
 from creditops.cli import app
 from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
 from creditops.ingest.landing import deliveries, delivery_folder, files_being_written, landed_files
 from creditops.ingest.loader import load_delivery
+from creditops.ingest.reader import LINE
+from creditops.ingest.validation import validate
 from creditops.settings import get_settings
-from creditops.sources.contract import load_contract
+from creditops.sources.contract import load_contract, load_contracts
 from tests.ingest.files import DAY, deliver, select
 
 COLUMNS = [column.name for column in load_contract("payments").columns]
@@ -112,6 +117,55 @@ class TestColumns:
         assert select("select check_name, rows_failed, first_line from ops.load_warning") == [
             ("parts_make_the_whole", 3, 2)
         ]
+
+
+@pytest.mark.usefixtures("warehouse")
+class TestCurrency:
+    """A book has one currency; a row in another is nothing to add up or to settle with (DOMAIN 1)."""
+
+    SOURCES = tuple(
+        name
+        for name, contract in load_contracts().items()
+        if any(c.name == "currency" for c in contract.columns)
+    )
+
+    def test_every_source_with_a_currency_refuses_another_one(self) -> None:
+        assert {"facilities", "due_items", "payments", "statements"} <= set(self.SOURCES)
+        for name in self.SOURCES:
+            contract = load_contract(name)
+            cells = {column.name: [None, None] for column in contract.columns} | {"currency": ["CNY", "USD"]}
+            frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String)).with_row_index(LINE, offset=2)
+            bad = validate(frame.with_columns(pl.col(LINE).cast(pl.Int64)), contract, currency="CNY").bad
+            said = {
+                row.line: [why["reason"] for why in row.reasons if why["column"] == "currency"] for row in bad
+            }
+            assert "is not the book's currency, CNY" in str(said[3])
+            assert said.get(2, []) == []
+
+    def test_a_row_in_another_currency_waits_in_quarantine_until_the_book_has_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows = [payment(number) for number in range(200)]
+        rows[7]["currency"] = "USD"
+        result = deliver(tmp_path, "payments", rows)
+        assert (result.rows_loaded, result.rows_quarantined) == (199, 1)
+        ((reasons,),) = select("select reasons from ops.quarantine")
+        assert reasons[0]["column"] == "currency"
+        assert reasons[0]["reason"].startswith("is not the book's currency, CNY")
+
+        monkeypatch.setenv("CREDITOPS_BOOK_CURRENCIES", '{"abroad": "USD"}')
+        get_settings.cache_clear()
+        abroad = [payment(number, currency="USD") for number in range(3)]
+        assert deliver(tmp_path, "payments", abroad, book="abroad").rows_loaded == 3
+
+    def test_the_adapters_books_are_in_the_currency_of_their_sets(self) -> None:
+        for adapter in (load_adapter(name) for name in adapter_names()):
+            stated = {
+                output.columns["currency"].constant
+                for output in adapter.mapping.outputs
+                if "currency" in output.columns
+            }
+            assert stated <= {currency(adapter.book)}, adapter.name
 
 
 @pytest.mark.usefixtures("warehouse")
