@@ -359,3 +359,49 @@ class _Edges:
             for line in lines[row["report_id"]]:
                 worse = {**line, "report_id": number, "balance": money(cents(line["balance"]) * 2)}
                 self.book.files["bureau_tradelines"].append(worse)
+
+
+KNOWN_FROM = {
+    "applications": "stage_at", "bureau_reports": "pulled_on", "collection_actions": "acted_at",
+    "competitor_products": "observed_on", "customers": "effective_date", "disputes": "opened_on",
+    "disputes.resolved": "closed_on", "due_items": "issued_on", "facilities": "effective_date",
+    "facility_snapshots": "month_end", "groups": "effective_date", "industry_series": "published_on",
+    "macro_series": "published_on", "partners": "effective_date", "payments": "value_date",
+    "products": "effective_date", "promises": "promised_on", "sme_invoices": "issued_on",
+    "statements": "published_on", "statements.restated": "published_on",
+}  # fmt: skip
+OF_A_REPORT = ("bureau_tradelines", "bureau_inquiries", "bureau_public_records")
+LATE_SHARE = 0.01
+
+
+def deliver_twice(source: Path, first: Path, second: Path, *, day: date, seed: int) -> None:
+    """Split a book into what is delivered on a day and what comes later.
+
+    Some payments and states of facilities come late, and some payments come first with another amount, which
+    the second delivery corrects.
+    """
+    book, rng = Book(source), random.Random(seed)
+    early = Book(source)
+    on = day.isoformat()
+    reports = {row["report_id"] for row in book.files["bureau_reports"] if row["pulled_on"] <= on}
+    for name, rows in book.files.items():
+        kept: list[Row] = []
+        later: list[Row] = []
+        for row in rows:
+            if name in OF_A_REPORT:
+                known = row["report_id"] in reports
+            else:
+                known = (row[KNOWN_FROM[name]] or row.get("due_date", ""))[:10] <= on
+            is_late = name in ("payments", "facilities") and rng.random() < LATE_SHARE
+            if name == "facilities" and is_late:
+                is_late = row["opened_on"] < row["effective_date"]
+            if not known or is_late:
+                later.append(row)
+            elif name == "payments" and not row["reverses_payment_id"] and rng.random() < LATE_SHARE:
+                kept.append({**row, "amount": money(cents(row["amount"]) + rng.choice([-100, 1, 5_000]))})
+                later.append(row)
+            else:
+                kept.append(row)
+        early.files[name], book.files[name] = kept, later
+    early.write(first, [name for name, rows in early.files.items() if rows])
+    book.write(second, [name for name, rows in book.files.items() if rows])
