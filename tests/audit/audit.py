@@ -12,6 +12,7 @@ from typing import Any
 
 from creditops.settings import PROJECT_ROOT
 from tests.audit import (
+    oracle_collection,
     oracle_concentration,
     oracle_customer,
     oracle_desk,
@@ -184,6 +185,16 @@ CHECKS: Mapping[str, Check] = {
         "industry_outlook",
         lambda audit: oracle_desk.industry_outlook(audit.panel),
         "industry", "month", extra_rows=False,
+    ),
+    "collections_performance": _of(
+        "collections_performance",
+        lambda audit: oracle_collection.collections_performance(audit.panel),
+        "month", "product_id", "bucket",
+    ),
+    "competitor_outlook": _of(
+        "competitor_outlook",
+        lambda audit: oracle_collection.competitor_outlook(audit.panel),
+        "month", "product_type", "competitor",
     ),
     "credit_limits": _credit_limits,
     "limits_kept": _limits_kept,

@@ -20,6 +20,12 @@ class OneOf:
     values: tuple[Any, ...]
 
 
+def places(value: float, values: Sequence[float]) -> OneOf:
+    """Places of a value from the largest on; those that are equal may stand in any order."""
+    larger, equal = sum(other > value for other in values), sum(other == value for other in values)
+    return OneOf(tuple(range(larger + 1, larger + max(equal, 1) + 1)))
+
+
 @dataclass(frozen=True)
 class Difference:
     """A value that is not the oracle's; ``column`` is ``row`` where a row is too many or missing."""

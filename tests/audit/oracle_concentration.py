@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from tests.audit.compare import places
 from tests.audit.oracle_panel import Cell, Panel
 from tests.audit.oracle_portfolio import Found, money
 
@@ -38,7 +39,7 @@ def concentration(panel: Panel) -> Found:
             found[dimension, name] = {
                 "exposure": money(amount),
                 "share": amount / total,
-                "rank": 1 + sum(other > amount for other in sums.values()),
+                "rank": places(amount, list(sums.values())),
                 "hhi": hhi,
             }
         if apart:
