@@ -1,7 +1,8 @@
 """Drafts a source contract from a sample file, for a person to complete.
 
-What the draft holds is a guess from the first rows (:mod:`creditops.sources.sample`); every guess
-worth a look has a comment. A draft is valid and loads its own sample.
+What the draft holds is a guess from the first rows (:mod:`creditops.sources.sample`). What is not certain is
+drafted as text, with a comment that says what was seen and what to choose. A draft is valid and loads its
+own sample.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from pathlib import Path
 import polars as pl
 
 from creditops.errors import DataRefusedError, UsageError
+from creditops.ingest.cells import as_contract_writes
+from creditops.ingest.typed_cells import typed
+from creditops.sources.column import Column
 from creditops.sources.contract import load_contracts
-from creditops.sources.guess import Guess, guess_column, is_row_number, null_words, total_rows
-from creditops.sources.model import Domain
+from creditops.sources.guess import Guess, as_text, guess_columns, is_row_number, null_words, total_rows
+from creditops.sources.model import Domain, FileFormat
 from creditops.sources.sample import Sample, read_sample
-from creditops.sources.terms import DRAFT_EN, DRAFT_ZH, REFERENCES, column_name
+from creditops.sources.terms import DRAFT_EN, DRAFT_ZH, REFERENCES, column_name, is_outcome
 
 _DOMAIN_WORDS: dict[Domain, str] = {
     "repayment": r"pay|repay|due|collect|instal|loan|还款|催收|应还|扣款|贷款|借据|台账",
@@ -62,6 +66,59 @@ def draft(path: Path, *, source: str | None = None, domain: Domain | None = None
     return _write(path, name, domain or _domain(f"{name} {path.name}"), sample)
 
 
+def guess_sample(
+    cells: pl.DataFrame,
+) -> tuple[pl.DataFrame, list[str], tuple[str, ...], list[Guess]]:
+    """The sample with its words for no value as null, column names, these words, and a guess per column.
+
+    A guess that the sample itself breaks gives way to text: a draft loads what it was made from.
+    """
+    words = null_words(cells)
+    if words:
+        cells = cells.with_columns(pl.when(~pl.all().is_in(list(words))).then(pl.all()))
+    names = _unique([column_name(header, at) for at, header in enumerate(cells.columns)])
+    guesses = guess_columns(cells, names)
+    form = FileFormat.model_validate(way_of_writing(guesses, words))
+    for at, (header, guess) in enumerate(zip(cells.columns, guesses, strict=True)):
+        broken = _first_broken(cells, header, guess, form)
+        if broken is not None:
+            guesses[at] = as_text(guess, cells[header], f"looks like {guess.type}, but {broken!r} is none")
+    return cells, names, words, guesses
+
+
+def _first_broken(cells: pl.DataFrame, header: str, guess: Guess, form: FileFormat) -> str | None:
+    """The first cell of the sample that loading would not read as the guessed type."""
+    if guess.type in ("text", "id", "code"):
+        return None
+    column = Column.model_validate(
+        {
+            "name": "value",
+            "header": header,
+            "type": guess.type,
+            "date_format": guess.date_format,
+            "percent": guess.percent,
+            "null_values": guess.null_values,
+            "description": {"en": DRAFT_EN, "zh": DRAFT_ZH},
+        }
+    )
+    written = cells.select(as_contract_writes(column, form))
+    read = written.select(typed(column, "UTC").alias("read"), "value")
+    broken = cells[header].filter(read["read"].is_null() & read["value"].is_not_null())
+    return None if broken.is_empty() else str(broken[0])
+
+
+def way_of_writing(guesses: list[Guess], words: tuple[str, ...]) -> dict[str, object]:
+    """The part of a contract's ``format`` that follows from the guesses."""
+    form: dict[str, object] = {}
+    if any(guess.decimal == "," for guess in guesses):
+        form["decimal"] = ","
+    if marks := [guess.thousands for guess in guesses if guess.thousands]:
+        form["thousands"] = marks[0]
+    if words:
+        form["null_values"] = list(words)
+    return form
+
+
 def _source_name(path: Path) -> str:
     stem = re.sub(r"[\d\s._-]+$", "", re.sub(r"(?<!^)[._-]?\d{4,}.*", "", path.name.split(".", 1)[0]))
     name = column_name(stem, -1)
@@ -89,8 +146,12 @@ def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> tuple[l
     able = [
         at
         for at, guess in enumerate(guesses)
-        if guess.required and guess.type in rank and guess.pii != "birth_date"
-    ]
+        if guess.required
+        and guess.type in rank
+        and guess.pii != "birth_date"
+        and not is_outcome(names[at])
+        and not is_outcome(cells.columns[at])
+    ] or [0]
     able = [at for at in able if not is_row_number(cells.to_series(at))] or able
     able.sort(key=lambda at: (rank[guesses[at].type], at))
     distinct = cells.unique()
@@ -107,24 +168,13 @@ def _key(cells: pl.DataFrame, names: list[str], guesses: list[Guess]) -> tuple[l
 def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
     totals = total_rows(sample.cells)
     cells = sample.cells.filter(~totals)
-    words = null_words(cells)
-    if words:
-        cells = cells.with_columns(pl.when(~pl.all().is_in(list(words))).then(pl.all()))
-    names = _unique([column_name(header, at) for at, header in enumerate(cells.columns)])
-    guesses = [
-        guess_column(header, name, cells[header]) for header, name in zip(cells.columns, names, strict=True)
-    ]
+    cells, names, words, guesses = guess_sample(cells)
     notes = [(name, note) for name, guess in zip(names, guesses, strict=True) for note in guess.notes]
+    if sample.form.get("header") is False:
+        notes.append(("format", "the first line is data: give the columns their names, in this order"))
     if totals.any():
         notes.append(("rows", f"{totals.sum()} rows are totals: without a key they go to quarantine"))
-    form = dict(sample.form)
-    numbers = [guess for guess in guesses if guess.type in ("money", "rate")]
-    if any(guess.decimal == "," for guess in numbers):
-        form["decimal"] = ","
-    if marks := {guess.thousands for guess in numbers if guess.thousands}:
-        form["thousands"] = marks.pop()
-    if words:
-        form["null_values"] = list(words)
+    form = dict(sample.form) | way_of_writing(guesses, words)
     key, tells_all = _key(cells, names, guesses)
     if not tells_all:
         notes.append(("key", "no columns tell all rows apart: choose the key; repeats go to quarantine"))
@@ -189,6 +239,8 @@ def _column_lines(
         lines.append(f"    date_format: {_quoted(guess.date_format)}")
     if guess.percent:
         lines.append("    percent: true")
+    if guess.null_values:
+        lines.append(f"    null_values: {_quoted(list(guess.null_values))}")
     if guess.unit:
         lines.append(f"    unit: {guess.unit}")
     if guess.values:

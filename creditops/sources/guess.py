@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Literal
 
 import polars as pl
 
 from creditops.sources.column import ColumnType, PiiClass
 from creditops.sources.terms import hint_of_name, pii_of_name
 
-NULL_WORDS = ("NULL", "null", "None", "N/A", "NA", "n/a", "NaN", "nan", "-", "--", "\\N", "无", "空")
+NULL_WORDS = ("NULL", "null", "N/A", "n/a", "#N/A", "NaN", "nan", "\\N")
+"""Words that stand for no value in any column."""
+_MAYBE_NULL = ("None", "NA", "-", "--", "?", "无", "空")
+"""Words that do so where numbers or dates are expected; elsewhere they may be values (a country, a kind)."""
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
+_SHORT_DATES = ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%y-%m-%d", "%d-%m-%y")
 _COMPACT = "%Y%m%d"
+_SHORT_COMPACT = ("%y%m%d", "%d%m%y")
 _CLOCKS = (" %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f")
 _ISO_TS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?$"
-_BOOLS = {"true", "false", "t", "f", "yes", "no", "y", "n", "是", "否"}
+_BOOLS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"是", "否"})
 _TOTALS = ("合计", "总计", "小计", "共计", "total", "sum", "grand total")
 _INTEGER = r"^[+-]?\d{1,18}$"
 _PHONE = r"^(\+?86)?1[3-9]\d{9}$"
@@ -23,11 +31,22 @@ _NATIONAL_ID = r"^\d{17}[\dXx]$"
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _MAX_CODES = 20
 _MAX_INT = 2**31 - 1
+_EXCEL_DAY_0 = date(1899, 12, 30)
+_EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 
 
 @dataclass
 class Guess:
-    """What a column seems to hold; ``notes`` say what a person should look at."""
+    """What a column seems to hold; ``notes`` say what a person should look at.
+
+    What is not certain is text, and a note says what was seen and what to choose.
+
+    Attributes
+    ----------
+    null_values: words that stand for no value in this column.
+    point: the decimal mark that the cells show beyond doubt.
+    doubt: the mark in cells like ``1,019``, which may group or part decimals: other columns may tell.
+    """
 
     type: ColumnType
     required: bool
@@ -39,7 +58,62 @@ class Guess:
     decimal: str = "."
     thousands: str | None = None
     percent: bool = False
+    null_values: tuple[str, ...] = ()
+    point: Literal[".", ","] | None = None
+    doubt: Literal[".", ","] | None = None
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The decimal mark and the mark between thousands that a file's columns show."""
+
+    decimal: Literal[".", ","] | None = None
+    thousands: str | None = None
+
+
+def guess_columns(cells: pl.DataFrame, names: list[str]) -> list[Guess]:
+    """Guess every column; what one leaves open about decimal marks the others may tell.
+
+    A file has one decimal mark and one between thousands: columns that show others are text.
+    """
+    first = [
+        guess_column(header, name, cells[header]) for header, name in zip(cells.columns, names, strict=True)
+    ]
+    points = Counter(guess.point for guess in first if guess.point)
+    decimal = points.most_common(1)[0][0] if points else None
+    marks = Marks(decimal, _thousands(first, decimal))
+    told = [
+        guess_column(header, name, cells[header], marks) if guess.doubt and marks != Marks() else guess
+        for header, name, guess in zip(cells.columns, names, first, strict=True)
+    ]
+    thousands = _thousands(told, decimal)
+    found = []
+    for header, guess in zip(cells.columns, told, strict=True):
+        if guess.point not in (None, decimal) or guess.thousands not in (None, thousands):
+            seen = f"decimal mark {guess.point or guess.decimal!r}, thousands {guess.thousands!r}"
+            guess = as_text(
+                guess, cells[header], f"{seen}, unlike other columns: a file has one way of writing"
+            )
+        found.append(guess)
+    return found
+
+
+def _thousands(guesses: list[Guess], decimal: str | None) -> str | None:
+    marks = Counter(guess.thousands for guess in guesses if guess.thousands not in (None, decimal))
+    return marks.most_common(1)[0][0] if marks else None
+
+
+def as_text(guess: Guess, cells: pl.Series, note: str) -> Guess:
+    """The column as text, with a note that says why."""
+    longest = int(cells.str.len_chars().max() or 1)  # type: ignore[arg-type]
+    return Guess(
+        "text",
+        guess.required,
+        max_length=200 if longest <= 100 else 2000,
+        pii=guess.pii if guess.pii != "birth_date" else "none",
+        notes=[note],
+    )
 
 
 def null_words(cells: pl.DataFrame) -> tuple[str, ...]:
@@ -59,8 +133,13 @@ def is_row_number(cells: pl.Series) -> bool:
     return cells.equals(pl.Series(cells.name, [str(n) for n in range(1, len(cells) + 1)]))
 
 
-def guess_column(header: str, name: str, cells: pl.Series) -> Guess:
-    """Guess from the header's words and from the trimmed, non-null cells of a sample."""
+def guess_column(header: str, name: str, cells: pl.Series, marks: Marks = Marks()) -> Guess:
+    """Guess from the header's words and from the trimmed, non-null cells of a sample.
+
+    Parameters
+    ----------
+    marks: how other columns of the file write numbers.
+    """
     filled = cells.drop_nulls()
     guess = Guess("text", required=len(filled) == len(cells) and len(cells) > 0)
     if filled.is_empty():
@@ -72,15 +151,38 @@ def guess_column(header: str, name: str, cells: pl.Series) -> Guess:
         guess.pii, guess.max_length = personal, max(64, 2 * int(filled.str.len_chars().max()))  # type: ignore[arg-type]
         guess.notes.append("looks like personal data: raw will hold a keyed hash only")
         return guess
-    if _date(guess, filled, compact=hint == "date" or personal == "birth_date"):
-        guess.pii = personal or "none"
+    words = tuple(word for word in _MAYBE_NULL if (filled == word).any())
+    rest = filled.filter(~filled.is_in(list(words))) if words else filled
+    if not rest.is_empty() and _quantity(guess, rest, hint, personal, header, marks):
+        if words:
+            guess.null_values, guess.required = words, False
+            guess.notes.append(f"{' and '.join(map(repr, words))} taken as no value here")
         return guess
-    if set(filled.str.to_lowercase().unique()) <= _BOOLS:
+    if words:
+        guess.notes.append(f"{' and '.join(map(repr, words))} kept as values: else name them in null_values")
+    if set(filled.str.to_lowercase().unique()) in _BOOLS:
         guess.type = "bool"
         return guess
+    _word(guess, filled, hint)
+    return guess
+
+
+def _quantity(
+    guess: Guess, filled: pl.Series, hint: str | None, personal: PiiClass | None, header: str, marks: Marks
+) -> bool:
+    """Whether the cells are dates, times or numbers; those in doubt are text with a note."""
+    if _date(guess, filled, compact=hint == "date" or personal == "birth_date"):
+        if guess.type in ("date", "ts"):
+            guess.pii = personal or "none"
+        return True
+    if hint == "date" and _excel_days(guess, filled):
+        return True
     leading_zero = filled.str.contains(r"^0\d").any()
-    if hint != "id" and not leading_zero and _number(guess, filled, hint, header):
-        return guess
+    return hint != "id" and not leading_zero and _number(guess, filled, hint, header, marks)
+
+
+def _word(guess: Guess, filled: pl.Series, hint: str | None) -> None:
+    """Codes, identifiers or text."""
     longest = int(filled.str.len_chars().max())  # type: ignore[arg-type]
     distinct = filled.n_unique()
     if hint != "id" and distinct <= _MAX_CODES and len(filled) >= 5 * distinct and longest <= 64:
@@ -90,7 +192,6 @@ def guess_column(header: str, name: str, cells: pl.Series) -> Guess:
         guess.type = "id"
     else:
         guess.max_length = 200 if longest <= 100 else 2000
-    return guess
 
 
 def _personal(header: str, name: str, filled: pl.Series) -> PiiClass | None:
@@ -106,28 +207,64 @@ def _personal(header: str, name: str, filled: pl.Series) -> PiiClass | None:
 
 
 def _date(guess: Guess, filled: pl.Series, *, compact: bool) -> bool:
-    """Whether all cells are dates or times of one format; ambiguous day and month are noted."""
+    """Whether all cells are dates or times of one form; where it is in doubt they are text with a note."""
     if filled.str.contains(_ISO_TS).all():
         guess.type = "ts"
         return True
     sample = filled.unique()
     for clock in ("", *_CLOCKS):
-        fitting = [
-            pattern + clock
-            for pattern in (*_DATES, *((_COMPACT,) if compact else ()))
-            if _parses(sample, pattern + clock)
-        ]
+        fitting = _fitting(sample, (*_DATES, *((_COMPACT,) if compact else ())), clock)
+        if len(fitting) > 1:
+            _doubt(guess, filled, f"dates as {' or '.join(fitting)}: set type and date_format")
+            return True
         if fitting:
             guess.type = "ts" if clock else "date"
             if fitting[0] not in ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"):
                 guess.date_format = fitting[0]
-            if len(fitting) > 1:
-                guess.notes.append(f"could also be {fitting[1]}: look which is right")
+            return True
+        short = _fitting(sample, (*_SHORT_DATES, *(_SHORT_COMPACT if compact else ())), clock)
+        if short:
+            _doubt(
+                guess,
+                filled,
+                f"dates as {' or '.join(short)}, the century left open: set type and date_format",
+            )
             return True
     return False
 
 
+def _doubt(guess: Guess, filled: pl.Series, note: str) -> None:
+    guess.type, guess.max_length = "text", 200
+    guess.notes.append(f"{note} (seen: {filled[0]})")
+
+
+def _excel_days(guess: Guess, filled: pl.Series) -> bool:
+    low, high = _EXCEL_DAYS
+    if not filled.str.contains(r"^\d{5}(\.\d+)?$").all():
+        return False
+    days = filled.cast(pl.Float64)
+    if not days.is_between(low, high).all():
+        return False
+    day = _EXCEL_DAY_0 + timedelta(days=int(days[0]))
+    _doubt(guess, filled, f"day numbers of a spreadsheet? then this is {day}: have dates delivered as dates")
+    return True
+
+
+def _fitting(sample: pl.Series, patterns: tuple[str, ...], clock: str) -> list[str]:
+    return [pattern + clock for pattern in patterns if _parses(sample, pattern + clock)]
+
+
 def _parses(sample: pl.Series, pattern: str) -> bool:
+    # The parser lets a year have fewer digits than its pattern.
+    digits = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%H": r"\d{1,2}",
+              "%M": r"\d{2}", "%S": r"\d{2}", "%.f": r"\.\d{1,9}"}  # fmt: skip
+    exact = re.sub(
+        "|".join(map(re.escape, digits)), lambda found: digits[found[0]], pattern.replace(".%", r"\.%")
+    )
+    if pattern in (_COMPACT, *_SHORT_COMPACT):
+        exact = exact.replace("{1,2}", "{2}")
+    if not sample.str.contains(f"^{exact}$").all():
+        return False
     try:
         days = (
             sample.str.to_datetime(pattern, strict=False)
@@ -139,21 +276,35 @@ def _parses(sample: pl.Series, pattern: str) -> bool:
     return days.null_count() == 0 and bool(days.dt.year().is_between(1900, 2100).all())
 
 
-def _number(guess: Guess, filled: pl.Series, hint: str | None, header: str) -> bool:
+def _number(guess: Guess, filled: pl.Series, hint: str | None, header: str, marks: Marks) -> bool:
     signed = filled.str.ends_with("%").all()
     guess.percent = signed or (hint == "rate" and bool(re.search(r"[%％]|percent|pct|百分", header.lower())))
     filled = text = filled.str.strip_suffix("%").str.strip_chars() if signed else filled
-    if _grouped(filled, ",", "."):
+    doubt = _doubtful(filled, hint)
+    if doubt and not marks.decimal and marks.thousands != doubt:
+        guess.percent, guess.doubt = False, doubt
+        other = "." if doubt == "," else ","
+        _doubt(
+            guess,
+            filled,
+            f"{doubt!r} in numbers: set decimal {doubt!r}, or thousands {doubt!r} and decimal {other!r}",
+        )
+        return True
+    groups = doubt is not None and marks.decimal != doubt
+    if (groups and doubt == ",") or _grouped(filled, ",", "."):
         guess.thousands, text = ",", filled.str.replace_all(",", "", literal=True)
-    elif _grouped(filled, ".", ","):
+    elif (groups and doubt == ".") or _grouped(filled, ".", ","):
         guess.thousands, guess.decimal = ".", ","
         text = filled.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     elif filled.str.contains(r"^[+-]?\d+(,\d+)?$").all() and filled.str.contains(",", literal=True).any():
         guess.decimal, text = ",", filled.str.replace(",", ".", literal=True)
     if not text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$").all():
-        guess.percent = False
+        guess.percent, guess.thousands, guess.decimal = False, None, "."
         return False
-    whole = bool(text.str.contains(_INTEGER).all())
+    if text.str.contains(".", literal=True).any():
+        guess.point = guess.decimal  # type: ignore[assignment]
+    counted = hint in ("count", None) and text.str.contains(r"^[+-]?\d{1,18}(\.0+)?$").all()
+    whole = counted or bool(text.str.contains(_INTEGER).all())
     two = bool(text.str.contains(r"^[+-]?\d{1,16}(\.\d{1,2}0*)?$").all())
     if guess.percent:
         guess.type, guess.unit = "rate", "decimal"
@@ -161,13 +312,25 @@ def _number(guess: Guess, filled: pl.Series, hint: str | None, header: str) -> b
     elif two and (hint == "money" or guess.thousands or (not whole and hint != "rate")):
         guess.type, guess.unit = "money", "currency"
     elif whole:
-        biggest = int(text.cast(pl.Int64).abs().max())  # type: ignore[arg-type]
+        biggest = int(text.str.replace(r"\.0+$", "").cast(pl.Int64).abs().max())  # type: ignore[arg-type]
         guess.type = "int" if biggest <= _MAX_INT else "bigint"
         guess.unit = "days" if re.search(r"day|dpd|天", filled.name.lower()) else "count"
     else:
         guess.type, guess.unit = "rate", "decimal"
         guess.notes.append("a decimal: is it a share (0.05) or a percentage (5)?")
     return True
+
+
+def _doubtful(filled: pl.Series, hint: str | None) -> Literal[".", ","] | None:
+    """The mark that either groups thousands or parts three decimals in every cell that has one."""
+    marks: tuple[Literal[".", ","], ...] = (",", ".")
+    for mark in marks:
+        marked = filled.filter(filled.str.contains(mark, literal=True))
+        three = marked.str.contains(rf"^[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}$").all()
+        other = filled.str.contains(r"[^\d+-]").sum() > len(marked)
+        if len(marked) and three and not other and not (mark == "." and hint == "rate"):
+            return mark
+    return None
 
 
 def _grouped(filled: pl.Series, mark: str, point: str) -> bool:

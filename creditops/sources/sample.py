@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +20,21 @@ from creditops.sources.model import FileFormat
 
 SAMPLE_ROWS = 20_000
 _LOOK_FOR_HEADER = 10
+_LOOK_FOR_DATA = 200
+_VALUE = re.compile(r"[+-]?[0-9][0-9.,/:+\- T年月日]*%?$")
+_YEAR = re.compile(r"(19|20)[0-9]{2}$")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows of a file as trimmed text, and how the file is written."""
+    """Rows of a file as trimmed text, and how the file is written.
+
+    Without a header (``form["header"]`` is false) the columns are called ``column_1`` and so on.
+    """
 
     cells: pl.DataFrame
     form: dict[str, object]
+    encoding: str = "utf-8"
 
 
 def read_sample(path: Path) -> Sample:
@@ -41,6 +49,11 @@ def read_sample(path: Path) -> Sample:
         header, _, frame = tabular.read_workbook(path, path.name, FileFormat())
         rows = [header, *([str(cell or "") for cell in row] for row in frame.head(SAMPLE_ROWS).rows())]
         skip = _header_at(rows)
+        if _is_data(rows[skip], rows[skip + 1 :]):
+            raise DataRefusedError(
+                f"{path.name}: row {skip + 1} holds data, not the names of columns",
+                hint="put a row with the names of the columns above the data",
+            )
         cells = _frame(rows[skip], [row[: len(rows[skip])] for row in rows[skip + 1 :]])
         trimmed = cells.select(pl.all().str.strip_suffix(" 00:00:00"))
         return Sample(trimmed, {"skip_lines": skip} if skip else {})
@@ -79,12 +92,36 @@ def _text_sample(path: Path, encoding: str) -> Sample:
     rows = list(
         itertools.islice(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter), SAMPLE_ROWS + 1)
     )
+    form: dict[str, object] = {"skip_lines": skip} if skip else {}
+    if _is_data(rows[0], rows[1:]):
+        form["header"] = False
+        rows.insert(0, [f"column_{number}" for number in range(1, len(rows[0]) + 1)])
     header = [cell.strip() for cell in rows[0]]
     cells = _frame(header, [row for row in rows[1:] if len(row) == len(header)])
-    form: dict[str, object] = {"skip_lines": skip} if skip else {}
     if delimiter != ",":
         form["delimiter"] = delimiter
-    return Sample(cells, form)
+    return Sample(cells, form, encoding)
+
+
+def _is_data(first: list[str], rows: list[list[str]]) -> bool:
+    """Whether the first row is no header: every column of numbers or dates has one there too, years that head
+    columns aside; or, where there is no such column, a cell that comes again below.
+    """
+    typed, repeated = [], False
+    for at, cell in enumerate(each.strip() for each in first):
+        below = [
+            row[at].strip() for row in rows[:_LOOK_FOR_DATA] if len(row) == len(first) and row[at].strip()
+        ]
+        if not cell or not below:
+            continue
+        repeated = repeated or cell in below
+        if all(map(_VALUE.match, below)):
+            if not _VALUE.match(cell):
+                return False
+            typed.append(cell)
+    if typed:
+        return not all(map(_YEAR.match, typed))
+    return repeated
 
 
 def _header_at(rows: list[list[str]]) -> int:

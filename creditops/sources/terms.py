@@ -86,6 +86,7 @@ _CHINESE = {
 CHINESE_NAMES = {term: name for name, terms in _CHINESE.items() for term in terms.split()}
 
 _HINTS: tuple[tuple[Hint, str], ...] = (
+    ("date", r"\b(on|date)$|日期$|日$"),
     ("rate", r"\b(rate|ratio|share|percent|percentage|pct|yield)\b|率|比例|占比"),
     (
         "count",
@@ -122,6 +123,14 @@ REFERENCES = {
     "payment_id": "payments",
     "report_id": "bureau_reports",
 }
+
+
+_OUTCOME = r"(^|_)(default|defaulted|bad|target|outcome|label|class|y)(_|$)|违约|好坏|目标|是否逾期|bankrupt"
+
+
+def is_outcome(name: str) -> bool:
+    """Whether a header promises what became of a customer, which no key and no characteristic may hold."""
+    return bool(re.search(_OUTCOME, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace(" ", "_")))
 
 
 def column_name(header: str, position: int) -> str:

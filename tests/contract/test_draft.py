@@ -14,9 +14,10 @@ from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest.reader import open_source_file, read_batches
 from creditops.ingest.validation import validate
 from creditops.sources.contract import Contract, load_contract, load_contracts, read_contract
-from creditops.sources.draft import draft
+from creditops.sources.draft import draft, guess_sample
 from creditops.sources.guess import guess_column
 from creditops.sources.lint import check
+from creditops.sources.sample import read_sample
 from tests.contract.test_contract_errors import VALID, write
 
 
@@ -60,9 +61,120 @@ def test_a_columns_content_is_guessed(header: str, cells: list[str], expected: d
     assert guess.required
 
 
-def test_day_before_month_or_after_is_asked_where_both_fit() -> None:
-    guess = guess_column("on", "on", pl.Series("on", ["05/01/2026", "06/02/2026"]))
-    assert any("could also be %m/%d/%Y" in note for note in guess.notes)
+@pytest.mark.parametrize(
+    ("header", "cells", "says"),
+    [
+        ("on", ["05/01/2026", "06/02/2026"], "%d/%m/%Y or %m/%d/%Y"),
+        ("amount", [f"1,0{n:02d}" for n in range(20)], "set decimal ',', or thousands ','"),
+        ("amount", [f"1.0{n:02d}" for n in range(20)], "set decimal '.', or thousands '.'"),
+        ("paid_on", ["46000", "46001"], "day numbers of a spreadsheet? then this is 2025-12-09"),
+        ("birth date", ["31.12.68", "01.01.99"], "%d.%m.%y, the century left open"),
+        ("due date", ["240131", "240229"], "dates as %y%m%d or %d%m%y, the century"),
+        (
+            "at",
+            ["2026-01-01 24:30:00", "2026-01-01 10:00:00"],
+            "looks like ts, but '2026-01-01 24:30:00' is none",
+        ),
+        ("担保方式", ["无", "抵押", "保证 金"] * 3, "'无' kept as values"),
+        ("country", ["NA", "DE", "CN"] * 9, "'NA' kept as values"),
+    ],
+)
+def test_what_is_not_certain_is_text_and_the_draft_says_what_to_choose(
+    header: str, cells: list[str], says: str
+) -> None:
+    _, _, _, (guess,) = guess_sample(pl.DataFrame({header: cells}))
+    assert guess.type in ("text", "code")
+    assert guess.date_format is None
+    assert any(says in note for note in guess.notes), guess.notes
+
+
+def test_other_columns_tell_what_a_mark_means() -> None:
+    doubtful = [f"1,0{n:02d}" for n in range(20)]
+    for other, type_, mark in (("2.50", "money", ","), ("1,000,000", "money", ","), ("2,50", "rate", None)):
+        _, _, _, guesses = guess_sample(pl.DataFrame({"x": doubtful, "other": [other] * 20}))
+        assert (guesses[0].type, guesses[0].thousands) == (type_, mark), other
+
+
+def test_a_file_has_one_way_of_writing_numbers() -> None:
+    frame = pl.DataFrame({"a": ["1.50", "2.25"], "b": ["3.75", "4.50"], "c": ["1,5", "2,25"]})
+    _, _, _, guesses = guess_sample(frame)
+    assert [guess.type for guess in guesses] == ["money", "money", "text"]
+    assert "unlike other columns" in guesses[2].notes[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("status", ["N"] * 20, {"type": "code", "values": ("N",)}),
+        ("flag", ["t", "yes"] * 10, {"type": "code"}),
+        ("paid_on", ["2026-01-05"], {"type": "date"}),
+        ("visits", ["1.0", "2.0", "10.0"], {"type": "int", "unit": "count"}),
+        ("dpd_days", ["1.0", "NA", "10.0"], {"type": "int", "null_values": ("NA",), "required": False}),
+        ("balance", ["1.0", "2.0"], {"type": "money"}),
+        ("at", ["2026-01-01 24:00:00", "2026-01-01 10:00:00"], {"type": "ts"}),
+    ],
+)
+def test_a_guess_holds_for_every_cell_of_the_sample(
+    header: str, cells: list[str], expected: dict[str, object]
+) -> None:
+    _, _, _, (guess,) = guess_sample(pl.DataFrame({header: cells}))
+    assert {name: getattr(guess, name) for name in expected} == expected
+
+
+def drafted(home: Path, path: Path) -> Contract:
+    made = draft(path)
+    target = home / "contracts" / f"{made.source}.yml"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(made.text, encoding="utf-8")
+    return read_contract(target)
+
+
+def loaded(path: Path, contract: Contract) -> pl.DataFrame:
+    results = [validate(batch, contract) for batch in read_batches(open_source_file(path, contract))]
+    assert [row for each in results for row in each.bad] == []
+    return pl.concat(each.good for each in results)
+
+
+def test_a_word_may_be_a_value_here_and_nothing_there(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "limits.csv"
+    rows = [
+        f"K{n},{'NA' if n % 2 else 'DE'},{'NA' if n % 3 else n}.0".replace("NA.0", "NA") for n in range(60)
+    ]
+    path.write_text("\n".join(["client_id,country,visits", *rows]) + "\n")
+    frame = loaded(path, drafted(home, path))
+    assert frame["country"].to_list()[:2] == ["DE", "NA"]
+    assert frame["visits"].to_list()[:4] == [0, None, None, 3]
+
+
+def test_the_first_row_of_a_headerless_file_is_data(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tape_2026.csv"
+    path.write_text("".join(f"L{n:05d};2026-01-{n % 28 + 1:02d};{n}.50;ok\n" for n in range(40)))
+    assert ("format", "the first line is data: give the columns their names, in this order") in draft(
+        path
+    ).notes
+    contract = drafted(home, path)
+    frame = loaded(path, contract)
+    assert len(frame) == 40
+    assert frame.row(0)[1:] == ("L00000", date(2026, 1, 1), 50, "ok")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["region,2024,2025\nEast,3.5,2024\nWest,4.5,2025\n", "a,b\nx,y\nz,u\n", ",v,w\n0,1.5,x\n1,2.5,y\n"],
+)
+def test_a_header_is_not_taken_for_data(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text(text)
+    assert "header" not in read_sample(path).form
+
+
+@pytest.mark.parametrize("target", ["default", "is_bad", "TARGET", "违约"])
+def test_an_outcome_is_never_part_of_a_key(home: Path, tmp_path: Path, target: str) -> None:
+    path = tmp_path / "cases.csv"
+    rows = [f"{n // 4},{n // 2 % 2},{n % 2}" for n in range(80)]
+    path.write_text("\n".join([f"client_id,visit,{target}", *rows]) + "\n", encoding="utf-8")
+    contract = drafted(home, path)
+    assert contract.key == ("client_id", "visit")
 
 
 SAMPLE = pl.DataFrame(
