@@ -21,7 +21,7 @@ import psycopg
 from creditops.settings import get_settings
 from creditops.warehouse.connection import connect
 
-Kind = Literal["overdue_source", "failed_step"]
+Kind = Literal["overdue_source", "failed_step", "tampered_model"]
 
 _SECONDS = 10
 _MOST_AT_ONCE = 50

@@ -125,9 +125,11 @@ def submit(partition: Partition) -> Outcome:
 
 def settle(partition: Partition) -> Outcome:
     """Say which champions the day is published with: training of this round is over, however it ended."""
-    from models_ml import registry
+    from models_ml import mirror, registry
 
-    return {"champions": [f"{c['name']} v{c['version']}" for c in registry.champions(partition.book)]}
+    differing = mirror.put_right(partition.book)
+    champions = [f"{c['name']} v{c['version']}" for c in registry.champions(partition.book)]
+    return {"champions": champions} | ({"mlflow_differed": differing} if differing else {})
 
 
 def drift(partition: Partition) -> Outcome:

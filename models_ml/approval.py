@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models_ml import audit, registry, retraining
+from models_ml import audit, registry, retraining, version_store
 from models_ml.spec import scorecards_of
-from models_ml.tracking import CHALLENGER, client, registered_name, tracking_uri
+from models_ml.tracking import registered_name, tracking_uri
+from models_ml.version_store import CHALLENGER
 
 APPROVE, REJECT = "Approve", "Reject"
-_SUBMITTED = "submitted"
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ def pending(book: str) -> list[Question]:
 def submit(book: str) -> list[Question]:
     """The pending questions nobody was asked yet; they count as asked from now on."""
     asked = []
-    connection = client()
+    actor = audit.current_actor()
     for question in pending(book):
-        tags = connection.get_model_version(question.name, question.version).tags
-        if _SUBMITTED not in tags:
+        if question.version not in version_store.state_of(question.name).submitted:
+            held = version_store.find(question.name, question.version)
             with audit.recorded(
-                audit.current_actor(), "model.submit", question.name,
+                actor, "model.submit", question.name,
                 after={"version": question.version, "approvers": question.approvers},
-            ):  # fmt: skip
-                connection.set_model_version_tag(question.name, question.version, _SUBMITTED, "true")
+            ) as connection:  # fmt: skip
+                version_store.decide(connection, held, "submit", actor=actor)
             asked.append(question)
     return asked
 

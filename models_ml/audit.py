@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from creditops.warehouse import connect
@@ -32,8 +33,8 @@ def recorded(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
     reason: str | None = None,
-) -> Iterator[None]:
-    """Append one audit row around an act on MLflow, as role modeller.
+) -> Iterator[psycopg.Connection]:
+    """Append one audit row around an act on a model, as role modeller; gives the transaction's connection.
 
     The row is kept only where the act succeeds. Acts on one model follow one another, so that two
     people cannot both be the one who decided.
@@ -57,7 +58,7 @@ def recorded(
                 reason,
             ),
         )
-        yield
+        yield connection
 
 
 def record(actor: str, action: str, model: str, **what: Any) -> None:

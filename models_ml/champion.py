@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models_ml import tracking
 from models_ml.dataset import TrainingSet
 from models_ml.discrimination import auc, auc_difference
 from models_ml.evaluate import score_frame
@@ -98,9 +97,10 @@ def compare_with_champion(
     Hold-out customers are the same for one seed, so a champion has not seen them. Out-of-time rows
     count where they are newer than anything the champion was trained with.
     """
+    from models_ml.version_store import CHAMPION
     from models_ml.versions import alias_version, show
 
-    version = alias_version(name, tracking.CHAMPION)
+    version = alias_version(name, CHAMPION)
     if version is None:
         return None
     dates = show(name, version)["params"].get("observation_dates", "")
@@ -136,19 +136,21 @@ def compare(
 
 def champion_prediction(name: str, version: str, frame: Any) -> pd.DataFrame | None:
     """A version's ``risk`` (higher is riskier) and ``pd`` of each row; ``None`` where a column is absent."""
-    table = tracking.load_table(name, version)
+    from models_ml import artefact, isolated, version_store
+
+    held = version_store.find(name, version)
+    table = artefact.points_table(held)
     if table is not None:
         if not set(table.features) <= set(frame.columns):
             return None
         scored = score_frame(table, frame)
         return pd.DataFrame({"risk": -scored["score"].astype(float), "pd": scored["pd"]})
-    model = tracking.load_pyfunc(name, version)
-    columns = model.metadata.get_input_schema().input_names()
-    if not set(columns) <= set(frame.columns):
-        return None
-    from models_ml.generic import probabilities
-
-    predicted = probabilities(model.predict(frame[columns]))
+    with artefact.approved_files(held, held.content_sha256) as folder:
+        columns = isolated.inputs(folder)
+        if not set(columns) <= set(frame.columns):
+            return None
+        with isolated.running(folder) as model:
+            predicted = model.predict(frame[columns])
     return pd.DataFrame({"risk": predicted, "pd": predicted}, index=frame.index)
 
 

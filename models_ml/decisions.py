@@ -1,25 +1,22 @@
 """What is decided about a version: challenger, promoted, approved, rejected, rolled back, retired.
 
-Every decision moves MLflow's aliases, leaves who, when and why as tags on the version, and a row in
-``ops.audit``, since MLflow keeps no history of aliases.
+Every decision is a row of ``ops.model_decision`` and of ``ops.audit``, in one transaction; MLflow's aliases
+and tags follow as a mirror, for people to look at.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from creditops.errors import DataRefusedError, UsageError
 from creditops.settings import get_settings
-from models_ml import audit
+from models_ml import artefact, audit, mirror, version_store
 from models_ml.champion import Comparison
-from models_ml.gates import Gate, all_passed
+from models_ml.gates import Gate
 from models_ml.spec import load_scorecards
-from models_ml.tracking import CHALLENGER, CHAMPION, client
-from models_ml.versions import STATUS, alias_version, find, gates_passed, scorecard_of
+from models_ml.version_store import CHALLENGER, State, Version
 
 _REFUSED = ("rejected", "retired")  # by a person, for good
 
@@ -41,25 +38,37 @@ def approvers() -> list[str]:
 
 
 def mark_challenger(
-    name: str, version: str, *, actor: str, gates: Sequence[Gate], tags: Mapping[str, str]
-) -> None:
-    """Make a freshly registered version the challenger, with its gates as tags."""
-    connection = client()
-    passed = all_passed(gates)
-    values = dict(tags) | {
-        STATUS: CHALLENGER,
-        "trained_by": actor,
-        "gates_passed": str(passed).lower(),
-        "gates": json.dumps([gate.as_dict() for gate in gates]),
-    }
-    before = alias_version(name, CHALLENGER)
+    name: str, version: str, *, actor: str, gates: Sequence[Gate], tags: Mapping[str, str],
+    params: Mapping[str, Any] | None = None, metrics: Mapping[str, float] | None = None,
+    run_id: str | None = None,
+) -> None:  # fmt: skip
+    """Register a freshly logged version in the warehouse and make it the challenger.
+
+    Parameters
+    ----------
+    actor: who trained it.
+    tags: facts shown beside it: as_of, seed, snapshot_id, code_version, auc_holdout, champion_comparison.
+    params, metrics, run_id: of its run; read from MLflow by default.
+
+    Raises
+    ------
+    UsageError: the version is registered already.
+    """
+    if params is None or metrics is None or run_id is None:
+        run_id, params, metrics = mirror.run_of(name, version)
+    held = Version(
+        name, version, actor, run_id, [gate.as_dict() for gate in gates], dict(tags),
+        dict(params), dict(metrics), artefact.content_of(name, version),
+    )  # fmt: skip
+    before = version_store.state_of(name).challenger
     with audit.recorded(
         actor, "model.train", name,
         before={"challenger": before},
-        after={"challenger": version, "gates_passed": passed, **tags},
-    ):  # fmt: skip
-        _tag(connection, name, version, values)
-        connection.set_registered_model_alias(name, CHALLENGER, version)
+        after={"challenger": version, "gates_passed": held.gates_passed, **tags},
+    ) as connection:  # fmt: skip
+        version_store.register(held, connection=connection)
+        version_store.decide(connection, held, "train", actor=actor)
+    mirror.show(name)
 
 
 def promote(name: str, version: str = CHALLENGER, *, actor: str = "gates") -> PromotionOutcome:
@@ -67,23 +76,23 @@ def promote(name: str, version: str = CHALLENGER, *, actor: str = "gates") -> Pr
 
     Better: as :meth:`models_ml.champion.Comparison.verdict` finds on rows that are fair to both. A
     champion that came in between must be met by training again. A refusal is an outcome with its
-    reason, not an error; the version then keeps the tag ``promotion_refused``.
+    reason, not an error.
     """
-    connection = client()
-    held = find(connection, name, version)
-    number, previous = str(held.version), alias_version(name, CHAMPION)
-    better, why = _verdict(name, held.tags, number, previous)
+    held, state = version_store.find(name, version), version_store.state_of(name)
+    number, previous = held.version, state.champion
+    better, why = _verdict(held, state)
     if not better:
-        if held.tags.get("promotion_refused") != why:
+        if state.refused.get(number) != why:
             with audit.recorded(
                 actor, "model.refuse", name,
                 before={"champion": previous}, after={"version": number}, reason=why,
-            ):  # fmt: skip
-                _tag(connection, name, number, {"promotion_refused": why})
+            ) as connection:  # fmt: skip
+                version_store.decide(connection, held, "refuse", actor=actor, reason=why)
+            mirror.show(name)
         return PromotionOutcome(name, number, False, why, previous)
     if previous == number:
         return PromotionOutcome(name, number, False, "is champion already", previous)
-    _crown(connection, name, number, previous, actor=actor, action="model.promote", reason=why)
+    _crown(held, previous, actor=actor, action="promote", reason=why)
     return PromotionOutcome(name, number, True, why, previous)
 
 
@@ -95,24 +104,14 @@ def approve(name: str, version: str, *, actor: str, reason: str) -> str:
     UsageError: no such version, no reason, the approver trained it or may not approve.
     DataRefusedError: a gate did not pass, or the version was rejected or retired.
     """
-    connection = client()
-    held = find(connection, name, version)
-    number, previous = str(held.version), alias_version(name, CHAMPION)
+    held, state = version_store.find(name, version), version_store.state_of(name)
     _require_reason(reason)
-    _require_sound(name, number, held.tags)
-    if held.tags.get("trained_by") == actor:
-        raise UsageError(
-            f"{actor} trained {name} version {number} and cannot approve it",
-            hint="another person must approve (--actor)",
-        )
-    if approvers() and actor not in approvers():
-        raise UsageError(
-            f"{actor} may not approve models", hint=f"ask one of {', '.join(approvers())}"
-            " (setting CREDITOPS_MODEL_APPROVERS)",
-        )  # fmt: skip
-    if previous != number:
-        _crown(connection, name, number, previous, actor=actor, action="model.approve", reason=reason)
-    return number
+    _require_sound(held, state)
+    _require_other_person(held, actor)
+    _require_approver(actor)
+    if state.champion != held.version:
+        _crown(held, state.champion, actor=actor, action="approve", reason=reason)
+    return held.version
 
 
 def reject(name: str, version: str, *, actor: str, reason: str) -> str:
@@ -120,9 +119,9 @@ def reject(name: str, version: str, *, actor: str, reason: str) -> str:
 
     Raises
     ------
-    UsageError: no such version, no reason, or the version is the champion.
+    UsageError: no such version, no reason, the person may not, or the version is the champion.
     """
-    return _dismiss(name, version, "rejected", "model.reject", actor=actor, reason=reason)
+    return _dismiss(name, version, "reject", actor=actor, reason=reason)
 
 
 def retire(name: str, version: str, *, actor: str, reason: str) -> str:
@@ -130,9 +129,9 @@ def retire(name: str, version: str, *, actor: str, reason: str) -> str:
 
     Raises
     ------
-    UsageError: no such version, no reason, or the version is the champion.
+    UsageError: no such version, no reason, the person may not, or the version is the champion.
     """
-    return _dismiss(name, version, "retired", "model.retire", actor=actor, reason=reason)
+    return _dismiss(name, version, "retire", actor=actor, reason=reason)
 
 
 def rollback(name: str, *, actor: str, reason: str) -> str:
@@ -142,109 +141,106 @@ def rollback(name: str, *, actor: str, reason: str) -> str:
 
     Raises
     ------
-    UsageError: no champion, no reason, or no sound version before it.
+    UsageError: no champion, no reason, the person may not, or no sound version before it.
     """
-    connection = client()
     _require_reason(reason)
-    current = alias_version(name, CHAMPION)
+    _require_approver(actor)
+    state = version_store.state_of(name)
+    current = state.champion
     if current is None:
         raise UsageError(f"{name} has no champion", hint="see `creditops models list`")
-    before, seen = find(connection, name, current).tags.get("champion_before"), {current}
+    held = {each.version: each for each in version_store.versions(name=name)}
+    before, seen = state.came_after.get(current), {current}
     while before and before not in seen:
-        tags = find(connection, name, before).tags
-        if gates_passed(tags) and tags.get(STATUS) not in _REFUSED:
+        if held[before].gates_passed and state.status.get(before) not in _REFUSED:
             break
         seen.add(before)
-        before = tags.get("champion_before")
+        before = state.came_after.get(before)
     if not before or before in seen:
         raise UsageError(
             f"{name} version {current} is the first champion: there is none to go back to",
             hint="approve another version instead",
         )
-    with audit.recorded(
-        actor, "model.rollback", name,
-        before={"champion": current}, after={"champion": before}, reason=reason,
-    ):  # fmt: skip
-        _tag(connection, name, current, _decision("rolled_back", actor, reason))
-        _tag(connection, name, before, _decision(CHAMPION, actor, reason))
-        connection.set_registered_model_alias(name, CHAMPION, before)
+    _crown(held[before], current, actor=actor, action="rollback", reason=reason)
     return before
 
 
-def _verdict(name: str, tags: Mapping[str, str], number: str, previous: str | None) -> tuple[bool, str]:
+def _verdict(held: Version, state: State) -> tuple[bool, str]:
     """Whether a version may become champion without a person, and why or why not."""
-    if tags.get(STATUS) in _REFUSED:
-        return False, f"version {number} was {tags[STATUS]}: {tags.get('reason', '')}"
-    if not gates_passed(dict(tags)):
-        gates = json.loads(tags.get("gates", "[]"))
-        failed = "; ".join(gate["detail"] for gate in gates if not gate["passed"])
+    number, previous = held.version, state.champion
+    if state.status.get(number) in _REFUSED:
+        return False, f"version {number} was {state.status[number]}: {state.last[number].reason or ''}"
+    if not held.gates_passed:
+        failed = "; ".join(gate["detail"] for gate in held.gates if not gate["passed"])
         return False, f"gates did not pass: {failed or 'none were run'}"
     if previous is None or previous == number:
         return True, "all gates passed"
-    comparison = Comparison.from_json(tags.get("champion_comparison"))
+    comparison = Comparison.from_json(held.facts.get("champion_comparison"))
     if comparison is None or comparison.version != previous:
         return False, f"was not compared with champion version {previous}; train again"
-    spec = load_scorecards().get(scorecard_of(name))
+    spec = load_scorecards().get(held.scorecard)
     better, why = comparison.verdict(spec.gates.champion_tolerance if spec else 0.0)
     return better, f"all gates passed; {why}" if better else why
 
 
-def _dismiss(name: str, version: str, status: str, action: str, *, actor: str, reason: str) -> str:
-    connection = client()
-    number = str(find(connection, name, version).version)
+def _dismiss(name: str, version: str, action: version_store.Action, *, actor: str, reason: str) -> str:
+    held, state = version_store.find(name, version), version_store.state_of(name)
     _require_reason(reason)
-    if alias_version(name, CHAMPION) == number:
-        raise UsageError(f"{name} version {number} is the champion", hint="use `creditops models rollback`")
-    with audit.recorded(actor, action, name, after={"version": number}, reason=reason):
-        if alias_version(name, CHALLENGER) == number:
-            connection.delete_registered_model_alias(name, CHALLENGER)
-        _tag(connection, name, number, _decision(status, actor, reason))
-    return number
+    _require_approver(actor)
+    if state.champion == held.version:
+        raise UsageError(
+            f"{name} version {held.version} is the champion", hint="use `creditops models rollback`"
+        )
+    with audit.recorded(
+        actor, f"model.{action}", name, after={"version": held.version}, reason=reason
+    ) as connection:
+        version_store.decide(connection, held, action, actor=actor, reason=reason)
+    mirror.show(name)
+    return held.version
 
 
 def _crown(
-    connection: Any, name: str, number: str, previous: str | None, *, actor: str, action: str, reason: str
+    held: Version, previous: str | None, *, actor: str, action: version_store.Action, reason: str
 ) -> None:
     with audit.recorded(
-        actor, action, name, before={"champion": previous}, after={"champion": number}, reason=reason
-    ):
-        # Tags first: whoever sees the alias sees a whole decision.
-        _tag(connection, name, number, _decision(CHAMPION, actor, reason))
-        _tag(connection, name, number, {"champion_before": previous or ""})
-        connection.set_registered_model_alias(name, CHAMPION, number)
-        if alias_version(name, CHALLENGER) == number:
-            connection.delete_registered_model_alias(name, CHALLENGER)
-        if previous is not None:
-            _tag(connection, name, previous, {STATUS: "superseded"})
+        actor, f"model.{action}", held.name,
+        before={"champion": previous}, after={"champion": held.version}, reason=reason,
+    ) as connection:  # fmt: skip
+        version_store.decide(connection, held, action, actor=actor, reason=reason, champion_before=previous)
+    mirror.show(held.name)
 
 
-def _require_sound(name: str, number: str, tags: Mapping[str, str]) -> None:
-    if not gates_passed(dict(tags)):
-        failed = [g["gate"] for g in json.loads(tags.get("gates", "[]")) if not g["passed"]]
+def _require_sound(held: Version, state: State) -> None:
+    if not held.gates_passed:
+        failed = [gate["gate"] for gate in held.gates if not gate["passed"]]
         raise DataRefusedError(
-            f"{name} version {number} did not pass its gates: {', '.join(failed) or 'none were run'}",
+            f"{held.name} version {held.version} did not pass its gates:"
+            f" {', '.join(failed) or 'none were run'}",
             hint="a version is never published with a failed gate; train another",
         )
-    if tags.get(STATUS) in _REFUSED:
+    if state.status.get(held.version) in _REFUSED:
+        last = state.last[held.version]
         raise DataRefusedError(
-            f"{name} version {number} was {tags[STATUS]} by {tags.get('decided_by')}:"
-            f" {tags.get('reason', '')}",
+            f"{held.name} version {held.version} was {state.status[held.version]} by {last.actor}:"
+            f" {last.reason or ''}",
             hint="train another version",
         )
 
 
-def _decision(status: str, actor: str, reason: str) -> dict[str, str]:
-    return {
-        STATUS: status,
-        "decided_by": actor,
-        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "reason": reason,
-    }
+def _require_other_person(held: Version, actor: str) -> None:
+    if held.trained_by == actor:
+        raise UsageError(
+            f"{actor} trained {held.name} version {held.version} and cannot approve it",
+            hint="another person must approve (--actor)",
+        )
 
 
-def _tag(connection: Any, name: str, version: str, tags: Mapping[str, str]) -> None:
-    for key, value in tags.items():
-        connection.set_model_version_tag(name, version, key, value)
+def _require_approver(actor: str) -> None:
+    if approvers() and actor not in approvers():
+        raise UsageError(
+            f"{actor} may not approve models", hint=f"ask one of {', '.join(approvers())}"
+            " (setting CREDITOPS_MODEL_APPROVERS)",
+        )  # fmt: skip
 
 
 def _require_reason(reason: str) -> None:

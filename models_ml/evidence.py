@@ -10,7 +10,7 @@ import pandas as pd
 import psycopg
 
 from creditops.errors import DataRefusedError
-from models_ml import challengers, fairness, tracking
+from models_ml import challengers, fairness
 from models_ml.backtest import segment_columns
 from models_ml.challengers import Challenger
 from models_ml.dataset import TrainingSet
@@ -102,10 +102,11 @@ def gather(
 
 def _before(name: str) -> tuple[str, PointsTable] | None:
     """The champion, else the newest version, if it is a points table."""
-    from models_ml.versions import alias_version, latest_version
+    from models_ml.version_store import CHAMPION
+    from models_ml.versions import alias_version, latest_version, load_table
 
-    version = alias_version(name, tracking.CHAMPION) or (latest_version(name) or {}).get("version")
-    table = tracking.load_table(name, version) if version else None
+    version = alias_version(name, CHAMPION) or (latest_version(name) or {}).get("version")
+    table = load_table(name, version) if version else None
     return None if table is None or version is None else (version, table)
 
 

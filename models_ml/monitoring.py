@@ -9,7 +9,7 @@ import psycopg
 
 from creditops.errors import CreditOpsError
 from creditops.warehouse import connect
-from models_ml import backtest, registry, shadow, tracking
+from models_ml import backtest, registry, shadow
 from models_ml.backtest import segment_columns
 from models_ml.overrides import IN_FORCE
 from models_ml.points_table import PointsTable
@@ -43,7 +43,7 @@ def monitor(book: str, as_of: date) -> int:
     rows = 0
     for champion in champions:
         spec = find_scorecard(champion["scorecard"])
-        table = tracking.load_table(champion["name"], champion["version"])
+        table = registry.load_table(champion["name"], champion["version"])
         with connect("modeller", large_joins=True) as connection:
             connection.execute(
                 "delete from scoring.model_monitoring where book = %s and as_of_date = %s and scorecard = %s",

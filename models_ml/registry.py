@@ -1,4 +1,4 @@
-"""The registry in one place: versions, decisions on them, their history.
+"""The registry in one place: versions, decisions on them, their history; its truth is the warehouse's.
 
 Functions take the registered name ``{book}.{scorecard}`` and give plain data.
 """
@@ -27,6 +27,7 @@ from models_ml.versions import (
     champions,
     latest_version,
     list_versions,
+    load_table,
     scorecard_of,
     show,
     trained_as_of,
@@ -43,6 +44,7 @@ __all__ = [
     "history",
     "latest_version",
     "list_versions",
+    "load_table",
     "mark_challenger",
     "promote",
     "reject",

@@ -12,8 +12,9 @@ from models_ml import audit, registry
 from models_ml.dataset import has_customers, observation_dates
 from models_ml.drift import drifted
 from models_ml.spec import ScorecardSpec, scorecards_of
-from models_ml.tracking import CHALLENGER, CHAMPION, client, registered_name
+from models_ml.tracking import registered_name
 from models_ml.training import TrainingOutcome, train
+from models_ml.version_store import CHALLENGER, CHAMPION
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def reasons_due(book: str, as_of: date) -> dict[str, str]:
 
 
 def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcome]:
-    """Train every scorecard that is due; each version carries the tag ``trained_because``.
+    """Train every scorecard that is due; each version carries the fact ``trained_because``.
 
     A scorecard whose data cannot make one (too few bads, say) does not hold up the others: the refusal is
     kept in the audit, and the champion before, if there is one, goes on.
@@ -51,8 +52,12 @@ def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcom
     for scorecard, reason in reasons_due(book, as_of).items():
         try:
             outcomes.append(train_because(book, scorecard, as_of, reason, seed=seed))
+=======
+            outcome = train(book, scorecard, as_of, seed=seed, because=reason)
+>>>>>>> f402218 (feat: MLflow asks for a login; the warehouse holds what was registered and decided, MLflow mirrors it)
         except DataRefusedError as refusal:
             refusals.append(refusal)
+<<<<<<< HEAD
     if refusals and not outcomes and not registry.champions(book):
         raise refusals[0]
     return outcomes
@@ -61,14 +66,14 @@ def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcom
 def train_because(
     book: str, scorecard: str, as_of: date, reason: str, *, seed: int = 0, actor: str | None = None
 ) -> TrainingOutcome:
-    """Train one scorecard; the version carries the tag ``trained_because``, a refusal is kept in the audit.
+    """Train one scorecard; the version carries the fact ``trained_because``, a refusal is kept in the audit.
 
     Raises
     ------
     As :func:`models_ml.training.train`.
     """
     try:
-        outcome = train(book, scorecard, as_of, seed=seed, actor=actor)
+        return train(book, scorecard, as_of, seed=seed, actor=actor, because=reason)
     except DataRefusedError as refusal:
         _log.warning("%s of %s is not trained: %s", scorecard, book, refusal)
         name, when = registered_name(book, scorecard), {"as_of": as_of.isoformat()}
@@ -77,8 +82,6 @@ def train_because(
                 actor or audit.current_actor(), "model.not_trained", name, after=when, reason=refusal.message
             )
         raise
-    client().set_model_version_tag(outcome.name, outcome.model_version, "trained_because", reason)
-    return outcome
 
 
 def call_for_training(book: str, as_of: date) -> dict[str, str]:

@@ -72,3 +72,41 @@ create table if not exists scoring.grade_override (
     end_reason text
 );
 create index if not exists grade_override_customer on scoring.grade_override (book, scorecard, customer_id);
+
+-- What was trained: one row a version, never changed. MLflow mirrors it and is never read as truth.
+create table if not exists ops.model_version (
+    name text not null,
+    version text not null,
+    registered_at timestamptz not null default clock_timestamp(),
+    trained_by text not null,
+    run_id text not null,
+    gates jsonb not null,
+    facts jsonb not null,
+    params jsonb not null,
+    metrics jsonb not null,
+    points_table text,
+    files jsonb not null,
+    content_sha256 text not null,
+    primary key (name, version)
+);
+create or replace trigger model_version_append_only before update or delete or truncate on ops.model_version
+for each statement execute function ops.refuse_change();
+
+-- What was decided about versions, in order; content_sha256 is what the decision was about.
+create table if not exists ops.model_decision (
+    decision_id bigint generated always as identity primary key,
+    at timestamptz not null default clock_timestamp(),
+    name text not null,
+    version text not null,
+    action text not null check (
+        action in ('train', 'submit', 'refuse', 'promote', 'approve', 'reject', 'retire', 'rollback')
+    ),
+    actor text not null,
+    reason text,
+    champion_before text,
+    content_sha256 text not null,
+    foreign key (name, version) references ops.model_version
+);
+create index if not exists model_decision_name on ops.model_decision (name, decision_id);
+create or replace trigger model_decision_append_only before update or delete or truncate on ops.model_decision
+for each statement execute function ops.refuse_change();

@@ -6,13 +6,14 @@ A champion that is no points table scores as a pyfunc, in chunks of bounded memo
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.warehouse import connect
-from models_ml import registry, tracking
+from models_ml import artefact, isolated, registry, version_store
 from models_ml.evaluate import REASONS
 from models_ml.master_scale import master_scale
 from models_ml.points_table import PointsTable
@@ -39,7 +40,8 @@ def score(book: str, as_of: date) -> int:
     Raises
     ------
     CreditOpsError: the book has no champion.
-    DataRefusedError: nobody has features for that day, or a champion's gates did not pass.
+    DataRefusedError: nobody has features for that day, a champion's gates did not pass, or it is no longer
+        what was registered and decided on.
     """
     champions = registry.champions(book)
     if not champions:
@@ -83,8 +85,13 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
             hint="`creditops models show` lists its gates; roll back or approve another version",
         )
     spec = find_scorecard(champion["scorecard"])
-    table = tracking.load_table(name, version)
-    with connect("modeller", large_joins=True) as connection:
+    held, state = version_store.find(name, version), version_store.state_of(name)
+    decided = state.last[version].content_sha256
+    with (
+        artefact.approved_files(held, decided) as folder,
+        connect("modeller", large_joins=True) as connection,
+    ):
+        table = artefact.points_table(held)
         connection.execute(
             "delete from scoring.customer_scores where book = %s and as_of_date = %s and scorecard = %s",
             (book, as_of, spec.name),
@@ -93,7 +100,7 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
             statement = scoring_statement(spec, table, version, book, as_of, connection)
             rows = connection.execute(statement).rowcount  # type: ignore[arg-type]
         else:
-            rows = _score_in_chunks(connection, spec, name, version, book, as_of)
+            rows = _score_in_chunks(connection, spec, folder, version, book, as_of)
         if not rows and not spec.population.may_be_empty:
             raise _nobody(connection, spec, book, as_of)
     return rows
@@ -120,21 +127,23 @@ def _nobody(connection: psycopg.Connection, spec: ScorecardSpec, book: str, as_o
 
 
 def _score_in_chunks(
-    connection: psycopg.Connection, spec: ScorecardSpec, name: str, version: str, book: str, as_of: date
+    connection: psycopg.Connection, spec: ScorecardSpec, folder: Path, version: str, book: str, as_of: date
 ) -> int:
-    """Score with any pyfunc: Arrow chunks come in on a connection of their own, decisions go out on this."""
+    """Score with any pyfunc, in a process of its own.
+
+    Arrow chunks come in on a connection of their own, decisions go out on this.
+    """
     import pyarrow as pa
 
     from models_ml.chunks import population_chunks, write_chunk
-    from models_ml.generic import decisions, probabilities
+    from models_ml.generic import decisions
 
-    model = tracking.load_pyfunc(name, version)
-    features = model.metadata.get_input_schema().input_names()
+    features = isolated.inputs(folder)
     scale = scaling(spec.scaling.base_score, spec.scaling.base_odds, spec.scaling.pdo)
     rows = 0
-    with connect("modeller", large_joins=True) as reader:
+    with connect("modeller", large_joins=True) as reader, isolated.running(folder) as model:
         for chunk in population_chunks(reader, spec, features, book, as_of, CHUNK_ROWS):
-            decided = decisions(probabilities(model.predict(chunk.select(features).to_pandas())), scale)
+            decided = decisions(model.predict(chunk.select(features).to_pandas()), scale)
             in_default = chunk["is_default"].to_numpy(zero_copy_only=False)
             decided.loc[in_default, "pd"] = 1.0
             decided.loc[in_default, "grade"] = master_scale().default_grade

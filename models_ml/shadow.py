@@ -7,7 +7,7 @@ from datetime import date
 import psycopg
 
 from creditops.warehouse import connect
-from models_ml import tracking, versions
+from models_ml import versions
 from models_ml.master_scale import master_scale
 from models_ml.population import feature_columns, scored_relation
 from models_ml.spec import load_scorecards
@@ -29,7 +29,7 @@ def score_challengers(book: str, as_of: date) -> int:
         )
         for each in versions.challengers(book):
             spec = load_scorecards().get(each["scorecard"])
-            table = tracking.load_table(each["name"], each["version"])
+            table = versions.load_table(each["name"], each["version"])
             if spec is None or table is None or not each["gates_passed"]:
                 continue
             columns = feature_columns(connection, spec, table.features)

@@ -1,4 +1,4 @@
-"""MLflow: where it is, what a run logs, and reading a points table back."""
+"""MLflow: where it is, and what a run logs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from creditops.errors import CreditOpsError, ServiceUnreachableError
+from creditops.secrets import get_secret
 from models_ml.points_table import PointsTable
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_ARTIFACT = "scorecard"
 TABLE_FILE = "points_table.json"
 _CARRIED = ("__init__.py", "points_table.py", "evaluate.py")
@@ -48,7 +48,9 @@ def tracking_uri() -> str:
 
 
 def client() -> MlflowClient:
-    """A client of the tracking server, telemetry off.
+    """A client of the tracking server, telemetry off, logged in as the platform.
+
+    ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD`` of the environment come first.
 
     Raises
     ------
@@ -56,6 +58,7 @@ def client() -> MlflowClient:
     """
     uri = tracking_uri()
     _refuse_silence(uri)
+    _log_in(uri)
     mlflow = _mlflow()
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
@@ -153,26 +156,6 @@ def quiet_mlflow() -> Iterator[Any]:
         yield _mlflow()
 
 
-def load_table(name: str, version: str) -> PointsTable | None:
-    """The points table of a registered version; ``None`` where the model is not one."""
-    connection = client()
-    mlflow = _mlflow()
-    source = connection.get_model_version_download_uri(name, version)
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
-        try:
-            path = mlflow.artifacts.download_artifacts(f"{source}/artifacts/{TABLE_FILE}", dst_path=folder)
-        except (mlflow.exceptions.MlflowException, OSError):
-            return None
-        return PointsTable.from_json(Path(path).read_text(encoding="utf-8"))
-
-
-def load_pyfunc(name: str, version: str) -> Any:
-    """The registered version as a loaded pyfunc."""
-    client()
-    with _quiet():
-        return _mlflow().pyfunc.load_model(f"models:/{name}/{version}")
-
-
 @lru_cache
 def code_version() -> str:
     """Version of this code: ``CREDITOPS_CODE_VERSION``, else the git commit, else the package's."""
@@ -204,6 +187,16 @@ def _model_code() -> Iterator[Path]:
             text = files("models_ml").joinpath(name).read_text(encoding="utf-8")
             (package / name).write_text(text, encoding="utf-8")
         yield package
+
+
+def _log_in(uri: str) -> None:
+    """Put the platform's user where MLflow's client looks, unless somebody else is named there."""
+    from creditops.services.mlflow_app import PLATFORM
+
+    named = os.environ.get("MLFLOW_TRACKING_USERNAME", PLATFORM)
+    if urlsplit(uri).scheme in ("http", "https") and named == PLATFORM:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = PLATFORM
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = get_secret("mlflow_platform")
 
 
 def _mlflow() -> Any:

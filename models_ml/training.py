@@ -67,7 +67,7 @@ class FittedScorecard:
 
 
 def train(
-    book: str, scorecard: str, as_of: date, *, seed: int = 0, actor: str | None = None
+    book: str, scorecard: str, as_of: date, *, seed: int = 0, actor: str | None = None, because: str = ""
 ) -> TrainingOutcome:
     """Train, validate, log and register a scorecard; the version gets alias ``challenger``.
 
@@ -76,6 +76,7 @@ def train(
     as_of: only outcome windows that had ended by this day are used.
     seed: of the split; the same data snapshot, code version and seed give the same points table.
     actor: who trains, for the audit; the approver must be somebody else.
+    because: why it is trained; kept with the version.
 
     Raises
     ------
@@ -88,11 +89,11 @@ def train(
         raise UsageError(
             f"scorecard {scorecard} is not for book {book}", hint=f"it covers {', '.join(spec.books)}"
         )
-    return train_declared(book, spec, as_of, seed=seed, actor=actor)
+    return train_declared(book, spec, as_of, seed=seed, actor=actor, because=because)
 
 
 def train_declared(
-    book: str, spec: ScorecardSpec, as_of: date, *, seed: int = 0, actor: str | None = None
+    book: str, spec: ScorecardSpec, as_of: date, *, seed: int = 0, actor: str | None = None, because: str = ""
 ) -> TrainingOutcome:
     """:func:`train` for a declaration that is not among the shipped ones."""
     who = actor or audit.current_actor()
@@ -130,8 +131,9 @@ def train_declared(
             artifacts=Path(folder),
         )
     log_challengers(evidence.challengers, logged.run_id, data.frame.head(5))
-    tracking.log_metrics(logged, metrics | (champion.metrics() if champion else {}))
-    _mark_challenger(name, logged, spec, who, gates, params, metrics, champion)
+    shown = metrics | (champion.metrics() if champion else {})
+    tracking.log_metrics(logged, shown)
+    _mark_challenger(name, logged, spec, who, gates, params, shown, champion, because)
     return TrainingOutcome(book, spec.name, name, logged.version, logged.run_id, metrics, gates)
 
 
@@ -323,7 +325,7 @@ def _params(book: str, spec: ScorecardSpec, as_of: date, seed: int, data: Traini
 
 def _mark_challenger(
     name: str, logged: tracking.Logged, spec: ScorecardSpec, who: str, gates: list[Gate],
-    params: dict[str, Any], metrics: dict[str, float], champion: Comparison | None,
+    params: dict[str, Any], metrics: dict[str, float], champion: Comparison | None, because: str,
 ) -> None:  # fmt: skip
     from models_ml.registry import mark_challenger
 
@@ -335,5 +337,9 @@ def _mark_challenger(
         tags={key: str(params[key]) for key in ("as_of", "seed", "snapshot_id", "code_version")}
         | {"scorecard": spec.name, "book": str(params["book"])}
         | {"auc_holdout": f"{metrics.get('hold_out_auc', float('nan')):.4f}"}
-        | ({"champion_comparison": champion.to_json()} if champion else {}),
+        | ({"champion_comparison": champion.to_json()} if champion else {})
+        | ({"trained_because": because} if because else {}),
+        params={key: str(value) for key, value in params.items()},
+        metrics=metrics,
+        run_id=logged.run_id,
     )

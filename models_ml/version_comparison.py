@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
-from models_ml import tracking, versions
+from models_ml import versions
 from models_ml.points_table import Characteristic, PointsTable
 
 _FACTS = ("version", "status", "gates", "as_of", "seed", "snapshot_id", "code_version", "trained_by",
@@ -59,7 +59,7 @@ def compare(name: str, a: str, b: str) -> VersionComparison:
         metrics,
         [{"gate": key, "a": _finding(x), "b": _finding(y)} for key, (x, y) in gates.items()],
         characteristic_changes(
-            tracking.load_table(name, first["version"]), tracking.load_table(name, second["version"])
+            versions.load_table(name, first["version"]), versions.load_table(name, second["version"])
         ),
     )
 

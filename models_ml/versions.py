@@ -1,20 +1,18 @@
-"""Registered versions as plain data, read from MLflow.
+"""Registered versions as plain data, read from the warehouse (:mod:`models_ml.version_store`).
 
-State is MLflow's own: aliases ``challenger`` and ``champion``, and tags on the version. Functions take
-the registered name ``{book}.{scorecard}``.
+Functions take the registered name ``{book}.{scorecard}``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
-from creditops.errors import UsageError
-from models_ml.tracking import CHALLENGER, CHAMPION, client, registered_name
-
-STATUS = "status"
+from models_ml import artefact, version_store
+from models_ml.points_table import PointsTable
+from models_ml.version_store import CHALLENGER, CHAMPION, State, Version
 
 
 def champions(book: str) -> list[dict[str, Any]]:
@@ -29,13 +27,8 @@ def challengers(book: str) -> list[dict[str, Any]]:
 
 def list_versions(book: str | None = None) -> list[dict[str, Any]]:
     """Every version, newest first per model: name, version, aliases, status, gates, auc_holdout, ..."""
-    connection = client()
-    rows = []
-    for model in sorted(_models(connection, book), key=lambda each: each.name):
-        for version in versions(connection, model.name):
-            aliases = [alias for alias, at in model.aliases.items() if str(at) == str(version.version)]
-            rows.append(_summary(version, aliases))
-    return rows
+    states = version_store.states(book)
+    return [_summary(held, states.get(held.name, State())) for held in version_store.versions(book)]
 
 
 def show(name: str, version: str = CHAMPION) -> dict[str, Any]:
@@ -45,75 +38,49 @@ def show(name: str, version: str = CHAMPION) -> dict[str, Any]:
     ------
     UsageError: there is no such model, version or alias.
     """
-    connection = client()
-    held = find(connection, name, version)
-    run = connection.get_run(held.run_id)
-    aliases = [
-        alias
-        for alias, at in connection.get_registered_model(name).aliases.items()
-        if str(at) == str(held.version)
-    ]
-    return _summary(held, aliases) | {
-        "decided_by": held.tags.get("decided_by"),
-        "decided_at": held.tags.get("decided_at"),
-        "reason": held.tags.get("reason"),
-        "promotion_refused": held.tags.get("promotion_refused"),
-        "metrics": dict(sorted(run.data.metrics.items())),
-        "params": dict(sorted(run.data.params.items())),
-        "gates": json.loads(held.tags.get("gates", "[]")),
-        "champion_comparison": json.loads(held.tags.get("champion_comparison", "null")),
+    held, state = version_store.find(name, version), version_store.state_of(name)
+    last = state.last.get(held.version)
+    decided = last if last is not None and last.action != "train" else None
+    return _summary(held, state) | {
+        "decided_by": decided.actor if decided else None,
+        "decided_at": decided.at.isoformat(timespec="seconds") if decided else None,
+        "reason": decided.reason if decided else None,
+        "promotion_refused": state.refused.get(held.version),
+        "metrics": dict(sorted(held.metrics.items())),
+        "params": dict(sorted(held.params.items())),
+        "gates": held.gates,
+        "champion_comparison": json.loads(held.facts.get("champion_comparison", "null")),
+        "content_sha256": held.content_sha256,
     }
 
 
+def load_table(name: str, version: str) -> PointsTable | None:
+    """The points table of a version by number or alias; ``None`` where the model is none.
+
+    Raises
+    ------
+    UsageError: there is no such version.
+    DataRefusedError: the table is not the one that was registered.
+    """
+    return artefact.points_table(version_store.find(name, version))
+
+
 def alias_version(name: str, alias: str) -> str | None:
-    """The version an alias points at, or ``None``."""
-    connection = client()
-    found = next((m for m in _models(connection, name.partition(".")[0]) if m.name == name), None)
-    version = found.aliases.get(alias) if found else None
-    return None if version is None else str(version)
+    """The version that is ``champion`` or ``challenger``, or ``None``."""
+    state = version_store.state_of(name)
+    return state.champion if alias == CHAMPION else state.challenger
 
 
 def latest_version(name: str) -> dict[str, Any] | None:
     """Summary of the newest version, or ``None``."""
-    found = versions(client(), name)
-    return _summary(found[0], []) if found else None
+    found = version_store.versions(name=name)
+    return _summary(found[0], version_store.state_of(name)) if found else None
 
 
 def trained_as_of(name: str) -> date | None:
     """The latest day any version was trained as of, or ``None``."""
-    days = [version.tags.get("as_of") for version in versions(client(), name)]
+    days = [held.facts.get("as_of") for held in version_store.versions(name=name)]
     return max((date.fromisoformat(day) for day in days if day), default=None)
-
-
-def gates_passed(tags: dict[str, str]) -> bool:
-    """Whether a version's tags say that its gates were run and all passed."""
-    return tags.get("gates_passed") == "true"
-
-
-def versions(connection: Any, name: str) -> list[Any]:
-    """MLflow's entities of a model, newest first."""
-    found = connection.search_model_versions(f"name='{name}'", max_results=1000)
-    return sorted(found, key=lambda version: int(version.version), reverse=True)
-
-
-def find(connection: Any, name: str, version: str) -> Any:
-    """MLflow's entity of a version by number or alias.
-
-    Raises
-    ------
-    UsageError: there is none.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        if version.isdigit():
-            return connection.get_model_version(name, version)
-        return connection.get_model_version_by_alias(name, version)
-    except MlflowException as error:
-        raise UsageError(
-            f"there is no {name} {'version' if version.isdigit() else 'with alias'} {version}",
-            hint="see `creditops models list`",
-        ) from error
 
 
 def scorecard_of(name: str) -> str:
@@ -127,55 +94,40 @@ def book_of(name: str) -> str:
 
 
 def _aliased(book: str, alias: str) -> list[dict[str, Any]]:
-    connection = client()
-    found = []
-    for model in _models(connection, book):
-        version = model.aliases.get(alias)
-        if version is not None:
-            held = connection.get_model_version(model.name, version)
-            found.append(
-                {
-                    "name": model.name,
-                    "scorecard": scorecard_of(model.name),
-                    "version": str(version),
-                    "run_id": held.run_id,
-                    "gates_passed": gates_passed(held.tags),
-                }
-            )
-    return sorted(found, key=lambda each: each["name"])
+    states = version_store.states(book)
+    in_force = {
+        name: state.champion if alias == CHAMPION else state.challenger for name, state in states.items()
+    }
+    return [
+        {
+            "name": held.name,
+            "scorecard": held.scorecard,
+            "version": held.version,
+            "run_id": held.run_id,
+            "gates_passed": held.gates_passed,
+        }
+        for held in version_store.versions(book)
+        if in_force.get(held.name) == held.version
+    ]
 
 
-def _models(connection: Any, book: str | None) -> list[Any]:
-    condition = f"name LIKE '{registered_name(book, '%')}'" if book else None
-    models: list[Any] = []
-    token = None
-    while True:
-        page = connection.search_registered_models(filter_string=condition, max_results=200, page_token=token)
-        models += page
-        token = page.token
-        if not token:
-            # LIKE takes _ for any character: hold the book's name against it again.
-            return [m for m in models if book is None or book_of(m.name) == book]
-
-
-def _summary(version: Any, aliases: Sequence[str]) -> dict[str, Any]:
-    tags = version.tags
-    auc = tags.get("auc_holdout")
+def _summary(held: Version, state: State) -> dict[str, Any]:
+    facts: Mapping[str, Any] = held.facts
+    auc = facts.get("auc_holdout")
+    aliases = {CHALLENGER: state.challenger, CHAMPION: state.champion}
     return {
-        "name": version.name,
-        "version": str(version.version),
-        "aliases": sorted(aliases),
-        "status": tags.get(STATUS),
-        "gates": {"true": "passed", "false": "failed"}.get(tags.get("gates_passed", ""), "none"),
-        "auc_holdout": None if auc in (None, "nan") else float(auc),
-        "as_of": tags.get("as_of"),
-        "seed": tags.get("seed"),
-        "snapshot_id": tags.get("snapshot_id"),
-        "code_version": tags.get("code_version"),
-        "trained_by": tags.get("trained_by"),
-        "trained_because": tags.get("trained_because"),
-        "created_at": datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(
-            timespec="seconds"
-        ),
-        "run_id": version.run_id,
+        "name": held.name,
+        "version": held.version,
+        "aliases": sorted(alias for alias, version in aliases.items() if version == held.version),
+        "status": state.status.get(held.version),
+        "gates": ("passed" if held.gates_passed else "failed") if held.gates else "none",
+        "auc_holdout": None if auc is None or auc == "nan" else float(auc),
+        "as_of": facts.get("as_of"),
+        "seed": facts.get("seed"),
+        "snapshot_id": facts.get("snapshot_id"),
+        "code_version": facts.get("code_version"),
+        "trained_by": held.trained_by,
+        "trained_because": facts.get("trained_because"),
+        "created_at": held.registered_at.isoformat(timespec="seconds") if held.registered_at else None,
+        "run_id": held.run_id,
     }

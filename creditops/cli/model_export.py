@@ -35,11 +35,11 @@ def export(
 ) -> None:
     """Write a version as a self-contained file: a Python function or an ONNX graph."""
     from creditops.errors import UsageError
-    from models_ml import registry, tracking
+    from models_ml import registry
     from models_ml.export import export as write
 
     number = str(registry.show(name, version)["version"])
-    table = tracking.load_table(name, number)
+    table = registry.load_table(name, number)
     if table is None:
         raise UsageError(
             f"{name} version {number} is no points table",

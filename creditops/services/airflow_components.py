@@ -19,6 +19,7 @@ from pathlib import Path
 from creditops.errors import ServiceUnreachableError
 from creditops.secrets import get_secret
 from creditops.services import addresses, databases, partition_events, supervision
+from creditops.services.people import PEOPLE
 from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
 
@@ -30,9 +31,6 @@ COMPONENTS = {
     "airflow-dag-processor": "dag_processor",
     "airflow-triggerer": "triggerer",
 }
-#: People who may log in, and their role in Airflow's simple auth manager: `user` may run DAGs and
-#: answer approvals, `admin` may do everything.
-USERS = {"admin": "admin", "modeller": "user", "approver": "user"}
 
 
 def programs(port: int) -> list[Program]:
@@ -78,7 +76,7 @@ def environment(port: int) -> dict[str, str]:
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__EXECUTION_API_SERVER_URL": f"{local}/execution/",
         "CORE__FERNET_KEY": _key("airflow_fernet"),
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file()),
         # The default asks name servers, which may take seconds.
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
@@ -111,8 +109,8 @@ def passwords_file() -> Path:
 
 
 def write_passwords() -> None:
-    """Give each of :data:`USERS` the password kept as secret ``airflow_<name>``."""
-    values = {name: get_secret(f"airflow_{name}") for name in USERS}
+    """Give each of :data:`PEOPLE` the password kept as secret ``airflow_<name>``."""
+    values = {name: get_secret(f"airflow_{name}") for name in PEOPLE}
     descriptor = os.open(passwords_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as handle:
         json.dump(values, handle)

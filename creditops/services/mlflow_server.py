@@ -1,16 +1,19 @@
-"""The MLflow tracking server: PostgreSQL behind it, artifacts served from the home."""
+"""The MLflow tracking server: PostgreSQL behind it, artifacts served from the home, a login before it."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from configparser import ConfigParser
 from importlib.metadata import version
+from pathlib import Path
 
 from creditops.errors import ServiceUnreachableError
 from creditops.secrets import get_secret
-from creditops.services import databases, supervision
+from creditops.services import databases, mlflow_app, supervision
 from creditops.services.addresses import postgres_address
 from creditops.services.program import Program
 from creditops.settings import get_settings
@@ -19,12 +22,15 @@ NAME = "mlflow"
 
 
 def program(port: int) -> Program:
-    """The server on ``port``: one worker, no job runner (it would add 1 GB), no telemetry."""
+    """The server on ``port``: one worker, no job runner (it would add 1 GB), no telemetry, a login.
+
+    See :mod:`creditops.services.mlflow_app` for who may do what.
+    """
     settings = get_settings()
     folder = settings.home / "mlflow"
     return Program(
         NAME,
-        [sys.executable, "-m", "mlflow", "server"],
+        [sys.executable, "-m", "mlflow", "server", "--app-name", "creditops"],
         directory=folder,
         environment={
             "MLFLOW_BACKEND_STORE_URI": databases.service_url("mlflow"),
@@ -33,9 +39,30 @@ def program(port: int) -> Program:
             "MLFLOW_PORT": str(port),
             "MLFLOW_WORKERS": "1",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_AUTH_CONFIG_PATH": str(_auth_configuration()),
+            "MLFLOW_AUTH_ADMIN_USERNAME": mlflow_app.PLATFORM,
+            "MLFLOW_AUTH_ADMIN_PASSWORD": get_secret("mlflow_platform"),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": get_secret("mlflow_sessions"),
+            "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
         },
         priority=20,
     )
+
+
+def _auth_configuration() -> Path:
+    """Write the login app's settings (mode 0600: they hold the database's password); returns the file."""
+    path = get_settings().home / "mlflow" / "login.ini"
+    parser = ConfigParser(interpolation=None)
+    parser["mlflow"] = {
+        "default_permission": "READ",
+        "database_uri": databases.service_url("mlflow"),
+        "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
+        "auth_cache_ttl_seconds": "60",
+    }
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        parser.write(handle)
+    return path
 
 
 def upgrade_if_needed(progress: Callable[[str], None]) -> None:

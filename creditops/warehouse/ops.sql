@@ -236,12 +236,15 @@ create table if not exists ops.alert (
     at timestamptz not null default clock_timestamp(),
     book text not null,
     as_of_date date not null,
-    kind text not null check (kind in ('overdue_source', 'failed_step')),
+    kind text not null,
     subject text not null,
     message text not null,
     sent_at timestamptz,
     unique (book, kind, subject)
 );
+alter table ops.alert drop constraint if exists alert_kind_check;
+alter table ops.alert add constraint alert_kind_check
+check (kind in ('overdue_source', 'failed_step', 'tampered_model'));
 create index if not exists alert_waiting on ops.alert (alert_id) where sent_at is null;
 
 -- Calendar of windows (DOMAIN 3): the last n months at a month end are those after `month_end_before(it, n)`.

@@ -185,6 +185,7 @@ def _grant(connection: psycopg.Connection) -> None:
     if connection.info.server_version >= 170000:  # before 17 only an owner may analyse
         connection.execute("grant maintain on all tables in schema raw to loader")
     connection.execute(sql.SQL("grant create on database {} to builder").format(sql.Identifier(database)))
+    connection.execute("grant insert on ops.model_version, ops.model_decision to modeller")
     for role in _ALL_MAY_LOG:
         connection.execute(
             sql.SQL(

@@ -13,6 +13,7 @@ import pytest
 
 from creditops.secrets import get_secret
 from creditops.services import airflow_components, catalogue, databases
+from creditops.services.people import PEOPLE
 from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
 from creditops.warehouse.connection import ROLES, address, credentials
@@ -97,8 +98,9 @@ def test_the_command_line_has_every_role_of_the_warehouse(as_container: Any, tmp
     assert address().host == "postgres"
     for role in ("owner", *ROLES):
         assert all(credentials(role)), role
-    for person in airflow_components.USERS:
+    for person in PEOPLE:
         get_secret(f"airflow_{person}")
+    get_secret("mlflow_platform")
     get_secret("pii_key")
     assert not (tmp_path / "secrets.json").exists()
 
@@ -108,6 +110,7 @@ def test_tasks_have_the_working_roles_but_not_the_owner(as_container: Any, tmp_p
     for role in ROLES:
         assert all(credentials(role)), role
     assert credentials("owner")[1] == ""
+    get_secret("mlflow_platform")
     assert not (tmp_path / "secrets.json").exists()
 
 

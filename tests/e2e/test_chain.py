@@ -81,9 +81,9 @@ def test_published_tables_have_rows_and_one_publication(published: str, creditop
 def test_scores_in_the_warehouse_equal_the_registered_model_on_every_row(published: str) -> None:
     import mlflow
 
-    from creditops.services.addresses import mlflow_url
+    from models_ml import tracking
 
-    mlflow.set_tracking_uri(mlflow_url())
+    tracking.client()
     model = mlflow.pyfunc.load_model("models:/demo.retail_behaviour@champion")
     assert model.metadata.signature is not None
     names = [column.name for column in model.metadata.signature.inputs]

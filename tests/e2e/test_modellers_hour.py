@@ -173,7 +173,8 @@ def test_a_modellers_hour(book: None, creditops: Command) -> None:
 def _artifact(run_id: str, path: str) -> str:
     import mlflow
 
-    from creditops.services.addresses import mlflow_url
+    from models_ml import tracking
 
-    found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, tracking_uri=mlflow_url())
+    tracking.client()
+    found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)
     return Path(found).read_text(encoding="utf-8")

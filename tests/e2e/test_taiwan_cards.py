@@ -37,10 +37,9 @@ class TestTaiwanCards:
     def test_the_champion_is_registered_with_interval_signature_and_example(self) -> None:
         import mlflow
 
-        from creditops.services.addresses import mlflow_url
+        from models_ml import tracking
 
-        mlflow.set_tracking_uri(mlflow_url())
-        client = mlflow.MlflowClient()
+        client = tracking.client()
         version = client.get_model_version_by_alias("taiwan_cards.taiwan_behaviour", "champion")
         metrics = client.get_run(version.run_id).data.metrics
         assert metrics["hold_out_auc"] >= 0.760

@@ -67,22 +67,23 @@ def trained(_features: None) -> TrainingOutcome:
     return outcome
 
 
+def _copy_of(trained: TrainingOutcome, trainer: str) -> str:
+    client = tracking.client()
+    source = client.get_model_version(NAME, trained.model_version).source
+    number = str(client.create_model_version(NAME, source, trained.run_id).version)
+    registry.mark_challenger(NAME, number, actor=trainer, gates=PASSED, tags={"as_of": AS_OF.isoformat()})
+    return number
+
+
 @pytest.fixture
 def copy(trained: TrainingOutcome) -> Iterator[str]:
-    """Another version of the same model, challenger with passed gates; removed afterwards."""
-    client = tracking.client()
-    version = client.create_model_version(NAME, f"runs:/{trained.run_id}/scorecard", trained.run_id)
-    source = client.get_model_version(NAME, trained.model_version).source
-    client.delete_model_version(NAME, version.version)
-    version = client.create_model_version(NAME, source, trained.run_id)
-    number = str(version.version)
-    registry.mark_challenger(NAME, number, actor="modeller", gates=PASSED, tags={"as_of": AS_OF.isoformat()})
+    """Another version of the same model, challenger with passed gates; rejected afterwards."""
+    number = _copy_of(trained, trainer="modeller")
     yield number
     if registry.alias_version(NAME, "champion") == number:
         registry.rollback(NAME, actor="approver", reason="put back")
     if registry.alias_version(NAME, "challenger") == number:
-        client.delete_registered_model_alias(NAME, "challenger")
-    client.delete_model_version(NAME, number)
+        registry.reject(NAME, number, actor="approver", reason="only a copy")
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def by_approval(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_pending_challenger_is_submitted_once_and_never_to_its_trainer(
-    by_approval: None, copy: str
+    by_approval: None, trained: TrainingOutcome, copy: str
 ) -> None:
     assert retraining.promote_challengers("demo") == []
     (question,) = approval.submit("demo")
@@ -104,7 +105,10 @@ def test_a_pending_challenger_is_submitted_once_and_never_to_its_trainer(
     assert approval.submit("demo") == []
     assert [each.version for each in approval.pending("demo")] == [copy]
     tracking.client().set_model_version_tag(NAME, copy, "trained_by", "approver")
+    assert approval.pending("demo")[0].approvers == ["admin", "approver"]  # MLflow's tags do not count
+    own = _copy_of(trained, trainer="approver")
     assert approval.pending("demo")[0].approvers == ["admin"]
+    registry.reject(NAME, own, actor="admin", reason="only a copy")
 
 
 def test_answers_are_carried_out_once(by_approval: None, copy: str) -> None:
@@ -122,13 +126,18 @@ def test_answers_are_carried_out_once(by_approval: None, copy: str) -> None:
 
 def test_a_retired_version_is_neither_approved_nor_gone_back_to(trained: TrainingOutcome, copy: str) -> None:
     registry.approve(NAME, copy, actor="approver", reason="next")
-    client = tracking.client()
-    registry.retire(NAME, trained.model_version, actor="approver", reason="data withdrawn")
+    third = _copy_of(trained, trainer="modeller")
+    registry.approve(NAME, third, actor="approver", reason="after next")
+    with pytest.raises(UsageError, match="may not approve"):
+        registry.retire(NAME, copy, actor="passer-by", reason="I can")
+    registry.retire(NAME, copy, actor="approver", reason="data withdrawn")
+    with pytest.raises(DataRefusedError, match="was retired by approver: data withdrawn"):
+        registry.approve(NAME, copy, actor="admin", reason="again")
+    with pytest.raises(UsageError, match="may not approve"):
+        registry.rollback(NAME, actor="passer-by", reason="I can")
+    assert registry.rollback(NAME, actor="approver", reason="complaints") == trained.model_version
     with pytest.raises(UsageError, match="none to go back to"):
         registry.rollback(NAME, actor="approver", reason="complaints")
-    with pytest.raises(DataRefusedError, match="was retired by approver: data withdrawn"):
-        registry.approve(NAME, trained.model_version, actor="admin", reason="again")
-    client.set_model_version_tag(NAME, trained.model_version, "status", "superseded")
 
 
 def test_history_tells_who_let_which_version_and_why(trained: TrainingOutcome, copy: str) -> None:
@@ -200,7 +209,7 @@ def test_versions_are_compared_side_by_side(trained: TrainingOutcome, copy: str)
 
 
 def test_a_change_log_names_what_came_went_and_moved(trained: TrainingOutcome) -> None:
-    table = tracking.load_table(NAME, trained.model_version)
+    table = registry.load_table(NAME, trained.model_version)
     assert table is not None
     first, second, *rest = table.characteristics
     moved = replace(first, bins=tuple(replace(b, points=b.points + 2) for b in first.bins))
@@ -231,7 +240,7 @@ def test_the_challenger_scores_in_the_shadow_unpublished(trained: TrainingOutcom
 
 def test_the_backtest_sets_defaults_against_pds_and_finds_what_is_off(trained: TrainingOutcome) -> None:
     card = declarations.scorecard(CARD)
-    table = tracking.load_table(NAME, trained.model_version)
+    table = registry.load_table(NAME, trained.model_version)
     assert table is not None
     with connect("modeller", large_joins=True) as connection:
         (window,) = backtest.windows(connection, "demo", AS_OF, card)[-1:]

@@ -49,7 +49,7 @@ def test_german_applications_are_trained_promoted_and_scored(books: None, tmp_pa
     assert outcome.metrics["hold_out_auc"] > 0.72
     assert registry.promote(outcome.name, outcome.model_version).promoted
     assert scoring.score("german_credit", GERMAN) == 1000
-    table = tracking.load_table(outcome.name, outcome.model_version)
+    table = registry.load_table(outcome.name, outcome.model_version)
     assert table is not None
     assert len(table.characteristics) <= 20
     assert not {"age", "personal_status", "foreign_worker"} & set(table.features)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from creditops.warehouse import connect
-from models_ml import registry, scoring, tracking
+from models_ml import registry, scoring
 from models_ml.dataset import load_training_set
 from models_ml.gates import wrong_signs
 from models_ml.spec import scorecard
@@ -39,7 +39,7 @@ def test_the_shipped_scorecard_reaches_0_773_and_scores_everyone(
     assert "0 of 30000 rows" in parity.message
     assert registry.promote(outcome.name, outcome.model_version).promoted
     assert scoring.score(BOOK, AS_OF) == 30_000
-    table = tracking.load_table(outcome.name, outcome.model_version)
+    table = registry.load_table(outcome.name, outcome.model_version)
     assert table is not None
     assert table.algorithm == "boosted_additive"
     assert len(table.characteristics) <= 20

@@ -16,6 +16,7 @@ from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.warehouse import connect
 from models_ml import monitoring, registry, retraining, scoring, tracking
 from models_ml.evaluate import score_frame
+from models_ml.gates import Gate
 from models_ml.registry import PromotionOutcome
 from models_ml.training import TrainingOutcome, train
 from tests.ml.feature_tables import labels, synthetic_retail, write_table
@@ -70,10 +71,12 @@ def test_training_logs_figures_tables_plots_and_a_usable_model(first: TrainingOu
     assert {"snapshot_id", "code_version", "seed", "as_of"} <= set(run.data.params)
     files = {f.path for f in client.list_artifacts(first.run_id)}
     assert {"validation_pack.html", "binning_tables.csv", "points_table.csv", "plots", "gates.json"} <= files
-    model = tracking.load_pyfunc(NAME, first.model_version)
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}/{first.model_version}")
     assert model.metadata.signature is not None
     example = model.input_example
-    table = tracking.load_table(NAME, first.model_version)
+    table = registry.load_table(NAME, first.model_version)
     assert table is not None
     pd.testing.assert_frame_equal(model.predict(example), score_frame(table, example), check_dtype=False)
 
@@ -100,11 +103,11 @@ def test_only_windows_that_had_ended_are_used(first: TrainingOutcome) -> None:
 
 def test_the_same_data_and_seed_give_the_same_table_to_the_byte(first: TrainingOutcome) -> None:
     again = train("demo", "retail_behaviour", AS_OF, actor="trainer")
-    one, two = (tracking.load_table(NAME, v) for v in (first.model_version, again.model_version))
+    one, two = (registry.load_table(NAME, v) for v in (first.model_version, again.model_version))
     assert one is not None
     assert two is not None
     assert one.to_json() == two.to_json()
-    registry.reject(NAME, again.model_version, actor="someone else", reason="only a repeat")
+    registry.reject(NAME, again.model_version, actor="approver", reason="only a repeat")
 
 
 def test_a_promoted_version_is_champion_with_tags_and_audit(
@@ -129,7 +132,7 @@ def test_the_champion_scores_in_the_warehouse_as_the_pyfunc_does(champion: Promo
     rows = scoring.score("demo", AS_OF)
     scores = _scores()
     assert rows == len(scores) == 890
-    table = tracking.load_table(NAME, champion.version)
+    table = registry.load_table(NAME, champion.version)
     assert table is not None
     behaviour, bureau, _ = synthetic_retail(customers=900, dates=14)
     joined = behaviour.merge(bureau, how="left", on=["book", "customer_id", "observation_date"])
@@ -193,7 +196,16 @@ def challenger(champion: PromotionOutcome) -> Iterator[TrainingOutcome]:
     outcome = train("demo", "retail_behaviour", date(2026, 3, 31), actor="trainer")
     yield outcome
     if registry.alias_version(NAME, "champion") != champion.version:
-        registry.rollback(NAME, actor="tester", reason="put back")
+        registry.rollback(NAME, actor="approver", reason="put back")
+
+
+def copy_of(outcome: TrainingOutcome, gates: list[Gate], **facts: str) -> str:
+    """Another version of the same model, challenger, with gates and facts of its own; its number."""
+    client = tracking.client()
+    source = client.get_model_version(NAME, outcome.model_version).source
+    number = str(client.create_model_version(NAME, source, outcome.run_id).version)
+    registry.mark_challenger(NAME, number, actor="trainer", gates=gates, tags=facts)
+    return number
 
 
 def test_approve_and_roll_back_move_the_champion_and_leave_history(
@@ -215,8 +227,7 @@ def test_approve_and_roll_back_move_the_champion_and_leave_history(
 def test_a_challenger_is_compared_with_the_champion_on_the_same_rows(
     champion: PromotionOutcome, challenger: TrainingOutcome
 ) -> None:
-    tags = tracking.client().get_model_version(NAME, challenger.model_version).tags
-    comparison = json.loads(tags["champion_comparison"])
+    comparison = registry.show(NAME, challenger.model_version)["champion_comparison"]
     assert comparison["version"] == champion.version
     assert comparison["rows"] == challenger.metrics["hold_out_rows"]
     rows = {row["metric"]: row for row in registry.compare(NAME, champion.version, challenger.model_version)}
@@ -227,11 +238,10 @@ def test_a_challenger_is_compared_with_the_champion_on_the_same_rows(
 def test_a_challenger_that_is_worse_does_not_replace_the_champion(
     champion: PromotionOutcome, challenger: TrainingOutcome
 ) -> None:
-    client = tracking.client()
-    tags = client.get_model_version(NAME, challenger.model_version).tags
-    worse = json.loads(tags["champion_comparison"]) | {"difference": -0.05, "auc": 0.7, "champion_auc": 0.75}
-    client.set_model_version_tag(NAME, challenger.model_version, "champion_comparison", json.dumps(worse))
-    outcome = registry.promote(NAME, challenger.model_version)
+    comparison = registry.show(NAME, challenger.model_version)["champion_comparison"]
+    worse = comparison | {"difference": -0.05, "auc": 0.7, "champion_auc": 0.75}
+    number = copy_of(challenger, challenger.gates, champion_comparison=json.dumps(worse))
+    outcome = registry.promote(NAME, number)
     assert not outcome.promoted
     assert "worse than champion" in outcome.reason
     assert registry.alias_version(NAME, "champion") == champion.version
@@ -241,10 +251,12 @@ def test_a_failed_gate_stops_promotion_and_approval(
     champion: PromotionOutcome, challenger: TrainingOutcome
 ) -> None:
     failed = [dataclasses.replace(challenger.gates[0], passed=False, message="hold-out AUC too low")]
-    registry.mark_challenger(NAME, challenger.model_version, actor="trainer", gates=failed, tags={})
-    assert "hold-out AUC too low" in registry.promote(NAME, challenger.model_version).reason
+    number = copy_of(challenger, failed)
+    assert "hold-out AUC too low" in registry.promote(NAME, number).reason
     with pytest.raises(DataRefusedError, match="did not pass its gates"):
-        registry.approve(NAME, challenger.model_version, actor="approver", reason="please")
+        registry.approve(NAME, number, actor="approver", reason="please")
+    with pytest.raises(UsageError, match="registered already"):
+        registry.mark_challenger(NAME, number, actor="trainer", gates=challenger.gates, tags={})
 
 
 def test_a_rejected_version_loses_its_alias_and_is_not_promoted(
@@ -298,10 +310,11 @@ def test_a_pyfunc_that_is_no_points_table_scores_in_chunks(
             name="model", python_model=Model(), registered_model_name=NAME, pip_requirements=["numpy"],
             signature=mlflow.models.infer_signature(x, np.array([0.1])),
         )  # fmt: skip
-    version = str((registry.latest_version(NAME) or {})["version"])
-    client = tracking.client()
-    client.set_model_version_tag(NAME, version, "gates_passed", "true")
-    client.set_registered_model_alias(NAME, "champion", version)
+    newest = tracking.client().search_model_versions(f"name='{NAME}'")
+    version = str(max(int(each.version) for each in newest))
+    passed = [Gate("judged_outside", True, None, None, "validated by hand")]
+    registry.mark_challenger(NAME, version, actor="outsider", gates=passed, tags={})
+    registry.approve(NAME, version, actor="approver", reason="validated outside")
     monkeypatch.setattr(scoring, "CHUNK_ROWS", 100)
     try:
         assert scoring.score("demo", AS_OF) == 890
@@ -314,8 +327,7 @@ def test_a_pyfunc_that_is_no_points_table_scores_in_chunks(
         assert scores["observed_on"].unique().tolist() == [AS_OF]
         assert monitoring.monitor("demo", AS_OF) >= 4
     finally:
-        client.set_registered_model_alias(NAME, "champion", champion.version)
-        client.delete_model_version(NAME, version)
+        assert registry.rollback(NAME, actor="approver", reason="put back") == champion.version
 
 
 def behaviour_today() -> pd.DataFrame:
@@ -346,7 +358,7 @@ def test_a_scorecard_without_enough_bads_does_not_hold_up_the_others(
     outcomes = retraining.retrain_due("demo", day)
     assert [each.scorecard for each in outcomes] == ["retail_behaviour"]
     assert audit.is_recorded("model.not_trained", "demo.poor_card", {"as_of": day.isoformat()})
-    registry.reject(NAME, outcomes[0].model_version, actor="someone else", reason="only a trial")
+    registry.reject(NAME, outcomes[0].model_version, actor="approver", reason="only a trial")
     monkeypatch.setattr(retraining, "scorecards_of", lambda book: [poor] if book == "demo" else [])
     assert retraining.retrain_due("demo", day) == []
     monkeypatch.setattr(registry, "champions", lambda book: [])
