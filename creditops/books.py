@@ -75,12 +75,39 @@ def parse_day(text: str) -> date:
     raise UsageError(f"{text!r} is no date", hint="write it as YYYY-MM-DD, e.g. 2026-06-30")
 
 
+def today(book: str) -> date:
+    """The day it is in the book's calendar."""
+    return datetime.now(zone(book)).date()
+
+
+def check_day(book: str, day: date) -> date:
+    """``day`` itself, if it has come in the book's calendar.
+
+    Raises
+    ------
+    UsageError: it lies in the future: to publish it would hide every day until then.
+    """
+    if day > (now := today(book)):
+        raise UsageError(
+            f"{day} has not come yet: it is {now} in {zone(book).key}", hint="name a day up to today"
+        )
+    return day
+
+
 @dataclass(frozen=True)
 class Partition:
-    """A book and a day: what one run works on."""
+    """A book and a day that has come: what one run works on.
+
+    Raises
+    ------
+    UsageError: the day lies in the future.
+    """
 
     book: str
     as_of: date
+
+    def __post_init__(self) -> None:
+        check_day(self.book, self.as_of)
 
     @property
     def key(self) -> str:

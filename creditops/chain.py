@@ -8,12 +8,11 @@ are heavy stay inside the step that needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
 from creditops.alerts import Alert, raise_alerts
-from creditops.books import Partition, end_of_day, zone
+from creditops.books import Partition, end_of_day, today
 from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.ingest import steps
 from creditops.sources.contract import Domain
@@ -71,13 +70,12 @@ def build_layer(partition: Partition, layer: str) -> Outcome:
 
     with logged(f"build.{layer}", book=partition.book, as_of=partition.as_of):
         # A label may be learnt after the day it is about (a recorded outcome); a feature never.
-        today = datetime.now(zone(partition.book)).date()
         result = build(
             partition.book,
             partition.as_of,
             layers=(layer,),
             known_at=past_day.known_at(partition),
-            labels_known_at=end_of_day(partition.book, today),
+            labels_known_at=end_of_day(partition.book, today(partition.book)),
             schema_prefix=past_day.schema_prefix(partition),
         )
         if result.set_aside is not None:
@@ -91,11 +89,22 @@ def train(partition: Partition) -> Outcome:
     from models_ml import retraining
 
     with logged("train", book=partition.book, as_of=partition.as_of, role="modeller") as step:
-        outcomes = retraining.retrain_due(partition.book, partition.as_of)
+        outcomes = retraining.retrain_due(partition.book, partition.as_of, actor=requested_by(partition))
         step.rows = len(outcomes)
     if not outcomes:
         raise NothingToDo(f"no scorecard of book {partition.book} is due for training")
     return {"versions": [f"{each.name} v{each.model_version}" for each in outcomes]}
+
+
+def requested_by(partition: Partition) -> str | None:
+    """Who asked for the chain of this book and day last, if somebody did since a day ago."""
+    with connect("modeller") as connection:
+        row = connection.execute(
+            "select actor from ops.audit where action = 'run.request' and object = %s"
+            " and at > clock_timestamp() - interval '1 day' order by at desc limit 1",
+            (partition.key,),
+        ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def promote(partition: Partition) -> Outcome:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 
-from creditops.books import Partition, end_of_day, zone
+from creditops.books import Partition, end_of_day, today
 from creditops.publish.publisher import LIVE_SCHEMAS
 from creditops.warehouse.connection import connect
 
@@ -58,7 +58,7 @@ def known_at(partition: Partition) -> datetime:
     """By when rows must be known: the end of the day, or of today where the restated view is asked for."""
     day = partition.as_of
     if _restated.get():
-        day = max(day, datetime.now(zone(partition.book)).date())
+        day = max(day, today(partition.book))
     return end_of_day(partition.book, day)
 
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from creditops import chain
 from creditops.books import Partition
 from creditops.errors import CreditOpsError, UsageError
+from creditops.identity import current_actor
 from creditops.services import follow as following
 from creditops.services import partition_events
 from creditops.services.airflow_api import AirflowApi, DagRun
@@ -101,6 +104,7 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
     ServiceUnreachableError: Airflow does not answer, or an awaited run never comes.
     """
     wanted = dags_of(name)
+    _note_request(name, partition)
     with AirflowApi() as api:
         api.await_parsed(DAG_STEPS)
         since = datetime.now(UTC)
@@ -115,6 +119,15 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
             return
         if published := _ended(api, partition, since, "publish", "publish"):
             yield from _follow(api, partition, ["monitor"], published)
+
+
+def _note_request(name: str, partition: Partition) -> None:
+    """Keep who asks for a run: Airflow knows it for the runs it was asked for, not for those they set off."""
+    with connect("publisher") as connection:
+        connection.execute(
+            "insert into ops.audit (actor, action, object, after) values (%s, 'run.request', %s, %s)",
+            (current_actor(), partition.key, Jsonb({"run": name})),
+        )
 
 
 def start_chain(api: AirflowApi, partition: Partition) -> None:

@@ -53,6 +53,16 @@ class Settings(BaseSettings):
         "admin,approver",
         description="Who may approve scorecards, separated by commas; empty: anybody but the trainer.",
     )
+    actors: str = Field(
+        "",
+        description="Which system user is who on the command line, e.g. li=approver,wang=modeller; a user "
+        "not named acts under the system's name.",
+    )
+    service_accounts: str = Field(
+        "",
+        description="System users that may act for others with --actor, because those log in to them, e.g. "
+        "the account of a web application; separated by commas.",
+    )
     bad_row_limit: float = Field(
         0.01,
         ge=0,

@@ -32,13 +32,13 @@ def step_task(
     def run(domain: str | None = None, files: Any = None, loads: Any = None) -> Any:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-        from creditops import chain
+        from creditops import chain, identity
         from creditops.errors import DataRefusedError, UsageError
 
         context = get_current_context()
         dag_run = context["dag_run"]
         os.environ["CREDITOPS_RUN_ID"] = f"{dag_run.dag_id}/{dag_run.run_id}"
-        os.environ["CREDITOPS_ACTOR"] = dag_run.triggering_user_name or "airflow"
+        identity.set_task_actor(dag_run.triggering_user_name or "airflow")
         if files:
             context["unit"] = ", ".join(file.rsplit("/", 1)[-1] for file in files)[:200]
         given = {"domain": domain, "files": files, "loads": loads}

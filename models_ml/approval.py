@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from creditops.identity import current_actor
 from models_ml import audit, registry, retraining, version_store
 from models_ml.spec import scorecards_of
 from models_ml.tracking import registered_name, tracking_uri
@@ -46,7 +47,7 @@ def pending(book: str) -> list[Question]:
 def submit(book: str) -> list[Question]:
     """The pending questions nobody was asked yet; they count as asked from now on."""
     asked = []
-    actor = audit.current_actor()
+    actor = current_actor()
     for question in pending(book):
         if question.version not in version_store.state_of(question.name).submitted:
             held = version_store.find(question.name, question.version)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
 from creditops.alerts import Alert, raise_alerts
+from creditops.books import today
 from creditops.errors import DataRefusedError
+from creditops.identity import current_actor
 from models_ml import audit
 from models_ml.points_table import PointsTable
 from models_ml.tracking import TABLE_FILE, client, quiet_mlflow
@@ -67,9 +68,9 @@ def _refuse(held: Version, what: str) -> None:
     message = f"{held.name} version {held.version} is not what was registered: {what} differ"
     after = {"version": held.version, "files": what}
     if not audit.is_recorded("model.tampered", held.name, after):
-        audit.record(audit.current_actor(), "model.tampered", held.name, after=after, reason=message)
+        audit.record(current_actor(), "model.tampered", held.name, after=after, reason=message)
     subject = f"{held.name} {held.version}"
-    raise_alerts(held.book, date.today(), [Alert("tampered_model", subject, message)], role="modeller")
+    raise_alerts(held.book, today(held.book), [Alert("tampered_model", subject, message)], role="modeller")
     raise DataRefusedError(
         message, hint="nothing is scored with it: find out who changed it, then roll back or train another"
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +15,6 @@ CROWNING = ("model.promote", "model.approve", "model.rollback")
 _INSERT = (
     "insert into ops.audit (actor, action, object, before, after, reason) values (%s, %s, %s, %s, %s, %s)"
 )
-
-
-def current_actor() -> str:
-    """Who acts: ``CREDITOPS_ACTOR`` (set by the DAGs and the deployment), else the system user."""
-    return os.environ.get("CREDITOPS_ACTOR") or getpass.getuser()
 
 
 @contextmanager

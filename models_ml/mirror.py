@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from creditops.errors import ServiceUnreachableError
+from creditops.identity import current_actor
 from models_ml import audit, version_store
 from models_ml.tracking import client
 from models_ml.version_store import CHALLENGER, CHAMPION, State, Version
@@ -56,7 +57,7 @@ def put_right(book: str) -> list[str]:
         if different:
             reason = f"MLflow showed {different} where the warehouse has {expected}"
             audit.record(
-                audit.current_actor(),
+                current_actor(),
                 "model.mirror_differs",
                 name,
                 before=different,

@@ -6,6 +6,7 @@ import logging
 from datetime import date
 
 from creditops.errors import DataRefusedError
+from creditops.identity import current_actor
 from creditops.settings import get_settings
 from creditops.warehouse import connect
 from models_ml import audit, registry
@@ -36,8 +37,12 @@ def reasons_due(book: str, as_of: date) -> dict[str, str]:
     return found
 
 
-def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcome]:
+def retrain_due(
+    book: str, as_of: date, *, seed: int = 0, actor: str | None = None
+) -> list[TrainingOutcome]:
     """Train every scorecard that is due; each version carries the fact ``trained_because``.
+
+    ``actor`` is who asked for it, by default who runs this.
 
     A scorecard whose data cannot make one (too few bads, say) does not hold up the others: the refusal is
     kept in the audit, and the champion before, if there is one, goes on.
@@ -51,13 +56,9 @@ def retrain_due(book: str, as_of: date, *, seed: int = 0) -> list[TrainingOutcom
     refusals: list[DataRefusedError] = []
     for scorecard, reason in reasons_due(book, as_of).items():
         try:
-            outcomes.append(train_because(book, scorecard, as_of, reason, seed=seed))
-=======
-            outcome = train(book, scorecard, as_of, seed=seed, because=reason)
->>>>>>> f402218 (feat: MLflow asks for a login; the warehouse holds what was registered and decided, MLflow mirrors it)
+            outcomes.append(train_because(book, scorecard, as_of, reason, seed=seed, actor=actor))
         except DataRefusedError as refusal:
             refusals.append(refusal)
-<<<<<<< HEAD
     if refusals and not outcomes and not registry.champions(book):
         raise refusals[0]
     return outcomes
@@ -79,7 +80,7 @@ def train_because(
         name, when = registered_name(book, scorecard), {"as_of": as_of.isoformat()}
         if not audit.is_recorded("model.not_trained", name, when):
             audit.record(
-                actor or audit.current_actor(), "model.not_trained", name, after=when, reason=refusal.message
+                actor or current_actor(), "model.not_trained", name, after=when, reason=refusal.message
             )
         raise
 
@@ -95,7 +96,7 @@ def call_for_training(book: str, as_of: date) -> dict[str, str]:
         name = registered_name(book, scorecard)
         what = {"as_of": as_of.isoformat(), "version": registry.alias_version(name, CHAMPION)}
         if reason == findings.get(scorecard) and not audit.is_recorded("model.drift", name, what):
-            audit.record(audit.current_actor(), "model.drift", name, after=what, reason=reason)
+            audit.record(current_actor(), "model.drift", name, after=what, reason=reason)
             called[scorecard] = reason
     return called
 

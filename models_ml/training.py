@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from creditops.errors import UsageError
+from creditops.identity import current_actor
 from creditops.warehouse import connect
-from models_ml import audit, tracking
+from models_ml import tracking
 from models_ml.assessment import SplitFigures, assess, characteristic_stability, flat_metrics
 from models_ml.calibration import fit_calibration
 from models_ml.challengers import log as log_challengers
@@ -96,7 +97,7 @@ def train_declared(
     book: str, spec: ScorecardSpec, as_of: date, *, seed: int = 0, actor: str | None = None, because: str = ""
 ) -> TrainingOutcome:
     """:func:`train` for a declaration that is not among the shipped ones."""
-    who = actor or audit.current_actor()
+    who = actor or current_actor()
     name = tracking.registered_name(book, spec.name)
     data = load_training_set(book, spec, as_of)
     fitted = fit(book, spec, data, seed=seed)

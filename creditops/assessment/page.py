@@ -18,6 +18,7 @@ from markupsafe import Markup
 from creditops.assessment.drawing import caps_chart, draw
 from creditops.books import check_book
 from creditops.errors import UsageError
+from creditops.file_names import file_name
 from creditops.limits import BINDING, work_out
 from creditops.policy import load_policies
 from creditops.report.publication import Publication, open_publication
@@ -39,7 +40,8 @@ def assess(book: str, customer_id: str, as_of: date | None = None, lang: Languag
 
     Returns
     -------
-    The file, ``<home>/reports/assessments/<book>-<customer>-<as_of>-<lang>.html``.
+    The file, ``<home>/reports/assessments/<book>-<customer>-<as_of>-<lang>.html``; see
+    :func:`creditops.file_names.file_name`.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def assess(book: str, customer_id: str, as_of: date | None = None, lang: Languag
                 hint='`creditops query "select customer_id from publish.credit_assessment"` lists them',
             )
         text = page(publication, rows[0], wording(lang))
-        name = f"{book}-{customer_id}-{publication.as_of.isoformat()}-{lang}.html"
+        name = f"{book}-{file_name(customer_id)}-{publication.as_of.isoformat()}-{lang}.html"
     path = get_settings().reports / "assessments" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from creditops.books import check_book, parse_day
+from creditops.books import check_book, parse_day, today
 from creditops.cli.options import AsJson, AsOf
 from creditops.cli.output import as_json, attention, console, table
 from creditops.cli.reconciliation import print_ledger
@@ -127,10 +127,7 @@ def ingest(
     json_: AsJson = False,
 ) -> None:
     """Land files and load them through contracts, or through an adapter."""
-    from datetime import datetime
-
     from creditops.adapters import load_adapter
-    from creditops.books import zone
     from creditops.ingest import strays
     from creditops.ingest.adapted import land_adapted
     from creditops.ingest.file_names import strays_among
@@ -140,14 +137,14 @@ def ingest(
 
     check_book(book)
     delivery = parse_day(as_of) if as_of else None
-    today = delivery or datetime.now(zone(book)).date()
+    day = delivery or today(book)
     if adapter is not None:
         landed = land_adapted(book, paths, adapter, delivery)
         not_taken = strays_among(paths, load_adapter(adapter).takes)
     else:
-        landed = land(book, paths, today)
+        landed = land(book, paths, day)
         not_taken = strays_among(paths)
-    strays.note(book, today, not_taken)
+    strays.note(book, day, not_taken)
     said = [each.sentence() for each in not_taken]
     if land_only:
         for each in landed:

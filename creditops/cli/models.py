@@ -55,10 +55,10 @@ def show(name: str, version: str = typer.Argument("champion"), json_: AsJson = F
 def train(
     name: Annotated[str, typer.Argument(help="The scorecard, alone or as BOOK.SCORECARD.")],
     as_of: AsOf,
+    actor: Actor,
     book: AnyBook = None,
     force: Annotated[bool, typer.Option("--force", help="Also where it is not due.")] = False,
     seed: Annotated[int, typer.Option(help="Of the split into development and hold-out.")] = 0,
-    actor: Annotated[str | None, typer.Option(help="Who trains; default you.")] = None,
     json_: AsJson = False,
 ) -> None:
     """Train one scorecard now, show its gates, and promote it where gates decide."""

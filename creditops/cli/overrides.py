@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from creditops.books import parse_day, zone
+from creditops.books import parse_day, today
 from creditops.cli.options import Actor, AnyBook, AsJson, Book, Reason
 from creditops.cli.output import as_json, console, table
 
@@ -33,7 +33,7 @@ def add(
     number = overrides.add(
         overrides.Request(
             book, scorecard, customer, grade, reason, actor, approver,
-            parse_day(from_) if from_ else datetime.now(UTC).astimezone(zone(book)).date(),
+            parse_day(from_) if from_ else today(book),
             parse_day(until),
         )
     )  # fmt: skip

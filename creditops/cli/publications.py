@@ -52,9 +52,9 @@ def publish_show(publication_id: str, json_: AsJson = False) -> None:
 @publish_app.command("rollback")
 def publish_rollback(
     reason: Reason,
+    actor: Actor,
     book: Book = "demo",
     to: Annotated[str | None, typer.Option(help="Publication; default the one before.")] = None,
-    actor: Actor = "operator",
 ) -> None:
     """Point a book's views back at an earlier publication, at once."""
     from creditops.publish.publisher import rollback

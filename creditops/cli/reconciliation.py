@@ -176,9 +176,9 @@ def quarantine_show(quarantine_id: int, json_: AsJson = False) -> None:
 
 @quarantine_app.command("replay")
 def quarantine_replay(
+    actor: Actor,
     ids: Annotated[list[int] | None, typer.Argument(help="Rows; default every open row of --book.")] = None,
     book: AnyBook = None,
-    actor: Actor = "operator",
     json_: AsJson = False,
 ) -> None:
     """Try open rows again after the contract or the landed file was mended."""
@@ -192,7 +192,7 @@ def quarantine_replay(
 
 
 @quarantine_app.command("discard")
-def quarantine_discard(ids: list[int], reason: Reason, actor: Actor = "operator") -> None:
+def quarantine_discard(ids: list[int], reason: Reason, actor: Actor) -> None:
     """Give rows up, with a reason."""
     from creditops.ingest import quarantine
 

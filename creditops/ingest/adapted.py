@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from creditops.adapters import Adapter, Made, load_adapter
-from creditops.books import zone
+from creditops.books import today
 from creditops.errors import UsageError
 from creditops.ingest.landing import LandedFile, delivery_folder, mark_whole
 from creditops.settings import get_settings
@@ -32,12 +32,11 @@ def land_adapted(book: str, paths: list[Path], adapter: str, delivery: date | No
     mapping = load_adapter(adapter)
     _check_book(book, mapping)
     days = mapping.deliveries()
-    today = datetime.now(zone(book)).date()
     landed: list[LandedFile] = []
     written: Counter[str] = Counter()
     for path in paths:
         for made in mapping.read(path):
-            day = delivery or days.get(made.source, today)
+            day = delivery or days.get(made.source, today(book))
             stem = made.origin.name.split(".", 1)[0] if made.origin.parent != mapping.folder else adapter
             name = f"{made.source}.{stem}"
             written[name] += 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from creditops.books import check_book, parse_day
+from creditops.books import check_book, check_day, parse_day
 from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest.file_names import marker_of, source_of, strays_among
 from creditops.settings import get_settings
@@ -54,8 +54,13 @@ class LandedFile:
 
 
 def delivery_folder(book: str, delivery: date) -> Path:
-    """Folder of one book's files of one delivery day."""
-    return get_settings().landing / check_book(book) / delivery.isoformat()
+    """Folder of one book's files of one delivery day.
+
+    Raises
+    ------
+    UsageError: the book's name is none, or the day has not come yet.
+    """
+    return get_settings().landing / check_book(book) / check_day(book, delivery).isoformat()
 
 
 def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
@@ -98,7 +103,7 @@ def deliveries() -> list[tuple[str, date]]:
 
 
 def stray_folders() -> list[str]:
-    """Folders of the landing zone that nothing is loaded from, since their names are no book and day."""
+    """Folders of the landing zone that nothing is loaded from: they name no book and day that has come."""
     return sorted(f"{each.parent.name}/{each.name}" for each, found in _by_folder().items() if found is None)
 
 
@@ -106,7 +111,8 @@ def _by_folder() -> dict[Path, tuple[str, date] | None]:
     found: dict[Path, tuple[str, date] | None] = {}
     for folder in filter(Path.is_dir, get_settings().landing.glob("*/*")):
         try:
-            found[folder] = (check_book(folder.parent.name), parse_day(folder.name))
+            book = check_book(folder.parent.name)
+            found[folder] = (book, check_day(book, parse_day(folder.name)))
         except UsageError:
             found[folder] = None
     return found

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.landing import LandedFile, landed_files, source_of
+from creditops.ingest.landing import LandedFile, delivery_folder, landed_files, source_of
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract, Domain
 
@@ -57,13 +58,22 @@ def pack(files: Iterable[LandedFile], limit: int = UNIT_BYTES) -> list[Unit]:
 def unit_files(book: str, delivery: date, names: Iterable[str]) -> list[LandedFile]:
     """The landed files of a unit by their names, in the order given.
 
+    Names come through Airflow, where somebody may have changed them: only files that lie in the folder of
+    this book and day, and are no links, are taken.
+
     Raises
     ------
-    DataRefusedError: a file has been taken away since it was listed.
+    DataRefusedError: a file is not one of this book's and day's, or has been taken away since it was listed.
     """
     found: list[LandedFile] = []
+    folder = delivery_folder(book, delivery)
     for name in names:
-        path = get_settings().landing / name
+        path = folder / Path(name).name
+        if str(path.relative_to(get_settings().landing)) != name or path.is_symlink():
+            raise DataRefusedError(
+                f"{name!r} is no file of book {book} landed for {delivery}",
+                hint="files are loaded from the landing folder of their own book and day only",
+            )
         source = source_of(path)
         if source is None or not path.is_file():
             raise DataRefusedError(

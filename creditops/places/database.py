@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from creditops.books import zone
+from creditops.books import today
 from creditops.errors import ServiceUnreachableError, UsageError
 from creditops.places.credentials import airflow_connection, from_environment
 from creditops.places.fetched import Fetched, landed_name, landing_file, last_watermark, remember
@@ -86,7 +86,7 @@ def _fetch_query(
             first = next(chunks, None)
             if not first:
                 return None
-            delivery = day or datetime.now(zone(book)).date()
+            delivery = day or today(book)
             fingerprint = f"{before or ''}@{delivery}"
             name = landed_name(query.source, place.place, item, fingerprint, ".csv")
             with landing_file(book, delivery, name) as (stream, target):

@@ -16,7 +16,7 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from creditops.books import zone
+from creditops.books import today
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.ingest.landing import source_of
 from creditops.places.credentials import airflow_connection, from_environment
@@ -54,9 +54,8 @@ def fetch_files(place: Folder | Sftp | S3, book: str, day: date | None) -> Itera
     """
     system = _file_system(place)
     known = known_fingerprints(book, place.place)
-    today = datetime.now(zone(book)).date()
     for remote in _list(system, place):
-        delivery = place.day_of(remote.path) or day or today
+        delivery = place.day_of(remote.path) or day or today(book)
         if (day is not None and delivery != day) or (remote.path, remote.fingerprint) in known:
             continue
         fetched = _fetch_one(system, place, book, remote, delivery)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from creditops.books import zone
+from creditops.books import today
 from creditops.errors import DataRefusedError, ServiceUnreachableError, UsageError
 from creditops.places.credentials import airflow_connection, from_environment
 from creditops.places.fetched import Fetched, known_fingerprints, landed_name, landing_file, remember
@@ -54,7 +54,7 @@ def fetch_pages(place: HttpApi, book: str, day: date | None) -> Iterator[Fetched
     DataRefusedError: an answer is not what the place's file says.
     UsageError: a secret is not set, or the API refuses the request itself (4xx).
     """
-    delivery = day or datetime.now(zone(book)).date()
+    delivery = day or today(book)
     base = place.base_url or from_environment(place.base_url_env, f"place {place.place}")
     base = base or airflow_connection(place.connection).uri
     if base is None:

@@ -76,6 +76,7 @@ def environment(port: int) -> dict[str, str]:
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__EXECUTION_API_SERVER_URL": f"{local}/execution/",
         "CORE__FERNET_KEY": _key("airflow_fernet"),
+        "CORE__AUTH_MANAGER": "people_auth.PeopleAuthManager",  # dags/plugins/people_auth.py
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file()),
         # The default asks name servers, which may take seconds.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from creditops.books import Partition, check_book, end_of_day, parse_day
+from creditops.books import Partition, check_book, end_of_day, parse_day, today
 from creditops.errors import UsageError
+from creditops.ingest.landing import delivery_folder
 from creditops.runner import dags_of, month_ends
 
 
@@ -55,3 +56,13 @@ def test_an_unknown_dag_is_named_with_what_there_is() -> None:
     with pytest.raises(UsageError, match="there is no DAG 'publsh'") as refused:
         dags_of("publsh")
     assert "publish" in str(refused.value.hint)
+
+
+def test_a_day_that_has_not_come_is_no_day_to_run() -> None:
+    tomorrow = today("demo") + timedelta(days=1)
+    Partition("demo", today("demo"))
+    for key in (f"demo|{tomorrow}", "demo|2062-06-30", "demo|9999-12-31"):
+        with pytest.raises(UsageError, match="has not come yet"):
+            Partition.parse(key)
+    with pytest.raises(UsageError, match="has not come yet"):
+        delivery_folder("demo", tomorrow)
