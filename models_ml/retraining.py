@@ -37,9 +37,7 @@ def reasons_due(book: str, as_of: date) -> dict[str, str]:
     return found
 
 
-def retrain_due(
-    book: str, as_of: date, *, seed: int = 0, actor: str | None = None
-) -> list[TrainingOutcome]:
+def retrain_due(book: str, as_of: date, *, seed: int = 0, actor: str | None = None) -> list[TrainingOutcome]:
     """Train every scorecard that is due; each version carries the fact ``trained_because``.
 
     ``actor`` is who asked for it, by default who runs this.

@@ -18,11 +18,11 @@ from markupsafe import Markup
 from creditops.assessment.drawing import caps_chart, draw
 from creditops.books import check_book
 from creditops.errors import UsageError
-from creditops.file_names import file_name
 from creditops.limits import BINDING, work_out
 from creditops.policy import load_policies
 from creditops.report.publication import Publication, open_publication
 from creditops.report.wording import Language, Wording, wording
+from creditops.report_names import file_name
 from creditops.settings import get_settings
 from creditops.warnings.rule import load_rules
 from creditops.warnings.subject import Text, load_subjects
@@ -41,7 +41,7 @@ def assess(book: str, customer_id: str, as_of: date | None = None, lang: Languag
     Returns
     -------
     The file, ``<home>/reports/assessments/<book>-<customer>-<as_of>-<lang>.html``; see
-    :func:`creditops.file_names.file_name`.
+    :func:`creditops.report_names.file_name`.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditops.file_names import file_name
+from creditops.report_names import file_name
 
 
 @given(st.text(min_size=1, max_size=80))
