@@ -2,26 +2,45 @@
 
 Trimmed text; empty text and the format's ``null_values`` are null; dates and times in ISO 8601;
 numbers with a point and without grouping, per cent as a share. A cell that is not written as the
-contract says stays as it is: validation then says what is wrong with it.
+contract says is marked as a fault: validation then says what is wrong with it.
 """
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
+from creditops.ingest.date_format import read_date, read_time
 from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
 
-_ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
+FAULT = "\x1a"
+"""Before a cell that is no value of its column, whatever it looks like; control characters never load."""
 
 
-def as_contract_writes(column: Column, form: FileFormat) -> pl.Expr:
-    """The text cells of ``column``, read from a file of this format, under the contract's name."""
+def as_contract_writes(
+    column: Column, form: FileFormat, *, delivery: date | None = None, is_past: bool = False
+) -> pl.Expr:
+    """The text cells of ``column``, read from a file of this format, under the contract's name.
+
+    Parameters
+    ----------
+    delivery: the day of the delivery.
+    is_past: the column tells of what lies before it, so that years of two digits are of the past.
+    """
     cell = pl.col(column.file_name).map_batches(_trimmed, return_dtype=pl.String)
+    if column.normalise:
+        cell = (
+            cell.str.normalize("NFKC")
+            .str.replace_all(r"\p{Cf}", "")
+            .map_batches(_trimmed, return_dtype=pl.String)
+        )
     if words := [*form.null_values, *column.null_values]:
-        cell = pl.when(~cell.is_in(words)).then(cell)
+        cell = pl.when(~cell.str.strip_prefix(FAULT).is_in(words)).then(cell)
     if column.type in ("date", "ts") and (pattern := column.date_format or form.date_format):
-        cell = _iso(cell, pattern, has_time=column.type == "ts")
+        read = read_time if column.type == "ts" else read_date
+        cell = _or_fault(read(cell, pattern, latest=delivery if is_past else None), cell)
     elif column.type in ("money", "rate", "int", "bigint") and (form.thousands or form.decimal == ","):
         cell = _plain_number(cell.str.strip_suffix("%") if column.percent else cell, form)
     if column.percent:
@@ -36,26 +55,8 @@ def _trimmed(cells: pl.Series) -> pl.Series:
     return stripped.set(lengths == 0, None) if lengths.min() == 0 else stripped
 
 
-def _iso(cell: pl.Expr, pattern: str, *, has_time: bool) -> pl.Expr:
-    if has_time:
-        parsed = (
-            cell.str.to_datetime(pattern, strict=False, ambiguous="earliest") if _has_clock(pattern) else None
-        )
-        if parsed is None:
-            written = cell.str.to_date(pattern, strict=False).dt.strftime("%Y-%m-%d 00:00:00")
-        elif "%z" in pattern:
-            written = cell.str.to_datetime(pattern, strict=False, time_zone="UTC").dt.strftime(
-                "%Y-%m-%d %H:%M:%S%.6f+00:00"
-            )
-        else:
-            written = parsed.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
-    else:
-        written = cell.str.to_date(pattern, strict=False).dt.strftime("%Y-%m-%d")
-    return pl.coalesce(written, cell)
-
-
-def _has_clock(pattern: str) -> bool:
-    return any(each in pattern for each in ("%H", "%I", "%T", "%R", "%s", "%X"))
+def _or_fault(read: pl.Expr, cell: pl.Expr) -> pl.Expr:
+    return pl.coalesce(read, pl.concat_str(pl.lit(FAULT), cell.str.strip_prefix(FAULT)))
 
 
 def _share(cell: pl.Expr) -> pl.Expr:
@@ -69,18 +70,10 @@ def _plain_number(cell: pl.Expr, form: FileFormat) -> pl.Expr:
     mark = "\\" + form.decimal
     if form.thousands:
         group = "\\" + form.thousands if form.thousands in ".'" else form.thousands
-        grouped = cell.str.contains(rf"^[+-]?\d{{1,3}}({group}\d{{3}})*({mark}\d+)?$")
+        grouped = cell.str.contains(rf"^[+-]?[0-9]{{1,3}}({group}[0-9]{{3}})*({mark}[0-9]+)?$")
         cell = pl.when(grouped).then(cell.str.replace_all(form.thousands, "", literal=True)).otherwise(cell)
     if form.decimal == ",":
-        whole = cell.str.contains(r"^[+-]?\d+(,\d+)?$")
+        whole = cell.str.contains(r"^[+-]?[0-9]+(,[0-9]+)?$")
         # A point in a file with decimal commas is no decimal mark: left in, it would change the amount.
-        cell = (
-            pl.when(whole)
-            .then(cell.str.replace(",", ".", literal=True))
-            .otherwise(
-                pl.when(cell.str.contains(".", literal=True))
-                .then(cell + pl.lit(" (decimal mark is a comma)"))
-                .otherwise(cell)
-            )
-        )
+        cell = _or_fault(pl.when(whole).then(cell.str.replace(",", ".", literal=True)), cell)
     return cell

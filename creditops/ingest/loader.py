@@ -217,11 +217,11 @@ def _frames(load: _Load, known: KnownTime, batch_id: int, reading: Reading) -> I
     """Encoded good rows, made in two threads beside the one that sends them."""
     landed, contract = load.landed, load.contract
     home, money = str(zone(landed.book)), currency(landed.book)
-    file = open_source_file(landed.path, contract, name=landed.name)
+    file = open_source_file(landed.path, contract, name=landed.name, delivery=landed.delivery)
 
     def frames() -> Iterator[memoryview]:
         for batch in ahead(read_batches(file)):
-            checked = validate(batch, contract, zone=home, currency=money)
+            checked = validate(batch, contract, zone=home, currency=money, delivery=landed.delivery)
             reading.take(checked, len(batch))
             yield encoded(raw_rows(checked.good, contract, landed.book, batch_id, known), contract)
             if load.progress is not None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence, Set
 
 import polars as pl
 
+from creditops.ingest.cells import FAULT
 from creditops.ingest.privacy import hash_series
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
@@ -44,7 +45,9 @@ def masked_cells(
     cells = frame.select(
         hash_series(frame[column.name], column.pii).alias(column.name)
         if column.pii != "none"
-        else pl.col(column.name).str.replace_all("\0", "\N{SYMBOL FOR NULL}", literal=True)
+        else pl.col(column.name)
+        .str.strip_prefix(FAULT)
+        .str.replace_all("\0", "\N{SYMBOL FOR NULL}", literal=True)
         for column in contract.columns
     )  # PostgreSQL keeps no NUL character
     rows = list(cells.iter_rows(named=True))

@@ -95,22 +95,27 @@ def open_bytes(path: Path, name: str) -> Iterator[BinaryIO]:
             yield plain
 
 
-def check_workbook(path: Path, name: str) -> None:
-    """Refuse an Excel workbook (a zip archive) whose parts expand out of bounds.
+def check_workbook(path: Path, name: str) -> bool:
+    """Refuse an Excel workbook (a zip archive) whose parts expand out of bounds; whether it has formulas.
 
     Every part is unpacked once and counted, because sizes in the archive's index may lie.
     """
     if not zipfile.is_zipfile(path):
-        return  # the old binary form, which is not packed
+        return False  # the old binary form, which is not packed
     packed = path.stat().st_size
     bound = min(get_settings().max_expanded_mb << 20, max(_RATIO_COUNTS_FROM, packed * MAX_RATIO))
     seen = 0
+    has_formulas = False
     with _archive(path, name) as archive:
         for member in archive.infolist():
             try:
                 with archive.open(member) as part:
+                    last = b""
                     while block := part.read(1 << 20):
                         seen += len(block)
+                        if member.filename.startswith("xl/worksheets/"):
+                            has_formulas = has_formulas or b"<f" in last + block
+                            last = block[-1:]
                         if seen > bound:
                             raise DataRefusedError(
                                 f"{name}: the workbook unpacks to more than {bound >> 20:,} MB",
@@ -118,6 +123,7 @@ def check_workbook(path: Path, name: str) -> None:
                             )
             except _DAMAGED as error:
                 raise _damaged(name, error) from error
+    return has_formulas
 
 
 @contextmanager

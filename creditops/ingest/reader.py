@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from creditops.errors import DataRefusedError
-from creditops.ingest import tabular
+from creditops.ingest import tabular, workbook
 from creditops.ingest.cells import as_contract_writes
 from creditops.ingest.delimited import read_delimited
 from creditops.ingest.dialect import (
@@ -41,9 +42,11 @@ class SourceFile:
     header: column names as the file writes them (JSON lines: those of the contract).
     header_line: line or row on which the header ends; 0 where there is none.
     extra_columns: names that the contract does not know; JSON lines: filled while reading.
+    absent_columns: optional columns that the file has not, as if they were empty.
     ragged: lines with another number of fields than the header, as (line, fields), filled while
         the batches are read.
     quote: the character around fields; empty if the text holds none.
+    delivery: the day of the delivery, where it is one.
     """
 
     path: Path
@@ -55,17 +58,22 @@ class SourceFile:
     kind: str = "text"
     header_line: int = 1
     extra_columns: list[str] = field(default_factory=list)
+    absent_columns: list[str] = field(default_factory=list)
     ragged: list[tuple[int, int]] = field(default_factory=list)
-    sheet: pl.DataFrame | None = None
+    sheet: Iterator[list[workbook.Cell]] | None = None
     quote: str = '"'
+    delivery: date | None = None
 
 
-def open_source_file(path: Path, contract: Contract, *, name: str | None = None) -> SourceFile:
+def open_source_file(
+    path: Path, contract: Contract, *, name: str | None = None, delivery: date | None = None
+) -> SourceFile:
     """Check form, encoding and header of a file.
 
     Raises
     ------
-    DataRefusedError: unreadable, unknown encoding, no header, a repeated or a missing column.
+    DataRefusedError: unreadable, unknown encoding, no header, a repeated column, a missing one that is
+        required.
     """
     name = name or path.name
     inside = inner_name(path, name)
@@ -81,7 +89,7 @@ def open_source_file(path: Path, contract: Contract, *, name: str | None = None)
             f"{name}: only delimited text can be without a header",
             hint="put a row with the names of the columns above the data",
         )
-    file = SourceFile(path, name, contract, [], kind=kind)
+    file = SourceFile(path, name, contract, [], kind=kind, delivery=delivery)
     match kind:
         case "text":
             _open_text(file)
@@ -89,7 +97,9 @@ def open_source_file(path: Path, contract: Contract, *, name: str | None = None)
             file.encoding = find_encoding(path, name, contract.format.encoding).encoding
             file.header, file.header_line = [column.file_name for column in contract.columns], 0
         case "excel":
-            file.header, file.header_line, file.sheet = tabular.read_workbook(path, name, contract.format)
+            workbook.check_formats(path, name, contract.columns)
+            file.sheet = workbook.sheet_rows(path, name, contract.format)
+            file.header, file.header_line = workbook.sheet_header(file.sheet, name, contract.format)
         case "parquet":
             file.header, file.header_line = tabular.parquet_header(path, name), 0
     _check_header(file)
@@ -105,8 +115,7 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
     """
     contract = file.contract
     columns = [column.file_name for column in contract.columns]
-    money = {column.file_name for column in contract.columns if column.type == "money"}
-    rates = {column.file_name for column in contract.columns if column.type == "rate"}
+    present = [column for column in contract.columns if column.file_name in file.header]
     match file.kind:
         case "text":
             batches = read_delimited(
@@ -114,7 +123,7 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
                 file.name,
                 header=file.header,
                 header_line=file.header_line,
-                columns=columns,
+                columns=[column.file_name for column in present],
                 encoding=file.encoding,
                 delimiter=file.delimiter,
                 quote=file.quote,
@@ -125,21 +134,33 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
                 file.path,
                 file.name,
                 file.encoding,
-                lambda key: None if key in columns else file.extra_columns.append(key),
+                lambda key: _note_key(file, key),
+                contract.columns,
             )
         case "excel":
             assert file.sheet is not None
-            batches = tabular.workbook_batches(
-                file.sheet, file.header, file.header_line, columns, money | rates
-            )
+            batches = workbook.sheet_batches(file.sheet, file.name, file.header, file.header_line, present)
         case _:
-            batches = tabular.parquet_batches(file.path, file.name, columns, money)
+            batches = tabular.parquet_batches(file.path, file.name, present)
     for lines, frame in batches:
         absent = [name for name in columns if name not in frame.columns]
         yield frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent).select(
             pl.Series(LINE, lines, dtype=pl.Int64),
-            *(as_contract_writes(column, contract.format) for column in contract.columns),
+            *(
+                as_contract_writes(
+                    column, contract.format, delivery=file.delivery, is_past=contract.is_past(column)
+                )
+                for column in contract.columns
+            ),
         )
+
+
+def _note_key(file: SourceFile, key: str) -> None:
+    """Of JSON lines only the end says which columns are absent: those whose key never came."""
+    if key in file.absent_columns:
+        file.absent_columns.remove(key)
+    elif key not in file.header:
+        file.extra_columns.append(key)
 
 
 def _open_text(file: SourceFile) -> None:
@@ -183,11 +204,14 @@ def _check_header(file: SourceFile) -> None:
         raise DataRefusedError(
             f"{name}: {where}column {repeated[0]!r} appears twice", hint="keep one of the columns"
         )
-    missing = [column for column in expected if column not in header]
+    absent = [column for column in file.contract.columns if column.file_name not in header]
+    needed = (*file.contract.key, file.contract.delivery.operation)
+    missing = [column.file_name for column in absent if column.required or column.name in needed]
     if missing:
         raise DataRefusedError(
             f"{name}: {where}column {', '.join(map(repr, missing))} is missing",
             hint=f"source {file.contract.source} needs the columns {', '.join(expected)}; "
             f"the file has {', '.join(header)}",
         )
+    file.absent_columns = [column.file_name for column in absent] if file.kind != "json" else expected
     file.extra_columns = [each for each in header if each and each not in expected]

@@ -12,7 +12,7 @@ from creditops.errors import DataRefusedError
 from creditops.ingest.landing import LandedFile
 from creditops.ingest.reader import SourceFile
 from creditops.ingest.row_hash import row_hashes
-from creditops.ingest.typed_cells import NEEDS
+from creditops.ingest.typed_cells import needs
 from creditops.ingest.validation import BadRow, Breaches, Validated, ragged_row
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract
@@ -73,10 +73,14 @@ class Reading:
         self.rows += len(file.ragged)
         self.nameless += len(file.ragged)
         self.bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
+        remarks = []
         if not self.rows:
-            self.remark = "the file has a header and no rows"
-        elif file.extra_columns:
-            self.remark = f"columns not in the contract were kept aside: {', '.join(file.extra_columns)}"
+            remarks.append("the file has a header and no rows")
+        if file.extra_columns:
+            remarks.append(f"columns not in the contract were kept aside: {', '.join(file.extra_columns)}")
+        if file.absent_columns and self.rows:
+            remarks.append(f"columns not in the file count as empty: {', '.join(file.absent_columns)}")
+        self.remark = "; ".join(remarks) or None
 
     def has_repeated_keys(self) -> bool:
         """Whether two good rows may have one key (their hashes are equal)."""
@@ -123,6 +127,6 @@ class Reading:
             if filled >= _RETYPED_FROM_CELLS and count > _RETYPED_SHARE * filled:
                 raise DataRefusedError(
                     f"{landed.name}: column {name!r} has changed its type: {count} of {filled} values are not"
-                    f" {NEEDS[self.contract.column(name).type]}",
+                    f" {needs(self.contract.column(name), self.contract.format)}",
                     hint="deliver the column as before, or give it a new name in the contract",
                 )

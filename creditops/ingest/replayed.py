@@ -65,10 +65,15 @@ def load_lines(
         chosen = list(lines)
 
         def frames() -> Iterator[memoryview]:
-            for batch in read_batches(open_source_file(landed.path, contract, name=landed.name)):
+            file = open_source_file(landed.path, contract, name=landed.name, delivery=landed.delivery)
+            for batch in read_batches(file):
                 rows = _same_rows(batch.filter(pl.col(LINE).is_in(chosen)), contract, lines)
                 checked = validate(
-                    rows, contract, zone=str(zone(landed.book)), currency=currency(landed.book)
+                    rows,
+                    contract,
+                    zone=str(zone(landed.book)),
+                    currency=currency(landed.book),
+                    delivery=landed.delivery,
                 )
                 good.extend(checked.good[LINE].to_list())
                 reading.take(checked, 0)

@@ -1,14 +1,15 @@
-"""Reads Excel workbooks, JSON lines and Parquet as text cells, like delimited text.
+"""Reads JSON lines and Parquet as text cells, like delimited text; both are streamed.
 
-Numbers are written without loss where the format keeps them exactly; a double of Excel with its 15
-digits, which is what a user saw. JSON lines and Parquet are streamed; a workbook cannot be and is
-read whole (its unpacked size is bounded).
+Numbers are written without loss. Where a binary float cannot say which number was meant, the file is refused
+(:mod:`creditops.ingest.exact`).
 """
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,98 +19,48 @@ import pyarrow as pa
 import pyarrow.parquet as arrow_parquet
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.packed import check_workbook, open_bytes
-from creditops.sources.model import FileFormat
+from creditops.ingest.exact import cents, inexact, is_counted, whole_text, whole_up_to
+from creditops.ingest.packed import open_bytes
+from creditops.sources.column import Column
 
 BATCH_ROWS = 65_536
 _MAX_JSON_LINE = 8 << 20
 Numbered = tuple[np.ndarray, pl.DataFrame]
 
 
-def read_workbook(path: Path, name: str, form: FileFormat) -> tuple[list[str], int, pl.DataFrame]:
-    """Header cells, the header's row number and all rows below it of one sheet.
-
-    The frame's columns are called by position (``0``, ``1``, ...).
-
-    Raises
-    ------
-    DataRefusedError: no workbook, no such sheet, or an empty one.
-    """
-    import fastexcel
-
-    check_workbook(path, name)
-    try:
-        workbook = fastexcel.read_excel(path)
-        if form.sheet is not None and form.sheet not in workbook.sheet_names:
-            raise DataRefusedError(
-                f"{name}: there is no sheet {form.sheet!r}",
-                hint=f"the workbook has {', '.join(workbook.sheet_names)}; see `format` in the contract",
-            )
-        sheet = workbook.load_sheet(form.sheet or 0, header_row=None, dtypes="string")
-        frame = pl.DataFrame(pl.from_arrow(sheet.to_arrow()))
-    except fastexcel.FastExcelError as error:
-        raise DataRefusedError(
-            f"{name}: is no Excel workbook: {str(error).splitlines()[0]}",
-            hint="deliver the file again, whole",
-        ) from error
-    if len(frame) <= form.skip_lines:
-        raise DataRefusedError(f"{name}: the sheet is empty", hint="deliver at least the header row")
-    frame.columns = [str(position) for position in range(frame.width)]
-    header = [str(cell or "").strip() for cell in frame.row(form.skip_lines)]
-    while header and not header[-1]:
-        header.pop()
-    return header, form.skip_lines + 1, frame[form.skip_lines + 1 :]
-
-
-def workbook_batches(
-    frame: pl.DataFrame, header: list[str], header_row: int, columns: list[str], numbers: set[str]
-) -> Iterator[Numbered]:
-    """The rows of a sheet that are not blank, by their row numbers; only ``columns``."""
-    numbered = frame.with_row_index("_n", offset=header_row + 1)
-    texts = [str(header.index(name)) for name in columns]
-    everything = [str(position) for position in range(len(header))]
-    filled = numbered.filter(pl.any_horizontal(pl.col(everything).str.strip_chars().str.len_chars() > 0))
-    for batch in filled.iter_slices(BATCH_ROWS):
-        cells = batch.select(
-            (
-                _fifteen_digits(pl.col(text))
-                if name in numbers
-                else pl.col(text).str.strip_suffix(" 00:00:00")
-            ).alias(name)
-            for text, name in zip(texts, columns, strict=True)
-        )
-        yield batch["_n"].cast(pl.Int64).to_numpy(), cells
-
-
 def read_json_lines(
-    path: Path, name: str, encoding: str, unknown: Callable[[str], None]
+    path: Path, name: str, encoding: str, unknown: Callable[[str], None], columns: Sequence[Column] = ()
 ) -> Iterator[Numbered]:
     """One JSON object per line, as frames of the keys seen in the batch.
 
     Parameters
     ----------
     unknown: told every key at its first appearance.
+    columns: those of which is known what their numbers mean.
 
     Raises
     ------
-    DataRefusedError: a line is no JSON object; names line and column.
+    DataRefusedError: a line is no JSON object; a number is a float that no identifier can be; names line
+        and column.
     """
     seen: set[str] = set()
     rows: list[dict[str, str | None]] = []
     lines: list[int] = []
+    counted = {column.file_name for column in columns if is_counted(column)}
     with open_bytes(path, name) as stream:
+        text_lines = io.TextIOWrapper(stream, "utf-8-sig" if encoding == "utf-8" else encoding, newline="\n")
         number = 0
-        while line := stream.readline(_MAX_JSON_LINE):
+        while line := text_lines.readline(_MAX_JSON_LINE):
             number += 1
             if len(line) == _MAX_JSON_LINE:
                 raise DataRefusedError(
                     f"{name}: line {number} is longer than {_MAX_JSON_LINE >> 20} MB",
                     hint="deliver one object a line",
                 )
-            text = line.decode("utf-8-sig" if number == 1 and encoding == "utf-8" else encoding).strip()
+            text = line.strip()
             if not text:
                 continue
-            row = _object(text, name, number)
+            row = _object(text, name, number, counted)
             for key in row.keys() - seen:
                 seen.add(key)
                 unknown(key)
@@ -135,20 +86,42 @@ def parquet_header(path: Path, name: str) -> list[str]:
         raise _no_parquet(name, error) from error
 
 
-def parquet_batches(path: Path, name: str, columns: list[str], cents: set[str]) -> Iterator[Numbered]:
-    """Rows of a Parquet file as text, numbered from 1; ``cents`` are rounded if they are doubles."""
+def parquet_batches(path: Path, name: str, columns: Sequence[Column]) -> Iterator[Numbered]:
+    """Rows of a Parquet file as text, numbered from 1.
+
+    Raises
+    ------
+    DataRefusedError: it cannot be read; a column of floats cannot be what its contract says.
+    """
     first = 1
     try:
         with arrow_parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            for batch in file.iter_batches(BATCH_ROWS, columns=[column.file_name for column in columns]):
                 frame = pl.DataFrame(pl.from_arrow(batch))
+                for column in columns:
+                    _check_floats(frame[column.file_name], column, name, first)
                 yield (
                     np.arange(first, first + len(frame)),
-                    frame.select(_as_text(frame.schema[each], each, each in cents) for each in columns),
+                    frame.select(_as_text(frame.schema[each.file_name], each) for each in columns),
                 )
                 first += len(frame)
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(name, error) from error
+
+
+def _check_floats(values: pl.Series, column: Column, name: str, first: int) -> None:
+    if not values.dtype.is_float():
+        return
+    if column.type == "money" and values.dtype != pl.Float64 and values.fill_nan(None).count():
+        raise DataRefusedError(
+            f"{name}: column {column.file_name!r} holds amounts as {values.dtype}, which keeps seven digits",
+            hint="deliver amounts as decimal(18,2), as double or as text",
+        )
+    if is_counted(column):
+        beyond = (values.fill_nan(None).abs() > whole_up_to(values.dtype)).fill_null(False)
+        at = beyond.arg_max() if beyond.any() else None
+        if at is not None:
+            raise inexact(name, first + at, column.file_name, values[at])
 
 
 def _no_parquet(name: str, error: Exception) -> DataRefusedError:
@@ -158,29 +131,28 @@ def _no_parquet(name: str, error: Exception) -> DataRefusedError:
     )
 
 
-def _as_text(kind: pl.DataType, name: str, is_money: bool) -> pl.Expr:
-    cell = pl.col(name)
+def _as_text(kind: pl.DataType, column: Column) -> pl.Expr:
+    cell = pl.col(column.file_name)
     if kind == pl.String:
         return cell
     if kind == pl.Date:
         return cell.dt.strftime("%Y-%m-%d")
     if isinstance(kind, pl.Datetime):
-        pattern = "%Y-%m-%d %H:%M:%S%.6f"
+        if kind.time_zone and column.type != "date":
+            return cell.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S%.f+00:00")
+        text = cell.dt.strftime("%Y-%m-%d %H:%M:%S%.f")
+        return text.str.strip_suffix(" 00:00:00")  # many programs keep a date as a time at midnight
+    if kind.is_float() and column.type == "money":
+        return cents(cell.cast(pl.Float64)).alias(column.file_name)
+    if kind.is_float() and is_counted(column):
+        whole = cell.cast(pl.Int64, strict=False)
         return (
-            cell.dt.convert_time_zone("UTC").dt.strftime(pattern + "+00:00")
-            if kind.time_zone
-            else cell.dt.strftime(pattern)
+            pl.when(whole.cast(kind) == cell)
+            .then(whole.cast(pl.String))
+            .otherwise(pl.when(cell.is_not_nan()).then(cell.cast(pl.String)))
         )
-    if kind.is_float() and is_money:
-        cents = cell.cast(pl.Float64).round(2)
-        # A double next to a whole cent is that cent; any other is a fault of the row.
-        is_cent = (cell - cents).abs() <= 1e-9 * pl.max_horizontal(cell.abs(), 1.0)
-        return (
-            pl.when(is_cent)
-            .then(cents.cast(pl.Decimal(38, 2)).cast(pl.String))
-            .otherwise(cell.cast(pl.String))
-            .alias(name)
-        )
+    if kind.is_decimal() and is_counted(column):
+        return cell.cast(pl.String).str.replace(r"\.0+$", "")
     if isinstance(kind, pl.Binary):
         return cell.cast(pl.String, strict=False)
     if kind.is_nested():
@@ -190,31 +162,19 @@ def _as_text(kind: pl.DataType, name: str, is_money: bool) -> pl.Expr:
     return cell.cast(pl.String)
 
 
-def _fifteen_digits(cell: pl.Expr) -> pl.Expr:
-    """A number of a sheet as shown: 1234.5699999 is 1234.57."""
-    longer = cell.str.contains(r"^-?\d+\.\d{5,}$")
-    shown = cell.map_elements(
-        lambda text: _plain(float(text)) if _is_number(text) else text, return_dtype=pl.String
-    )
-    return pl.when(longer).then(shown).otherwise(cell)
+class _Float(str):
+    """A number of JSON as it is written, with a point, an exponent or a name (NaN)."""
 
 
-def _is_number(text: str) -> bool:
+def _object(text: str, name: str, line: int, counted: Set[str]) -> dict[str, str | None]:
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _plain(value: float) -> str:
-    text = f"{value:.15g}"
-    return f"{value:.20f}".rstrip("0").rstrip(".") if "e" in text else text
-
-
-def _object(text: str, name: str, line: int) -> dict[str, str | None]:
-    try:
-        found = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=lambda pairs: pairs)
+        found = json.loads(
+            text,
+            parse_float=_Float,
+            parse_int=str,
+            parse_constant=_Float,
+            object_pairs_hook=lambda pairs: pairs,
+        )
     except json.JSONDecodeError as error:
         raise DataRefusedError(
             f"{name}: line {line}, column {error.colno}: {error.msg}", hint="deliver one JSON object per line"
@@ -223,13 +183,28 @@ def _object(text: str, name: str, line: int) -> dict[str, str | None]:
         raise DataRefusedError(
             f"{name}: line {line}: is no JSON object", hint="deliver one JSON object per line"
         )
-    row = {key: _cell(value) for key, value in found}
+    row = {
+        key: _counted(value, name, line, key)
+        if key in counted and isinstance(value, _Float)
+        else _cell(value)
+        for key, value in found
+    }
     if len(row) < len(found):
         twice = next(key for key, _ in found if sum(other == key for other, _ in found) > 1)
         raise DataRefusedError(
             f"{name}: line {line}: the key {twice!r} appears twice", hint="deliver each key once"
         )
     return row
+
+
+def _counted(value: _Float, name: str, line: int, key: str) -> str | None:
+    number = Decimal(value)
+    if number.is_nan():
+        return None
+    try:
+        return whole_text(number) or str(value)
+    except OverflowError:
+        raise inexact(name, line, key, value) from None
 
 
 def _cell(value: Any) -> str | None:

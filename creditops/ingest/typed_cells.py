@@ -22,6 +22,7 @@ import polars as pl
 
 from creditops.ingest.book_time import to_utc
 from creditops.sources.column import Column
+from creditops.sources.model import FileFormat
 
 # What a pattern lets through is read exactly as it stands. Digits are ASCII: \d would take any script's.
 _MONEY = r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2}0*)?$"
@@ -41,7 +42,7 @@ _FALSE = ("false", "f", "0", "no", "n", "否")
 
 NEEDS = {
     "money": "an amount with at most two decimals and a point, e.g. 1234.50",
-    "rate": "a decimal number, e.g. 0.045",
+    "rate": "a finite number, e.g. 0.045",
     "date": "a date as YYYY-MM-DD",
     "ts": "a time as YYYY-MM-DD HH:MM:SS, with an offset or at an hour that the book's clocks have",
     "bool": "true or false",
@@ -49,6 +50,18 @@ NEEDS = {
     "bigint": "a whole number",
 }
 """What a cell of each type must look like, for people."""
+
+
+def needs(column: Column, form: FileFormat) -> str:
+    """What a cell of ``column`` must look like in a file of this format, for people."""
+    pattern = column.date_format or form.date_format
+    if column.type in ("date", "ts") and pattern:
+        return f"a {'date' if column.type == 'date' else 'time'} written as {pattern}"
+    if column.type in ("money", "rate") and form.decimal == ",":
+        return "a number with a decimal comma" + (
+            " and at most two decimals" if column.type == "money" else ""
+        )
+    return NEEDS[column.type]
 
 
 def typed(column: Column, zone: str) -> pl.Expr:

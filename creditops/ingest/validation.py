@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
 from creditops.expressions import sql_expression
+from creditops.ingest.cells import FAULT
 from creditops.ingest.masking import masked_cells
 from creditops.ingest.privacy import hash_series
 from creditops.ingest.reader import LINE
-from creditops.ingest.typed_cells import NEEDS, comparable, typed
+from creditops.ingest.typed_cells import NEEDS, comparable, needs, typed
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
 
+# In an identifier: invisible characters, other spaces and digits than ASCII's, full-width letters.
+_LOOKALIKE = r"[\p{Cf}\p{Zl}\p{Zp}[\p{Zs}--\x20][\p{Nd}--[0-9]]\u{FF21}-\u{FF3A}\u{FF41}-\u{FF5A}]"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 MAX_CELL = 65_536
 """Characters of a text whose contract names no ``max_length``."""
@@ -83,7 +87,12 @@ class _Fault:
 
 
 def validate(
-    batch: pl.DataFrame, contract: Contract, *, zone: str = "UTC", currency: str | None = None
+    batch: pl.DataFrame,
+    contract: Contract,
+    *,
+    zone: str = "UTC",
+    currency: str | None = None,
+    delivery: date | None = None,
 ) -> Validated:
     """Check a batch of text cells (one column per contract column, plus the line).
 
@@ -91,13 +100,13 @@ def validate(
     ----------
     zone: the book's time zone, in which times without an offset are meant.
     currency: the book's currency, which a column ``currency`` must say; ``None`` while no book is meant.
+    delivery: the day of the delivery, after which nobody in it was born.
     """
     frame = batch.with_columns(typed(column, zone).alias(f"_t_{column.name}") for column in contract.columns)
     faults: list[_Fault] = []
     expressions: list[pl.Expr] = []
     for column in contract.columns:
-        is_key = column.name in contract.key
-        for reason, expression, of_type in _rules(column, zone, currency, is_key=is_key):
+        for reason, expression, of_type in _rules(column, contract, zone, currency, delivery):
             faults.append(_Fault(f"_f_{len(faults)}", column, reason, of_type))
             expressions.append(expression.fill_null(False).alias(faults[-1].flag))
     frame = frame.with_columns(expressions)
@@ -131,7 +140,7 @@ def ragged_row(line: int, fields: int, expected: int) -> BadRow:
 
 
 def _rules(
-    column: Column, zone: str, currency: str | None, *, is_key: bool
+    column: Column, contract: Contract, zone: str, currency: str | None, delivery: date | None
 ) -> list[tuple[str, pl.Expr, bool]]:
     """What a cell of ``column`` may not be: reason, condition, and whether it is about the type."""
     cell, value = pl.col(column.name), pl.col(f"_t_{column.name}")
@@ -139,10 +148,17 @@ def _rules(
     if column.required:
         rules.append(("is empty", cell.is_null(), False))
     if column.type in NEEDS:
-        rules.append((f"is not {NEEDS[column.type]}", cell.is_not_null() & value.is_null(), True))
+        rules.append((f"is not {needs(column, contract.format)}", cell.is_not_null() & value.is_null(), True))
     else:
-        rules.append(("holds a control character", cell.str.contains(_CONTROL), False))
-        longest = column.max_length or (MAX_KEY_CELL if is_key else MAX_CELL)
+        no_value = cell.str.starts_with(FAULT)
+        rules.append(("is an error of the sheet, or a formula without a stored value", no_value, False))
+        rules.append(("holds a control character", cell.str.contains(_CONTROL) & ~no_value, False))
+        if not column.is_hashed and (column.type != "text" or column.name in contract.key):
+            reason = (
+                "holds invisible, full-width or other characters that look like usual ones; see `normalise`"
+            )
+            rules.append((reason, cell.map_batches(_looks_alike, return_dtype=pl.Boolean), False))
+        longest = column.max_length or (MAX_KEY_CELL if column.name in contract.key else MAX_CELL)
         rules.append((f"is longer than {longest} characters", cell.str.len_chars() > longest, False))
     if column.type == "rate":
         rules.append(("is not a finite number", value.is_not_null() & ~value.is_finite(), True))
@@ -155,6 +171,8 @@ def _rules(
     if column.name == CURRENCY and currency is not None:
         remedy = "another one is set by CREDITOPS_BOOK_CURRENCIES"
         rules.append((f"is not the book's currency, {currency}; {remedy}", cell != currency, False))
+    if column.pii == "birth_date" and delivery is not None:
+        rules.append((f"lies after the delivery of {delivery}", value > delivery, False))
     if column.type == "ts":
         value = comparable(column, value, zone)
     if column.min is not None:
@@ -162,6 +180,13 @@ def _rules(
     if column.max is not None:
         rules.append((f"is above {column.max}", value > _bound(column, column.max), False))
     return rules
+
+
+def _looks_alike(cells: pl.Series) -> pl.Series:
+    """Whether cells hold what looks like another character; where all are ASCII, that is seen fast."""
+    if cells.str.len_bytes().sum() == cells.str.len_chars().sum():
+        return pl.Series(cells.name, [False]).new_from_index(0, len(cells))
+    return cells.str.contains(_LOOKALIKE)
 
 
 def _bound(column: Column, bound: float | str) -> pl.Expr:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from creditops.books import parse_day
 from creditops.errors import UsageError
+from creditops.sources.date_pattern import expression
 
 ColumnType = Literal["id", "money", "rate", "date", "ts", "code", "bool", "int", "bigint", "text"]
 PiiClass = Literal["none", "name", "national_id", "phone", "address", "account", "birth_date"]
@@ -62,7 +63,8 @@ class Column(BaseModel):
     Attributes
     ----------
     header: name of the column in the delivered file; default its own.
-    date_format: how the file writes a ``date`` or ``ts`` (C89 ``strptime``); default ISO 8601.
+    date_format: how the file writes a ``date`` or ``ts`` (:mod:`creditops.sources.date_pattern`); default
+        ISO 8601.
     required: an empty value is a fault of the row.
     unit: what a number counts (``currency``, ``days``, ``months``, ``per year``, ...).
     values, labels: the codes that are allowed, and what each means where the contract says so.
@@ -76,6 +78,8 @@ class Column(BaseModel):
     protected: an attribute that decisions may not rest on (fairness checks only).
     percent: the file writes per cent (``7.25`` or ``7.25%``); raw holds the share (``0.0725``).
     null_values: texts that stand for no value in this column, beside those of the file's format.
+    normalise: text in compatibility form (NFKC: full-width digits become digits) and without invisible
+        characters; without it an identifier that holds such is a fault.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,6 +103,7 @@ class Column(BaseModel):
     protected: bool = False
     percent: bool = False
     null_values: tuple[str, ...] = ()
+    normalise: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -141,6 +146,10 @@ class Column(BaseModel):
                 raise ValueError(f"`pattern` is no regular expression: {error}") from error
         if self.date_format is not None and not temporal:
             raise ValueError(f"`date_format` does not go with type {self.type}")
+        if self.date_format is not None:
+            expression(self.date_format)
+        if self.normalise and self.type not in ("id", "code", "text"):
+            raise ValueError(f"`normalise` does not go with type {self.type}")
         if self.percent and self.type != "rate":
             raise ValueError(f"`percent` does not go with type {self.type}; use type rate")
         if self.pii == "birth_date" and self.type != "date":

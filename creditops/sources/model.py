@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from creditops.sources.column import Column, Text
+from creditops.sources.date_pattern import expression
 from creditops.sources.row_check import Check
 
 Domain = Literal["repayment", "financial", "bureau", "reference"]
@@ -81,7 +82,9 @@ class FileFormat(_Part):
             raise ValueError(f"{value!r} is no encoding; write one like utf-8, gb18030 or big5") from None
 
     @model_validator(mode="after")
-    def _different_marks(self) -> FileFormat:
+    def _readable(self) -> FileFormat:
+        if self.date_format is not None:
+            expression(self.date_format)
         if self.thousands == self.decimal:
             raise ValueError("`thousands` and `decimal` are the same mark")
         if self.delimiter is not None and self.delimiter == self.quote:
@@ -196,6 +199,10 @@ class Contract(_Part):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    def is_past(self, column: Column) -> bool:
+        """Whether a date in ``column`` lies before the delivery: of birth, or when the row became known."""
+        return column.pii == "birth_date" or column.name in self.available
 
     def raw_columns(self) -> list[tuple[str, str, bool]]:
         """(name, PostgreSQL type, nullable) of each contract column in raw, in contract order."""

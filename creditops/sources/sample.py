@@ -12,10 +12,12 @@ from pathlib import Path
 import polars as pl
 
 from creditops.errors import DataRefusedError
-from creditops.ingest import tabular
+from creditops.ingest import tabular, workbook
+from creditops.ingest.cells import FAULT
 from creditops.ingest.dialect import DELIMITERS, find_encoding, header_cells, physical_lines, read_head
 from creditops.ingest.file_kinds import kind_of
 from creditops.ingest.packed import inner_name
+from creditops.sources.column import Column, Text
 from creditops.sources.model import FileFormat
 
 SAMPLE_ROWS = 20_000
@@ -46,20 +48,26 @@ def read_sample(path: Path) -> Sample:
     """
     kind = kind_of(inner_name(path, path.name))
     if kind == "excel":
-        header, _, frame = tabular.read_workbook(path, path.name, FileFormat())
-        rows = [header, *([str(cell or "") for cell in row] for row in frame.head(SAMPLE_ROWS).rows())]
+        found = itertools.islice(workbook.sheet_rows(path, path.name, FileFormat()), SAMPLE_ROWS)
+        rows = [[(workbook.plain_text(cell) or "").removeprefix(FAULT) for cell in row] for row in found]
+        if not any(map(any, rows)):
+            raise DataRefusedError(f"{path.name}: the sheet is empty", hint="draft from a file with rows")
         skip = _header_at(rows)
         if _is_data(rows[skip], rows[skip + 1 :]):
             raise DataRefusedError(
                 f"{path.name}: row {skip + 1} holds data, not the names of columns",
                 hint="put a row with the names of the columns above the data",
             )
-        cells = _frame(rows[skip], [row[: len(rows[skip])] for row in rows[skip + 1 :]])
-        trimmed = cells.select(pl.all().str.strip_suffix(" 00:00:00"))
-        return Sample(trimmed, {"skip_lines": skip} if skip else {})
+        width = max((at for at, cell in enumerate(rows[skip], 1) if cell.strip()), default=0)
+        padded = [[*row[:width], *[""] * (width - len(row))] for row in rows[skip:] if any(row)]
+        cells = _frame([cell.strip() for cell in padded[0]], padded[1:])
+        return Sample(cells, {"skip_lines": skip} if skip else {})
     if kind == "parquet":
-        header = tabular.parquet_header(path, path.name)
-        batches = tabular.parquet_batches(path, path.name, header, set(header))
+        columns = [
+            Column(name=name, type="text", description=Text(en=name, zh=name))
+            for name in tabular.parquet_header(path, path.name)
+        ]
+        batches = tabular.parquet_batches(path, path.name, columns)
         return Sample(_trimmed(next((frame for _, frame in batches), pl.DataFrame()).head(SAMPLE_ROWS)), {})
     encoding = find_encoding(path, path.name).encoding if kind else ""
     if kind == "json":

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -44,7 +46,7 @@ class Trial:
 
 
 def try_file(contract: Contract, path: Path) -> Trial:
-    """Read a file by a contract.
+    """Read a file by a contract, as if it were delivered today.
 
     Raises
     ------
@@ -53,11 +55,13 @@ def try_file(contract: Contract, path: Path) -> Trial:
     """
     if not path.is_file():
         raise UsageError(f"{path} does not exist", hint="name the file to try")
-    file = open_source_file(path, contract)
+    home = get_settings().timezone
+    today = datetime.now(ZoneInfo(home)).date()
+    file = open_source_file(path, contract, delivery=today)
     rows, bad = 0, []
     for batch in read_batches(file):
         rows += len(batch)
-        bad += validate(batch, contract).bad
+        bad += validate(batch, contract, zone=home, delivery=today).bad
     rows += len(file.ragged)
     bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
     trial = _trial(contract, path.name, rows, bad)
@@ -80,7 +84,8 @@ def try_adapter(adapter: Adapter, path: Path, *, limit: int | None = None, shown
     trials = []
     for made in adapter.read(path, line_column=LINE, limit=limit):
         contract = adapter.contracts[made.source]
-        trial = _trial(contract, made.origin.name, len(made.frame), validate(made.frame, contract).bad)
+        checked = validate(made.frame, contract, zone=get_settings().timezone)
+        trial = _trial(contract, made.origin.name, len(made.frame), checked.bad)
         trial.left_out = {why: rows for why, rows in made.left_out.items() if rows}
         trial.sample = _masked(made.frame.drop(LINE).head(shown), contract)
         trials.append(trial)

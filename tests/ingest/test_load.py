@@ -86,6 +86,12 @@ class TestReconciliation:
         assert row["line"] == 403
         assert "repeats the key (payment_id) of line 10" in row["reasons"][0]["reason"]
 
+    def test_an_optional_column_may_be_absent_and_the_ledger_says_so(self, tmp_path: Path) -> None:
+        header = "payment_id,facility_id,value_date,amount,currency"
+        assert load(tmp_path, ["P1,F1,2026-02-03,5,CNY"], header=header).rows_loaded == 1
+        (message,) = select("select message from ops.load_ledger")[0]
+        assert message.startswith("columns not in the file count as empty: due_item_id, booked_at")
+
     def test_a_line_with_too_many_fields_is_quarantined_not_shifted(self, tmp_path: Path) -> None:
         lines = [payment(number) for number in range(300)]
         lines[4] += ",stray"
