@@ -15,6 +15,10 @@ quarantine_app = typer.Typer(
     help="Rows that broke their contract: look, replay, discard.", no_args_is_help=True
 )
 
+ledger_app = typer.Typer(
+    help="Every file and its reconciliation: read = loaded + same (unchanged) + bad (quarantined)."
+)
+
 LEDGER = ("batch", "delivery", "source", "file", "status", "read", "loaded", "same", "bad")
 """Headings of the ledger as people see it: read = loaded + same (unchanged) + bad (quarantined)."""
 
@@ -47,13 +51,16 @@ def print_ledger(rows: list[dict[str, Any]], title: str) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(ledger)
+    app.add_typer(ledger_app, name="ledger")
     app.command()(orphans)
     app.add_typer(quarantine_app, name="quarantine")
 
 
-def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
-    """Every file and its reconciliation: read = loaded + unchanged + quarantined."""
+@ledger_app.callback(invoke_without_command=True)
+def ledger(context: typer.Context, book: AnyBook = None, json_: AsJson = False) -> None:
+    """Every file and its reconciliation: read = loaded + same (unchanged) + bad (quarantined)."""
+    if context.invoked_subcommand is not None:
+        return
     of_book = " where %(book)s::text is null or book = %(book)s order by batch_id"
     rows = select_rows(
         "select batch_id, book, source, file, delivery_date, status, rows_read, rows_loaded, rows_unchanged,"
@@ -86,6 +93,33 @@ def ledger(book: AnyBook = None, json_: AsJson = False) -> None:
     )
     for line in _left_alone(book):
         console.print(f"left alone, {line}", markup=False)
+
+
+@ledger_app.command()
+def withdraw(
+    batch: Annotated[int, typer.Argument(help="The batch, by its number in the ledger.")],
+    reason: Reason,
+    actor: Actor = "operator",
+    json_: AsJson = False,
+) -> None:
+    """Take a wrong load back: from now on as if it had never been known; what was known then remains."""
+    from creditops.ingest.withdrawal import withdraw as take_back
+
+    result = take_back(batch, reason=reason, actor=actor)
+    if json_:
+        as_json(vars(result))
+        return
+    restored = result.rows_loaded - result.rows_deleted
+    console.print(
+        f"{result.source}: {result.rows_read} rows of batch {batch} are withdrawn by batch {result.batch_id};"
+        f" {restored} keys have their values of before again, {result.rows_deleted} are gone.\n"
+        f"The next `creditops run all --book {result.book}` builds it; closed months that change are listed"
+        " (marts.fct_restatement).",
+        markup=False,
+        soft_wrap=True,
+    )
+    if result.message:
+        console.print(f"- {result.message}", markup=False, soft_wrap=True)
 
 
 def _left_alone(book: str | None) -> list[str]:

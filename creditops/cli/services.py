@@ -130,7 +130,8 @@ def _warehouse_state() -> dict[str, Any]:
         sources = cursor.execute(
             "select book, source, sum(rows_read) as rows_read, sum(rows_loaded) as rows_loaded,"
             " sum(rows_unchanged) as rows_unchanged, sum(rows_quarantined) as rows_quarantined"
-            " from ops.load_ledger where status = 'loaded' group by book, source order by book, source"
+            " from ops.load_ledger where status = 'loaded' and withdrawn_by is null"
+            " group by book, source order by book, source"
         ).fetchall()
         stale = cursor.execute(
             "select book, source, last_delivery, age_days, limit_days from ops.freshness as f where stale"

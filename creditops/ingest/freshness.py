@@ -54,7 +54,8 @@ def check_freshness(book: str, as_of: date, domain: Domain) -> list[Freshness]:
     with connect("loader") as connection:
         last = connection.execute(
             "select source, max(delivery_date) from ops.load_ledger where book = %s and delivery_date <= %s"
-            " and status in ('loaded', 'repeat') and source = any(%s) group by source order by source",
+            " and status in ('loaded', 'repeat') and withdrawn_by is null and source = any(%s)"
+            " group by source order by source",
             (book, as_of, list(limits)),
         ).fetchall()
         found = [Freshness(source, day, (as_of - day).days, limits[source]) for source, day in last]
@@ -85,7 +86,7 @@ def alert_to_overdue(book: str, as_of: date, ages: Iterable[Freshness]) -> int:
     with connect("loader") as connection:
         since = connection.execute(
             "select distinct source from ops.load_ledger where book = %s and delivery_date > %s"
-            " and status in ('loaded', 'repeat') and source = any(%s)",
+            " and status in ('loaded', 'repeat') and withdrawn_by is null and source = any(%s)",
             (book, as_of, list(stale)),
         ).fetchall()
     for (source,) in since:

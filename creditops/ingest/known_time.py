@@ -34,19 +34,23 @@ def known_time(
     connection: psycopg.Connection, contract: Contract, book: str, delivery: date, *, now: datetime
 ) -> KnownTime:
     """Decide the knowledge time of a file from what the book has published and loaded."""
-    published = connection.execute(
-        "select exists (select from ops.publication_history"
-        " where book = %s and published_at is not null and as_of_date >= %s)",
-        (book, delivery),
-    ).fetchone()
-    assert published is not None
     end = end_of_day(book, delivery)
-    if published[0] or end > now:
+    if end > now or is_published(connection, book, delivery):
         return KnownTime(now, False)
     other = connection.execute(
         "select exists (select from ops.load_ledger where book = %s and source = %s"
-        " and status = 'loaded' and delivery_date <> %s)",
+        " and status = 'loaded' and withdrawn_by is null and delivery_date <> %s)",
         (book, contract.source, delivery),
     ).fetchone()
     assert other is not None
     return KnownTime(end, contract.delivery.history and not other[0])
+
+
+def is_published(connection: psycopg.Connection, book: str, delivery: date) -> bool:
+    """Whether a publication of the book covers the day of a delivery."""
+    row = connection.execute(
+        "select exists (select from ops.publication_history"
+        " where book = %s and published_at is not null and as_of_date >= %s)",
+        (book, delivery),
+    ).fetchone()
+    return row is not None and bool(row[0])

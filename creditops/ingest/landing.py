@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from creditops.books import check_book, check_day, parse_day
@@ -40,6 +40,12 @@ class LandedFile:
     def name(self) -> str:
         """Name shown in ledger and messages, relative to the landing zone."""
         return str(self.path.relative_to(get_settings().landing))
+
+    def came(self) -> datetime:
+        """When the file was landed or last changed."""
+        marker = marker_of(self.path)
+        times = [each.stat().st_mtime for each in (self.path, marker) if each.is_file()]
+        return datetime.fromtimestamp(max(times), UTC)
 
     @property
     def left_out(self) -> dict[str, int]:

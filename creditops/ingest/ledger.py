@@ -8,7 +8,7 @@ not there. Everything is written in the transaction of the load.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -221,10 +221,26 @@ def rows_loaded_before(
     """Rows of the same content in the same delivery; in a later one it would be a new statement."""
     row = connection.execute(
         "select rows_read from ops.load_ledger where book = %s and source = %s and sha256 = %s"
-        " and delivery_date = %s and contract_version = %s and status = 'loaded' limit 1",
+        " and delivery_date = %s and contract_version = %s and status = 'loaded' and withdrawn_by is null"
+        " limit 1",
         (landed.book, landed.source, sha256, landed.delivery, contract.version),
     ).fetchone()
     return None if row is None else int(row[0])
+
+
+def withdrawal_of(
+    connection: psycopg.Connection, landed: LandedFile, sha256: Callable[[], str], came: datetime
+) -> int | None:
+    """The batch that withdrew this content of a file after it ``came``; ``None`` where it may be loaded."""
+    rows = connection.execute(
+        "select l.sha256, w.batch_id from ops.load_ledger l"
+        " join ops.load_ledger w on w.batch_id = l.withdrawn_by"
+        " where l.book = %s and l.source = %s and l.file = %s and l.delivery_date = %s and w.recorded_at > %s"
+        " order by w.batch_id desc",
+        (landed.book, landed.source, landed.name, landed.delivery, came),
+    ).fetchall()
+    content = sha256() if rows else ""
+    return next((batch for sha, batch in rows if sha == content), None)
 
 
 def later_deliveries(
@@ -234,15 +250,46 @@ def later_deliveries(
     rows = connection.execute(
         "select distinct on (delivery_date, file, sha256) file, sha256, delivery_date, loaded_at,"
         " not exists (select from ops.load_ledger e where e.book = l.book and e.source = l.source"
-        "  and e.status = 'loaded' and e.batch_id < l.batch_id and e.delivery_date <> l.delivery_date)"
+        "  and e.status = 'loaded' and e.withdrawn_by is null and e.batch_id < l.batch_id"
+        "  and e.delivery_date <> l.delivery_date)"
         " from ops.load_ledger l where book = %s and source = %s and status = 'loaded'"
-        " and delivery_date > %s and loaded_at > %s order by delivery_date, file, sha256, batch_id",
+        " and withdrawn_by is null and delivery_date > %s and loaded_at > %s"
+        " order by delivery_date, file, sha256, batch_id",
         (landed.book, landed.source, landed.delivery, loaded_at),
     ).fetchall()
     return [
         LaterDelivery(_landed(landed, file, day), sha256, known, first)
         for file, sha256, day, known, first in rows
     ]
+
+
+def loads_after(connection: psycopg.Connection, landed: LandedFile, batch_id: int) -> list[LaterDelivery]:
+    """Loads of the same source that came after a batch and stand, by delivery; each content once."""
+    rows = connection.execute(
+        "select * from (select distinct on (delivery_date, file, sha256) file, sha256, delivery_date,"
+        " loaded_at, batch_id from ops.load_ledger where book = %s and source = %s and status = 'loaded'"
+        " and withdrawn_by is null and batch_id > %s order by delivery_date, file, sha256, batch_id) as loads"
+        " order by delivery_date, batch_id",
+        (landed.book, landed.source, batch_id),
+    ).fetchall()
+    return [
+        LaterDelivery(_landed(landed, file, day), sha256, known, False)
+        for file, sha256, day, known, _ in rows
+    ]
+
+
+def mark_withdrawn(
+    connection: psycopg.Connection, landed: LandedFile, sha256: str, batch_id: int, entry: int
+) -> list[int]:
+    """Note that ``entry`` withdraws a batch and what was compared again of its file; their numbers."""
+    connection.execute("update ops.load_ledger set withdraws = %s where batch_id = %s", (batch_id, entry))
+    rows = connection.execute(
+        "update ops.load_ledger set withdrawn_by = %s where status = 'loaded' and withdrawn_by is null"
+        " and (batch_id = %s or (book = %s and source = %s and file = %s and sha256 = %s"
+        " and delivery_date = %s)) returning batch_id",
+        (entry, batch_id, landed.book, landed.source, landed.name, sha256, landed.delivery),
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def has_raw_rows(connection: psycopg.Connection, contract: Contract, book: str) -> bool:

@@ -22,7 +22,7 @@ from creditops.ingest import ledger
 from creditops.ingest.aside import keep_aside
 from creditops.ingest.known_time import KnownTime, known_time
 from creditops.ingest.landing import LandedFile, landed_files
-from creditops.ingest.ledger import Counts, LoadResult
+from creditops.ingest.ledger import Counts, LaterDelivery, LoadResult
 from creditops.ingest.pipeline import ahead
 from creditops.ingest.raw_rows import (
     copy_rows,
@@ -148,6 +148,11 @@ def load_file(
 def _load_or_find(connection: psycopg.Connection, load: _Load) -> LoadResult:
     landed, contract = load.landed, load.contract
     lock_source(connection, landed)
+    withdrawn_by = ledger.withdrawal_of(connection, landed, load.sha256.result, landed.came())
+    if withdrawn_by is not None:
+        said = f"it was withdrawn by batch {withdrawn_by}; ingest it again to load it"
+        batch_id = ledger.open_entry(connection, landed, contract, "not_taken", datetime.now(UTC))
+        return _close(connection, load, batch_id, "not_taken", ledger.NOTHING, message=said)
     has_rows = ledger.has_raw_rows(connection, contract, landed.book)
     if has_rows:
         # Only then is it worth waiting for the hash before reading.
@@ -231,6 +236,33 @@ def _frames(load: _Load, known: KnownTime, batch_id: int, reading: Reading) -> I
     return ahead(frames())
 
 
+def compare_again(
+    connection: psycopg.Connection,
+    landed: LandedFile,
+    contract: Contract,
+    batch_id: int,
+    known_from: datetime | None,
+) -> list[str]:
+    """After a batch was withdrawn: what later loads of its source said is compared once more.
+
+    Parameters
+    ----------
+    known_from: when the withdrawal counts as known; ``None`` where it does with the batch itself.
+
+    Returns
+    -------
+    Names of files that are gone, or others by now.
+    """
+    unknown: list[str] = []
+    for later in ledger.loads_after(connection, landed, batch_id):
+        if not later.file.path.is_file() or sha256_of(later.file) != later.sha256:
+            unknown.append(later.file.name)
+            continue
+        known = KnownTime(max(later.loaded_at, known_from or later.loaded_at), False)
+        _compare(connection, contract, later, known, f"compared again after batch {batch_id} was withdrawn")
+    return unknown
+
+
 def _apply_later_again(connection: psycopg.Connection, load: _Load, known: KnownTime) -> None:
     """After a file that came out of order: what later deliveries said holds again behind it.
 
@@ -238,16 +270,23 @@ def _apply_later_again(connection: psycopg.Connection, load: _Load, known: Known
     stands between, its rows are compared once more, so that files give the same end in any order.
     """
     for later in ledger.later_deliveries(connection, load.landed, known.loaded_at):
-        again = _Load(later.file, load.contract, Future(), time.perf_counter(), confirm_deletions=True)
         if not later.file.path.is_file() or sha256_of(later.file) != later.sha256:
             continue
-        again.sha256.set_result(later.sha256)
         history = load.contract.delivery.history and later.was_first
-        note = f"compared again after {load.landed.name}"
-        with connection.transaction(force_rollback=False) as savepoint:
-            result = _write(connection, again, KnownTime(later.loaded_at, history), staged=True, note=note)
-            if not result.rows_loaded and not result.rows_deleted:
-                raise psycopg.Rollback(savepoint)
+        said = f"compared again after {load.landed.name}"
+        _compare(connection, load.contract, later, KnownTime(later.loaded_at, history), said)
+
+
+def _compare(
+    connection: psycopg.Connection, contract: Contract, later: LaterDelivery, known: KnownTime, said: str
+) -> None:
+    """Load what a file says anew; nothing stays of it where all is known."""
+    again = _Load(later.file, contract, Future(), time.perf_counter(), confirm_deletions=True)
+    again.sha256.set_result(later.sha256)
+    with connection.transaction() as savepoint:
+        result = _write(connection, again, known, staged=True, note=said)
+        if not result.rows_loaded and not result.rows_deleted:
+            raise psycopg.Rollback(savepoint)
 
 
 def _close(

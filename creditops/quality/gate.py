@@ -73,7 +73,8 @@ def gate_raw(book: str, as_of: date) -> list[CheckResult]:
     with connect("builder") as connection:
         batches = connection.execute(
             "select source, batch_id from ops.load_ledger"
-            " where book = %s and delivery_date = %s and status = 'loaded' order by source, batch_id",
+            " where book = %s and delivery_date = %s and status = 'loaded' and withdrawn_by is null"
+            " order by source, batch_id",
             (book, as_of),
         ).fetchall()
     contracts = load_contracts(book)

@@ -401,8 +401,8 @@ def _list_new_rows(
 def _batches_in_between(connection: psycopg.Connection, book: str, source: str, before: _State) -> list[int]:
     """Batches numbered below the newest one of the build before that it did not see."""
     rows = connection.execute(
-        "select batch_id from ops.load_ledger where book = %s and source = %s and status = 'loaded'"
-        " and batch_id <= %s and not batch_id <@ %s::int8multirange",
+        "select batch_id from ops.load_ledger where book = %s and source = %s"
+        " and status in ('loaded', 'withdrawal') and batch_id <= %s and not batch_id <@ %s::int8multirange",
         (book, source, before.batches.get(source, 0), before.ledger),
     ).fetchall()
     return [row[0] for row in rows]
@@ -411,7 +411,7 @@ def _batches_in_between(connection: psycopg.Connection, book: str, source: str, 
 def _ledger(connection: psycopg.Connection, book: str) -> str:
     row = connection.execute(
         "select coalesce(range_agg(int8range(batch_id, batch_id + 1)), '{}')::text from ops.load_ledger"
-        " where book = %s and status = 'loaded'",
+        " where book = %s and status in ('loaded', 'withdrawal')",
         (book,),
     ).fetchone()
     assert row is not None

@@ -1,20 +1,26 @@
-"""A facility whose rows contradict each other is set aside, named and counted; the book goes on."""
+"""A dirty facility is set aside, named and counted, and the book goes on; a wrong load that was taken back
+restates the months it had closed.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from creditops import chain
-from creditops.books import Partition
+from creditops.books import Partition, zone
 from creditops.build import build
 from creditops.errors import DataRefusedError
+from creditops.ingest.ledger import LoadResult
+from creditops.ingest.withdrawal import withdraw
 from creditops.warehouse import connect
 from tests.dbt.raw_rows import customer, facility, known_on, put, put_product
 from tests.dbt.warehouse_rows import rows
+from tests.ingest.files import deliver as loaded
 
 JUNE, JULY = date(2024, 6, 30), date(2024, 7, 1)
 OPENED = date(2024, 1, 15)
@@ -124,3 +130,35 @@ def test_a_book_whose_every_facility_is_dirty_is_refused_as_a_whole() -> None:
     with pytest.raises(DataRefusedError, match="20 of 20 facilities are set aside") as refused:
         build("broken", JUNE, layers=("intermediate",))
     assert "F0: unknown_product (product nothing)" in refused.value.message
+
+
+@pytest.mark.usefixtures("module_warehouse")
+def test_a_withdrawn_load_restates_the_months_it_spoke_of_and_they_are_listed(tmp_path: Path) -> None:
+    book, day = "taken", date(2026, 4, 30)
+
+    def bring(source: str, *given: dict[str, Any]) -> LoadResult:
+        return loaded(tmp_path, source, given, day=day, book=book)
+
+    product = {"product_id": "P", "name": "Loan", "product_type": "instalment_loan", "lgd": 0.5, "ccf": 0}
+    bring("products", {**product, "effective_date": "2020-01-01"})
+    bring("customers", {"customer_id": "C", "customer_type": "retail", "effective_date": "2020-01-01"})
+    loan = {"facility_id": "F", "customer_id": "C", "product_id": "P", "opened_on": "2026-01-15"}
+    bring("facilities", {**loan, "currency": "CNY", "status": "active", "effective_date": "2026-01-15"})
+    bring("due_items", item(1, "F", date(2026, 3, 15)))
+    paid = {"payment_id": "P1", "facility_id": "F", "value_date": "2026-03-15", "amount": 1000}
+    wrong = bring("payments", {**paid, "currency": "CNY"})
+    with connect("publisher") as connection:
+        connection.execute(
+            "insert into ops.publication_history (publication_id, book, as_of_date, known_at, published_at,"
+            " status, code_version, models) values ('taken', %s, %s, now(), now(), 'published', '1', '[]')",
+            (book, day),
+        )
+    withdraw(wrong.batch_id, reason="of another bank", actor="ops")
+
+    today = datetime.now(zone(book)).date()
+    build(book, today, layers=("intermediate", "marts"))
+    restated = rows(
+        "select month_end, dpd_before, dpd_after from marts.fct_restatement where book = %s order by 1", book
+    )
+    assert restated[0] == {"month_end": date(2026, 3, 31), "dpd_before": 0, "dpd_after": 16}
+    assert [each["dpd_after"] for each in restated[1:3]] == [46, 77]
