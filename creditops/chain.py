@@ -154,12 +154,14 @@ def drift(partition: Partition) -> Outcome:
 def score(partition: Partition) -> Outcome:
     """Score the book's customers with its champions, in the warehouse, and measure the scores' stability.
 
-    The figures belong to the same publication as the scores, so they are made before it.
+    The figures belong to the same publication as the scores, so they are made before it. A book without a
+    champion is published without scores, and the outcome says how to get some.
     """
-    from models_ml import monitoring, registry, scoring, shadow
+    from models_ml import monitoring, registry, scoring, shadow, unscored
 
     if not registry.champions(partition.book):
-        raise NothingToDo(f"book {partition.book} has no champion yet: publication waits for one")
+        scoring.forget(partition.book, partition.as_of)
+        return {"rows": 0, "note": unscored.afterwards(partition.book, partition.as_of)}
     with logged("score", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         step.rows = scoring.score(partition.book, partition.as_of)
         shadow.score_challengers(partition.book, partition.as_of)
@@ -233,10 +235,11 @@ def report(partition: Partition) -> Outcome:
 def monitor(partition: Partition) -> Outcome:
     """Stability of the champions and worth of the warning rules, after a publication or on demand."""
     from creditops.warnings.backtest import backtest_month
-    from models_ml import monitoring
+    from models_ml import monitoring, registry
 
     with logged("monitor", book=partition.book, as_of=partition.as_of, role="modeller") as step:
-        step.rows = monitoring.monitor(partition.book, partition.as_of)
+        scored = registry.champions(partition.book)
+        step.rows = monitoring.monitor(partition.book, partition.as_of) if scored else 0
     rules = backtest_month(partition.book, partition.as_of)
     return {"rows": step.rows, "warning_rules_judged": rules}
 

@@ -16,7 +16,7 @@ from chain_steps import step_task
 **What** scores every customer with the champions, evaluates the early-warning rules, writes the candidate
 rows, validates them and flips the book's pointer in `ops.publication`.
 **When** training of a partition's round is over (also where none was due or it failed), or a person approved
-a champion; skips while the book has no champion.
+a champion; a book without a champion is published without scores.
 **From** `marts`, `features`, MLflow. **To** `scoring`, `actions`, `published`, views in `publish`, report.
 **On failure** the last publication stays what readers see. `creditops publish show` lists failed checks.
 """,

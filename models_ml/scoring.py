@@ -56,6 +56,14 @@ def score(book: str, as_of: date) -> int:
     return rows
 
 
+def forget(book: str, as_of: date) -> None:
+    """Remove the scores of a day, made by champions that the book has no more."""
+    with connect("modeller") as connection:
+        connection.execute(
+            "delete from scoring.customer_scores where book = %s and as_of_date = %s", (book, as_of)
+        )
+
+
 def scoring_statement(
     spec: ScorecardSpec, table: PointsTable, version: str, book: str, as_of: date,
     connection: psycopg.Connection,

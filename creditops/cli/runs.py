@@ -31,7 +31,12 @@ def run(
     json_: AsJson = False,
 ) -> None:
     """Run a DAG for one book and day, and follow it."""
+    from models_ml import unscored
+
     partition = Partition(check_book(book), parse_day(as_of))
+    warned = unscored.beforehand(book) if dag in ("all", "publish") else None
+    if warned and not json_:
+        attention([warned])
     try:
         outcome = follow_run(dag, partition, local=local, quiet=json_)
     except CreditOpsError as error:
@@ -121,9 +126,12 @@ def docs() -> None:
 def _standing(partition: Partition) -> list[str]:
     """What to know at the end of a run; nothing where the warehouse cannot be asked."""
     from creditops.quality import standing
+    from models_ml import unscored
 
     try:
-        return standing.of_day(partition.book, partition.as_of)
+        said = standing.of_day(partition.book, partition.as_of)
+        without = unscored.afterwards(partition.book, partition.as_of)
+        return [*said, without] if without else said
     except ServiceUnreachableError:
         return []
 

@@ -62,7 +62,8 @@ def assemble(
 
     Raises
     ------
-    DataRefusedError: nobody was scored for that day.
+    DataRefusedError: nobody was scored for that day although the book has models. Without models a book is
+        published without scores.
     """
     known = known_at or end_of_day(book, as_of)
     with connect("publisher", large_joins=True) as connection:
@@ -77,7 +78,7 @@ def assemble(
         for table in load_tables().values():
             rows[table.name], checksum = _collect(connection, table, book, as_of, schemas)
             digest.update(f"{table.name}:{table.version}:{rows[table.name]}:{checksum}".encode())
-        if rows["customer_scores"] == 0:
+        if models and rows["customer_scores"] == 0:
             raise DataRefusedError(
                 f"no customer of book {book} was scored for {as_of}",
                 hint="run the publish DAG's score step first; see `creditops models list`",
