@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from creditops.errors import ServiceUnreachableError
+from creditops.files import replace
 from creditops.settings import get_settings
 
 _START = "start the services with `creditops up`"
@@ -46,27 +47,25 @@ def endpoints_file() -> Path:
 
 
 def read_endpoints() -> Endpoints:
-    """What ``endpoints.json`` says; empty when there is none."""
+    """What ``endpoints.json`` says; empty when there is none, or none that can be read.
+
+    `creditops up` then writes it anew, from where each service listens.
+    """
     try:
         found = json.loads(endpoints_file().read_text())
-    except FileNotFoundError:
+        postgres = found.get("postgres")
+        return Endpoints(
+            (str(postgres["host"]), int(postgres["port"])) if postgres else None,
+            found.get("mlflow", {}).get("url"),
+            found.get("airflow", {}).get("url"),
+        )
+    except (FileNotFoundError, ValueError, AttributeError, TypeError, KeyError):
         return Endpoints()
-    except ValueError as error:
-        raise ServiceUnreachableError(f"{endpoints_file()} is damaged: {error}", hint=_START) from error
-    postgres = found.get("postgres")
-    return Endpoints(
-        (postgres["host"], postgres["port"]) if postgres else None,
-        found.get("mlflow", {}).get("url"),
-        found.get("airflow", {}).get("url"),
-    )
 
 
 def write_endpoints(endpoints: Endpoints) -> None:
     """Replace ``endpoints.json`` in one step, so that a reader never sees half of it."""
-    path = endpoints_file()
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(endpoints.as_dict(), indent=2) + "\n")
-    draft.replace(path)
+    replace(endpoints_file(), json.dumps(endpoints.as_dict(), indent=2) + "\n")
 
 
 def postgres_address() -> tuple[str, int]:

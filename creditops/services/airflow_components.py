@@ -18,7 +18,7 @@ from pathlib import Path
 
 from creditops.errors import ServiceUnreachableError
 from creditops.secrets import get_secret
-from creditops.services import addresses, databases, partition_events, supervision
+from creditops.services import databases, partition_events, supervision
 from creditops.services.people import PEOPLE
 from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
@@ -59,8 +59,7 @@ def environment(port: int) -> dict[str, str]:
     """Configuration of every component and of each task, as ``AIRFLOW__*`` variables.
 
     ``AIRFLOW__CORE__DAGS_FOLDER`` of the caller is honoured; otherwise DAGs are read from the
-    project's ``dags/``. Tasks find the home in ``CREDITOPS_HOME`` and the tracking server in
-    ``MLFLOW_TRACKING_URI``.
+    project's ``dags/``. Tasks find the home in ``CREDITOPS_HOME``, and in it where MLflow listens.
     """
     settings = get_settings()
     home = settings.home / "airflow"
@@ -99,9 +98,7 @@ def environment(port: int) -> dict[str, str]:
         "LOGGING__COLORED_CONSOLE_LOG": "False",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    found = {f"AIRFLOW__{name}": value for name, value in values.items()} | {"AIRFLOW_HOME": str(home)}
-    tracking = settings.mlflow_url or addresses.read_endpoints().mlflow_url
-    return found | ({"MLFLOW_TRACKING_URI": tracking} if tracking else {})
+    return {f"AIRFLOW__{name}": value for name, value in values.items()} | {"AIRFLOW_HOME": str(home)}
 
 
 def passwords_file() -> Path:

@@ -25,7 +25,6 @@ from creditops.services import (
     ports,
     postgres,
     postgres_binaries,
-    processes,
     server_user,
     supervision,
 )
@@ -220,10 +219,7 @@ def _time() -> Iterator[Finding]:
 
 def _left_behind() -> Iterator[Finding]:
     """Processes without a supervisor, and a lock file without a server."""
-    if supervision.is_running():
-        yield Finding("left behind", True, "the supervisor runs")
-        return
-    alone = processes.of_home(get_settings().home)
+    alone = lifecycle.left_behind()
     lock = postgres.data_directory() / "postmaster.pid"
     try:
         stale = lock.exists() and postgres.running_server() is None

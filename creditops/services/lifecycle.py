@@ -7,9 +7,10 @@ another home or person started.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import psutil
@@ -22,16 +23,17 @@ from creditops.services.catalogue import AIRFLOW, ALL, MLFLOW, POSTGRES, Hopeles
 from creditops.services.status import ServicesStatus, ServiceStatus, status
 from creditops.settings import get_settings
 
-__all__ = ["ServiceStatus", "ServicesStatus", "down", "status", "up"]
+__all__ = ["ServiceStatus", "ServicesStatus", "down", "left_behind", "status", "up"]
 
 Progress = Callable[[str], None]
-_PORT_ATTEMPTS = 4
+_PORT_ATTEMPTS = 12
+_PORT_IN_USE = re.compile(r"address already in use|EADDRINUSE", re.IGNORECASE)
 # Two services start at a time and share the file.
 _ENDPOINTS = threading.Lock()
 
 
-class _Died(ServiceUnreachableError):
-    """A program ended while it was being started."""
+class _PortLost(Exception):
+    """Another program took the port of a service while it was being started."""
 
 
 def up(
@@ -62,15 +64,14 @@ def up(
     say = progress if progress is not None else (lambda _: None)
     wanted = _wanted(only)
     with home_folder.locked(say):
-        if not supervision.is_running():
-            _end_left_behind(say)
+        _end_left_behind(say)
         supervision.start_supervisor()
         if POSTGRES in wanted:
             _start(POSTGRES, say)
         if POSTGRES in wanted or AIRFLOW in wanted or MLFLOW in wanted:
             databases.ensure(say)
         if MLFLOW in wanted:
-            # Before it runs, because Airflow's tasks are told the address at their start.
+            # Before Airflow runs, whose tasks look for it.
             _settle_port(MLFLOW, set(), say)
         with ThreadPoolExecutor(3) as pool:
             jobs: list[Future[object]] = [
@@ -80,9 +81,6 @@ def up(
                 jobs.append(pool.submit(prepare_warehouse))
         for job in jobs:
             job.result()
-        if AIRFLOW in wanted:
-            # Changes nothing unless MLflow had to move to another port meanwhile.
-            _start(AIRFLOW, say)
         return addresses.read_endpoints()
 
 
@@ -127,38 +125,41 @@ def _wanted(only: Collection[str] | None) -> list[Service]:
 def _start(service: Service, say: Progress) -> None:
     """Start a service that is not running, on a port it can have, and wait until it is healthy."""
     main = service.program_names[0]
-    taken: set[int] = set()
-    for _ in range(_PORT_ATTEMPTS):
+    lost: set[int] = set()
+    while len(lost) < _PORT_ATTEMPTS:
         before = supervision.states().get(main, supervision.absent(main))
-        port = _settle_port(service, taken, say)
+        port = _settle_port(service, lost, say)
         if not before.pid:
             service.prepare(port, say)
         changed = supervision.apply(service.programs(port))
         if changed:
             say(f"{service.name}: its settings have changed, restarting it")
         began = time.monotonic()
+        logged = {name: supervision.log_size(name) for name in service.program_names}
         try:
             for name in service.program_names:
                 supervision.start(name)
-            _await_health(service)
-        except _Died:
-            supervision.stop(service.program_names)
-            if ports.is_free(get_settings().bind_host, port):
-                _forget_address(service)
-                raise
+            _await_health(service, port, logged)
+        except _PortLost:
             say(f"{service.name}: port {port} was taken by another program meanwhile")
-            taken.add(port)
+            supervision.stop(service.program_names)
+            lost.add(port)
             continue
+        except ServiceUnreachableError:
+            if not before.pid:
+                supervision.stop(service.program_names)
+                _forget_address(service)
+            raise
         if not before.pid or changed:
             say(f"{service.name}: ready at {service.address()} after {time.monotonic() - began:.1f} s")
         return
     raise ServiceUnreachableError(
-        f"{service.name}: other programs took ports {sorted(taken)} one after the other",
+        f"{service.name}: other programs took ports {sorted(lost)} one after the other",
         hint=f"set CREDITOPS_{service.name.upper()}_PORT to a quieter range",
     )
 
 
-def _settle_port(service: Service, taken: set[int], say: Progress) -> int:
+def _settle_port(service: Service, lost: set[int], say: Progress) -> int:
     """The port of a service that runs, else one it can have; either is in ``endpoints.json`` then."""
     main = service.program_names[0]
     state = supervision.states().get(main, supervision.absent(main))
@@ -166,7 +167,9 @@ def _settle_port(service: Service, taken: set[int], say: Progress) -> int:
         port = ports.remembered(service.name) if state.pid else None
         if port is None:
             promised = {other.port() or 0 for other in ALL.values() if other is not service}
-            port = ports.choose(service.name, service.preferred_port(), avoid=promised | taken, progress=say)
+            port = ports.choose(
+                service.name, service.preferred_port(), avoid=promised, lost=lost, progress=say
+            )
         addresses.write_endpoints(service.located(addresses.read_endpoints(), port))
     return port
 
@@ -176,18 +179,33 @@ def _forget_address(service: Service) -> None:
         addresses.write_endpoints(service.located(addresses.read_endpoints(), None))
 
 
-def _await_health(service: Service) -> None:
+def _await_health(service: Service, port: int, logged: Mapping[str, int]) -> None:
+    """Wait until all programs of a service are healthy.
+
+    Parameters
+    ----------
+    logged: size of each program's log before it was started.
+
+    Raises
+    ------
+    _PortLost: another program has the port.
+    ServiceUnreachableError: a program has ended, or is not healthy in time, with what it logged.
+    """
     deadline = time.monotonic() + service.patience
-    waiting = set(service.program_names)
+    main, waiting = service.program_names[0], set(service.program_names)
+    begun: dict[str, int] = {}
     while True:
         states = supervision.states()
         problems = {}
         for name in sorted(waiting):
             state = states.get(name) or supervision.absent(name)
-            if state.state in ("BACKOFF", "FATAL", "EXITED", "STOPPED"):
-                raise _Died(
-                    f"{name} ended while starting ({state.problem or state.state.lower()}): "
-                    f"{supervision.end_of_log(name)}",
+            ended = state.state in ("BACKOFF", "FATAL", "EXITED", "STOPPED")
+            if ended or (state.pid and begun.setdefault(name, state.pid) != state.pid):
+                said = supervision.log_since(name, logged[name])
+                if name == main and (_PORT_IN_USE.search(said) or ports.answers(_host(), port)):
+                    raise _PortLost
+                raise ServiceUnreachableError(
+                    f"{name} ended while starting; its log ends:\n{supervision.last_lines(said)}",
                     hint=f"see {supervision.log_file(name)}",
                 )
             problem = service.problem(state) if state.pid else "is starting"
@@ -195,18 +213,31 @@ def _await_health(service: Service) -> None:
                 raise ServiceUnreachableError(f"{name}: {problem}")
             if problem is None:
                 waiting.discard(name)
-            else:
-                problems[name] = problem
+                continue
+            problems[name] = problem
+            # Whoever answers there is somebody else, so there is nothing to wait for.
+            if (
+                name == main
+                and state.pid
+                and ports.answers(_host(), port)
+                and processes.listens(state.pid, port) is False
+            ):
+                raise _PortLost
         if not waiting:
             return
         if time.monotonic() > deadline:
             name, problem = next(iter(problems.items()))
+            end = supervision.last_lines(supervision.log_since(name, logged[name]))
             raise ServiceUnreachableError(
-                f"{name} is not healthy after {service.patience:.0f} s: {problem}",
+                f"{name} is not healthy after {service.patience:.0f} s: {problem}; its log ends:\n{end}",
                 hint=f"see {supervision.log_file(name)}",
             )
         # Looking costs processor time that the services need to start.
         time.sleep(0.1 if service is POSTGRES else 0.4)
+
+
+def _host() -> str:
+    return get_settings().bind_host
 
 
 def _tasks() -> list[psutil.Process]:
@@ -215,15 +246,22 @@ def _tasks() -> list[psutil.Process]:
     return [process for process in processes.of_home(get_settings().home) if process.pid not in kept]
 
 
+def left_behind() -> list[psutil.Process]:
+    """Processes of this home that no supervisor looks after, the PostgreSQL server excepted."""
+    cared_for = _family(postgres.running_server())
+    if supervision.is_running():
+        cared_for |= _family(psutil.Process(supervision.pid()))
+    return [process for process in processes.of_home(get_settings().home) if process.pid not in cared_for]
+
+
 def _end_left_behind(say: Progress) -> None:
-    """End processes of this home that no supervisor looks after: it died, or left tasks behind."""
-    server = postgres.running_server()
-    family = _family(server)
-    others = [process for process in processes.of_home(get_settings().home) if process.pid not in family]
+    """End processes of this home that no supervisor looks after: it died, or left them behind."""
+    others = left_behind()
     if others:
         say(f"ending {len(others)} processes of an earlier start that were left behind")
         processes.end(others, seconds=15)
-    if server is not None and postgres.started_here(server):
+    server = postgres.running_server()
+    if server is not None and not supervision.is_running() and postgres.started_here(server):
         say(f"postgres: ending a server (pid {server.pid}) that was left behind")
         postgres.end_server(server)
 

@@ -87,8 +87,8 @@ def program() -> Program:
         priority=10,
         stop_signal="INT",  # fast shutdown: end sessions, write a checkpoint
         stop_seconds=60,
-        # Signals to single backends would look like a crash; the postmaster tells its own.
-        stop_as_group=False,
+        # The postmaster ends its own; signals to single backends would look like a crash.
+        kept=False,
         start_seconds=1,
     )
 

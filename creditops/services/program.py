@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from creditops.errors import UsageError
+from creditops.services import processes
+
+_SECONDS_TO_CLEAR_UP = 5
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Program:
     environment: variables added to those of the supervisor; may hold secrets.
     priority: lower starts earlier and stops later.
     stop_signal, stop_seconds: how to ask it to end, and how long to wait before making it.
-    stop_as_group: whether the signal goes to its whole process group.
+    kept: whether a keeper sees to it that nothing of the program outlives it, and passes the
+        signal on to its whole process group (:mod:`.keeper`).
     start_seconds: how long it has to live before it counts as started.
     """
 
@@ -30,16 +35,21 @@ class Program:
     priority: int = 20
     stop_signal: str = "TERM"
     stop_seconds: int = 15
-    stop_as_group: bool = True
+    kept: bool = True
     start_seconds: int = 5
 
     def section(self, log: Path) -> str:
         """The program's section in supervisor's configuration; output goes to ``log``."""
+        command, environment, seconds = self.command, self.environment, self.stop_seconds
+        if self.kept:
+            keeper = [sys.executable, "-m", "creditops.services.keeper", self.name, str(seconds)]
+            command, seconds = [*keeper, *command], seconds + _SECONDS_TO_CLEAR_UP
+            environment = environment | {processes.PROGRAM: self.name}
         lines = {
-            "command": _escaped(shlex.join(self.command)),
+            "command": _escaped(shlex.join(command)),
             "directory": _escaped(str(self.directory)),
             "environment": ",".join(
-                f"{name}={_quoted(name, value)}" for name, value in sorted(self.environment.items())
+                f"{name}={_quoted(name, value)}" for name, value in sorted(environment.items())
             ),
             "priority": str(self.priority),
             "autostart": "false",
@@ -47,8 +57,8 @@ class Program:
             "startsecs": str(self.start_seconds),
             "startretries": "3",
             "stopsignal": self.stop_signal,
-            "stopwaitsecs": str(self.stop_seconds),
-            "stopasgroup": str(self.stop_as_group).lower(),
+            "stopwaitsecs": str(seconds),
+            "stopasgroup": "false",
             "killasgroup": "true",
             "stdout_logfile": _escaped(str(log)),
             "stdout_logfile_maxbytes": "10MB",

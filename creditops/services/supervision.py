@@ -22,6 +22,7 @@ import psutil
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from creditops.errors import CreditOpsError, ServiceUnreachableError
+from creditops.files import replace
 from creditops.services import home as home_folder
 from creditops.services import processes
 from creditops.services.program import Program
@@ -76,7 +77,7 @@ def start_supervisor() -> None:
     if is_running():
         return
     folder = get_settings().home / "supervisor"
-    _write_private(folder / "supervisord.conf", _supervisor_section())
+    replace(folder / "supervisord.conf", _supervisor_section())
     (folder / "programs").mkdir(exist_ok=True)
     for left_over in (folder / "programs").glob("*.conf"):
         left_over.unlink()
@@ -107,7 +108,7 @@ def apply(programs: Iterable[Program]) -> list[str]:
     folder = get_settings().home / "supervisor" / "programs"
     with _APPLYING:
         for program in programs:
-            _write_private(folder / f"{program.name}.conf", program.section(log_file(program.name)))
+            replace(folder / f"{program.name}.conf", program.section(log_file(program.name)))
         running = {state.name for state in states().values() if state.pid}
         added, changed, _ = _call("supervisor.reloadConfig")[0]
         stop(changed)
@@ -176,13 +177,30 @@ def absent(name: str) -> ProgramState:
     return ProgramState(name, "STOPPED", None, 0.0, "")
 
 
-def end_of_log(name: str, lines: int = 5) -> str:
-    """The last lines of a program's log, for an error message."""
+def log_size(name: str) -> int:
+    """Bytes in a program's log, to pass to :func:`log_since` later."""
     try:
-        text = log_file(name).read_text(errors="replace")
+        return log_file(name).stat().st_size
     except FileNotFoundError:
-        return "no log"
-    return "\n".join(text.splitlines()[-lines:])
+        return 0
+
+
+def log_since(name: str, size: int) -> str:
+    """What a program has logged since its log had ``size`` bytes."""
+    try:
+        with log_file(name).open("rb") as log:
+            if log.seek(0, os.SEEK_END) >= size:
+                log.seek(size)
+            else:  # it was begun anew meanwhile
+                log.seek(0)
+            return log.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def last_lines(text: str, lines: int = 12) -> str:
+    """The end of a log, for an error message."""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:]) or "nothing was logged"
 
 
 def service_environment() -> dict[str, str]:
@@ -199,19 +217,23 @@ def service_environment() -> dict[str, str]:
     search = (str(PROJECT_ROOT), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)))
     # A virtual environment's programs lie beside its interpreter, not beside what that links to.
     programs = str(Path(sys.executable).parent)
-    return environment | {
-        processes.MARK: str(get_settings().home),
-        "CREDITOPS_HOME": str(get_settings().home),
-        "PATH": os.pathsep.join((programs, environment.get("PATH", os.defpath))),
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(search)),
-        "PYTHONUNBUFFERED": "1",
-        "NO_PROXY": skip,
-        "no_proxy": skip,
-        "DO_NOT_TRACK": "1",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "GX_ANALYTICS_ENABLED": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+    return (
+        environment
+        | processes.KEPT_ENVIRONMENT
+        | {
+            processes.MARK: str(get_settings().home),
+            "CREDITOPS_HOME": str(get_settings().home),
+            "PATH": os.pathsep.join((programs, environment.get("PATH", os.defpath))),
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys(search)),
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": skip,
+            "no_proxy": skip,
+            "DO_NOT_TRACK": "1",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "GX_ANALYTICS_ENABLED": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+    )
 
 
 def _supervisor_section() -> str:
@@ -264,9 +286,3 @@ def _patiently(seconds: float, attempt: Callable[[], Any]) -> Any:
         wait=wait_fixed(0.05),
         reraise=True,
     )(attempt)
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(text)

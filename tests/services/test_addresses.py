@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,19 @@ def test_settings_win_over_what_up_wrote(environment: pytest.MonkeyPatch) -> Non
     assert addresses.postgres_address() == ("db", 6432)
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"postgres": {"host": "127.0.0.1"}}', '{"mlflow": 5000}'])
+def test_addresses_and_ports_that_cannot_be_read_count_as_none(
+    environment: pytest.MonkeyPatch, tmp_path: Path, said: Said, damage: str
+) -> None:
+    (tmp_path / "supervisor").mkdir()
+    (tmp_path / "supervisor" / "ports.json").write_text(damage)
+    addresses.endpoints_file().write_text(damage)
+    assert addresses.read_endpoints() == Endpoints()
+    assert ports.choose("mlflow", 20_900, progress=said) >= 20_900
+    addresses.write_endpoints(Endpoints(mlflow_url="http://127.0.0.1:5001"))
+    assert addresses.mlflow_url() == "http://127.0.0.1:5001"
+
+
 def test_status_of_a_home_where_nothing_runs(environment: pytest.MonkeyPatch) -> None:
     found = lifecycle.status()
     assert not found.healthy
@@ -92,12 +106,24 @@ def test_a_home_keeps_its_port_until_another_is_preferred(
     assert ports.choose("mlflow", 20_700, progress=said) >= 20_700
 
 
+def test_looking_at_a_port_does_not_take_it_from_who_is_about_to_listen() -> None:
+    with socket.socket() as service:
+        service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        service.bind(("127.0.0.1", 0))
+        port = service.getsockname()[1]
+        ports.is_free("127.0.0.1", port)
+        service.listen()
+        assert ports.answers("127.0.0.1", port)
+        assert not ports.is_free("127.0.0.1", port)
+
+
 def test_a_program_is_written_so_that_the_supervisor_reads_it_back(tmp_path: Path) -> None:
     program = Program(
         "one",
         ["run", "two words", "100%"],
         directory=tmp_path,
         environment={"URL": "postgresql://a:b%40c@h/d", "LIST": "a,b;c#d", "WORDS": "it's so"},
+        kept=False,
     )
     from supervisor.options import ServerOptions
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from creditops.errors import CreditOpsError, UsageError
+from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.secrets import get_secret
-from creditops.services import databases, lifecycle, postgres, postgres_binaries, processes, supervision
+from creditops.services import (
+    addresses,
+    databases,
+    lifecycle,
+    postgres,
+    postgres_binaries,
+    processes,
+    supervision,
+)
 from creditops.services import home as home_folder
 from creditops.settings import get_settings
 from tests.services.conftest import Said, environment_of, living_in
@@ -63,6 +72,64 @@ def test_a_port_in_use_is_passed_over(tmp_path: Path, said: Said) -> None:
         assert endpoints.postgres[1] > taken
         assert said.mentions(f"port {taken} is in use")
         assert databases.problem() is None
+
+
+class _Grabber(Said):
+    """Another program that takes each port a service has chosen, until it has taken enough."""
+
+    def __init__(self, service: str, ports: int) -> None:
+        self.taken: list[socket.socket] = []
+        self._service, self._ports = service, ports
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._grab)
+
+    def _grab(self) -> None:
+        while not self._done.is_set() and len(self.taken) < self._ports:
+            place = addresses.read_endpoints().as_dict().get(self._service, {})
+            port = place.get("port") or int(str(place.get("url", ":0")).rsplit(":", 1)[1])
+            other = socket.socket()
+            try:
+                other.bind(("127.0.0.1", port))
+                if port:
+                    other.listen()
+                    self.taken.append(other)
+            except OSError:
+                other.close()
+
+    def __enter__(self) -> _Grabber:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        for other in self.taken:
+            other.close()
+
+
+@pytest.mark.parametrize("service", ["postgres", "mlflow"])
+def test_ports_lost_between_look_and_bind_are_left_to_who_took_them(home: Path, service: str) -> None:
+    with _Grabber(service, ports=3) as grabber:
+        lifecycle.up(grabber, only={service})
+        lost = [other.getsockname()[1] for other in grabber.taken]
+        (found,) = [one for one in lifecycle.status().services if one.name == service]
+    assert len(lost) == 3
+    assert found.healthy
+    assert found.address is not None
+    assert int(found.address.rsplit(":", 1)[1]) not in lost
+    assert all(grabber.mentions(f"port {port}") for port in lost)
+
+
+def test_a_service_that_dies_says_its_last_words(stopped_home: Path) -> None:
+    configuration = postgres.data_directory() / "postgresql.auto.conf"
+    kept = configuration.read_text()
+    configuration.write_text("nonsense = 1\n")
+    try:
+        with pytest.raises(ServiceUnreachableError, match='unrecognized configuration parameter "nonsense"'):
+            lifecycle.up(only={"postgres"})
+    finally:
+        configuration.write_text(kept)
+        lifecycle.down()
 
 
 def test_two_homes_started_at_once_run_side_by_side(tmp_path: Path) -> None:
