@@ -90,7 +90,10 @@ def environment(port: int) -> dict[str, str]:
         "API_AUTH__JWT_SECRET": sha512(get_secret("airflow_jwt").encode()).hexdigest(),
         # How long the scheduler rests when it finds nothing to do: what a run waits between tasks.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        # How soon tasks of a scheduler or a worker that died are given to the next one; until then
+        # their runs stand in the way of others.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "LOGGING__BASE_LOG_FOLDER": str(settings.logs / "airflow"),
