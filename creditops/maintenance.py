@@ -34,10 +34,13 @@ class Maintenance:
 def maintain() -> Maintenance:
     """Remove publications past their retention, then vacuum and analyse; safe at any time.
 
-    The current publication of a book, and the last one of every month, are never removed.
+    The current publication of a book, and the last one of every month, are never removed; of tables that
+    say so (``kept_publications``) the rows of older ones are.
     """
     with step("maintain.publications", role="publisher") as running:
         running.rows = removed = _remove_old_publications()
+    with step("maintain.thin_out", role="publisher") as running:
+        running.rows = _thin_out()
     with step("maintain.vacuum", role="publisher") as running:
         running.rows = vacuumed = sum(_vacuum(role, schemas) for role, schemas in _KEEPERS)
     with step("maintain.past_days", role="publisher") as running:
@@ -86,6 +89,25 @@ def _remove_old_publications() -> int:
             "update ops.publication_history set status = 'removed' where publication_id = any(%s)", (old,)
         )
     return len(old)
+
+
+def _thin_out() -> int:
+    """Remove rows of large tables from all but a book's newest publications; how many rows."""
+    removed = 0
+    with connect("publisher") as connection:
+        for table in load_tables().values():
+            if table.kept_publications is None:
+                continue
+            removed += connection.execute(
+                sql.SQL(
+                    "delete from published.{} where publication_id not in (select publication_id from"
+                    " (select publication_id, row_number() over (partition by book order by created_at desc)"
+                    " as newest from ops.publication_history) as ranked where newest <= %s)"
+                    " and publication_id not in (select publication_id from ops.publication)"
+                ).format(sql.Identifier(table.name)),
+                (table.kept_publications,),
+            ).rowcount
+    return removed
 
 
 def _vacuum(role: str, schemas: tuple[str, ...]) -> int:

@@ -110,6 +110,15 @@ class Settings(BaseSettings):
         '{"msgtype": "text", "text": {"content": "{text}"}}.',
     )
 
+    reader_connections: int = Field(
+        100, ge=1, description="Connections that `bi_reader` may hold at the same time."
+    )
+    reader_statement_seconds: int = Field(
+        300, ge=1, description="Seconds after which a statement of `bi_reader` is ended."
+    )
+    reader_temp_mb: int = Field(
+        2048, ge=1, description="MB of temporary files that a session of `bi_reader` may fill."
+    )
     publication_retention_days: int = Field(
         400, ge=1, description="Days after which a superseded publication's rows are removed."
     )

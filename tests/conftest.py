@@ -114,8 +114,10 @@ def _fresh_warehouse(server: str, template: str, home: Path) -> Iterator[str]:
         connection.execute(f"create database {name} template {template}")
         parts = urlsplit(server)
         assert parts.hostname
-        for role in ("loader", "builder", "modeller", "publisher", "bi_reader"):
+        connection.execute(f"revoke all on database {name} from public")
+        for role in ("loader", "builder", "modeller", "publisher"):
             connection.execute(f"grant connect, temporary on database {name} to {role}")
+        connection.execute(f"grant connect on database {name} to bi_reader")
         connection.execute(f"grant create on database {name} to builder")
     try:
         with pytest.MonkeyPatch.context() as patch:

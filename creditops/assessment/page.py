@@ -20,6 +20,7 @@ from creditops.books import check_book
 from creditops.errors import UsageError
 from creditops.limits import BINDING, work_out
 from creditops.policy import load_policies
+from creditops.publish.tables import load_tables
 from creditops.report.publication import Publication, open_publication
 from creditops.report.wording import Language, Wording, wording
 from creditops.report_names import file_name
@@ -51,6 +52,13 @@ def assess(book: str, customer_id: str, as_of: date | None = None, lang: Languag
         rows = publication.rows(
             "select * from {credit_assessment} where customer_id = %(customer)s", customer=customer_id
         )
+        if not rows and not publication.rows("select from {credit_assessment} limit 1"):
+            kept = load_tables()["credit_assessment"].kept_publications
+            raise UsageError(
+                f"publication {publication.publication_id} holds no assessments any more: they are kept for "
+                f"the newest {kept} publications of a book, and the current one",
+                hint="leave out --as-of, or give a later day",
+            )
         if not rows:
             raise UsageError(
                 f"customer {customer_id!r} has no open facility in publication {publication.publication_id}",

@@ -49,7 +49,7 @@ def down(
     """Stop every service this data home started, and nothing else."""
     from creditops.services import home, lifecycle
 
-    stopped = lifecycle.down()
+    stopped = lifecycle.down(progress=lambda sentence: console.print(f"  {sentence}", markup=False))
     console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
     if clean and get_settings().home.exists():
         home.remove()

@@ -295,3 +295,5 @@ def _write(
         ).format(sql.Identifier(table.name), sql.Identifier(f"candidate_{table.name}"), names=names),
         (publication_id, as_of, book),
     )
+    # What the gates and the readers of the first publication ask is planned by these figures.
+    connection.execute(sql.SQL("analyze published.{}").format(sql.Identifier(table.name)))

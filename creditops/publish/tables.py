@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Text(BaseModel):
@@ -37,7 +37,8 @@ class PublishedTable(BaseModel):
     """A published view.
 
     ``query`` selects its columns, without ``publication_id``, ``as_of_date`` and ``book``, with
-    the parameters ``%(book)s`` and ``%(as_of)s``.
+    the parameters ``%(book)s`` and ``%(as_of)s``. Where ``kept_publications`` is given, only so many
+    of a book's newest publications keep their rows, and the current one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +48,7 @@ class PublishedTable(BaseModel):
     description: Text
     query: str
     columns: list[PublishedColumn]
+    kept_publications: int | None = Field(None, ge=1)
 
 
 @lru_cache

@@ -244,6 +244,8 @@ def _write_settings(port: int, user: ServerUser | None) -> None:
         "unix_socket_directories": "''",
         "cluster_name": "'creditops'",
         "max_connections": 200,
+        # For the platform's own roles, however many readers there are.
+        "reserved_connections": 60,
         "shared_buffers": "512MB" if memory >= 6 * _GIB else "128MB",
         "effective_cache_size": f"{memory // 2 // 1024**2}MB",
         "work_mem": "64MB" if memory >= 6 * _GIB else "16MB",

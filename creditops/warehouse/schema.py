@@ -14,6 +14,7 @@ from psycopg import sql
 from creditops.errors import DataRefusedError
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.sources.contract import broken_contracts, load_book_contracts, load_contracts
+from creditops.warehouse import readers
 from creditops.warehouse.connection import ROLES, connect, credentials
 from creditops.warehouse.raw_tables import bring_up
 
@@ -84,21 +85,35 @@ def initialise() -> list[str]:
     ServiceUnreachableError: PostgreSQL does not answer.
     """
     with connect("owner") as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtext('creditops.initialise'))")
-        for role in ROLES:
-            _ensure_role(connection, role)
-        for schema in SCHEMAS:
-            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-        _run_package_ddl(connection)
-        problems = [f"{each.error} Nothing is loaded by it." for each in broken_contracts()]
-        for contract in (*load_contracts().values(), *load_book_contracts()):
-            try:
-                bring_up(connection, contract)
-            except DataRefusedError as error:
-                problems.append(str(error))
-        for table in load_tables().values():
-            _ensure_published_table(connection, table)
-        _grant(connection)
+        connection.execute("set lock_timeout = '5s'")
+        try:
+            return _bring_up_to_date(connection)
+        except psycopg.errors.LockNotAvailable:
+            connection.rollback()
+            # A reader that sits in a transaction gives way; the platform's own work is waited for.
+            readers.end_sessions_in_the_way(connection)
+            connection.commit()
+        connection.execute("set lock_timeout = 0")
+        return _bring_up_to_date(connection)
+
+
+def _bring_up_to_date(connection: psycopg.Connection) -> list[str]:
+    connection.execute("select pg_advisory_xact_lock(hashtext('creditops.initialise'))")
+    for role in ROLES:
+        _ensure_role(connection, role)
+    for schema in SCHEMAS:
+        connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+    _run_package_ddl(connection)
+    problems = [f"{each.error} Nothing is loaded by it." for each in broken_contracts()]
+    for contract in (*load_contracts().values(), *load_book_contracts()):
+        try:
+            bring_up(connection, contract)
+        except DataRefusedError as error:
+            problems.append(str(error))
+    for table in load_tables().values():
+        _ensure_published_table(connection, table)
+    _grant(connection)
+    readers.restrain(connection)
     return problems
 
 
@@ -184,6 +199,7 @@ def _grant(connection: psycopg.Connection) -> None:
                 )
     if connection.info.server_version >= 170000:  # before 17 only an owner may analyse
         connection.execute("grant maintain on all tables in schema raw to loader")
+        connection.execute("grant maintain on all tables in schema published to publisher")
     connection.execute(sql.SQL("grant create on database {} to builder").format(sql.Identifier(database)))
     connection.execute("grant insert on ops.model_version, ops.model_decision to modeller")
     for role in _ALL_MAY_LOG:
