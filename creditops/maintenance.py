@@ -40,7 +40,7 @@ def maintain() -> Maintenance:
     with step("maintain.publications", role="publisher") as running:
         running.rows = removed = _remove_old_publications()
     with step("maintain.thin_out", role="publisher") as running:
-        running.rows = _thin_out()
+        running.rows = thin_out()
     with step("maintain.vacuum", role="publisher") as running:
         running.rows = vacuumed = sum(_vacuum(role, schemas) for role, schemas in _KEEPERS)
     with step("maintain.past_days", role="publisher") as running:
@@ -91,7 +91,7 @@ def _remove_old_publications() -> int:
     return len(old)
 
 
-def _thin_out() -> int:
+def thin_out() -> int:
     """Remove rows of large tables from all but a book's newest publications; how many rows."""
     removed = 0
     with connect("publisher") as connection:

@@ -118,6 +118,15 @@ def test_bi_reader_sees_publications_and_nothing_else(published: str, creditops:
     assert creditops("query", "delete from publish.customer_scores", "--as", "bi_reader").returncode == 2
 
 
+def test_published_tables_are_analysed_when_they_are_filled(published: str) -> None:
+    with connect("owner") as connection:
+        unknown = connection.execute(
+            "select relname from pg_class where relnamespace = 'published'::regnamespace and relkind = 'r'"
+            " and reltuples < 0"
+        ).fetchall()
+    assert unknown == []
+
+
 def test_status_agrees_with_the_publication(published: str, creditops: Command) -> None:
     status = json.loads(creditops("status", "--json").stdout)
     assert status["healthy"]

@@ -10,10 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -74,50 +74,43 @@ def test_a_port_in_use_is_passed_over(tmp_path: Path, said: Said) -> None:
         assert databases.problem() is None
 
 
-class _Grabber(Said):
-    """Another program that takes each port a service has chosen, until it has taken enough."""
+@contextmanager
+def _robbed(service: str, times: int) -> Iterator[list[int]]:
+    """Another program that takes the port which a service has just chosen, a few times; its ports."""
+    look, taken = ports.choose, list[socket.socket]()
+    lost: list[int] = []
 
-    def __init__(self, service: str, ports: int) -> None:
-        self.taken: list[socket.socket] = []
-        self._service, self._ports = service, ports
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._grab)
-
-    def _grab(self) -> None:
-        while not self._done.is_set() and len(self.taken) < self._ports:
-            place = addresses.read_endpoints().as_dict().get(self._service, {})
-            port = place.get("port") or int(str(place.get("url", ":0")).rsplit(":", 1)[1])
+    def choose_and_lose(name: str, preferred: int, **arguments: Any) -> int:
+        port = look(name, preferred, **arguments)
+        if name == service and len(taken) < times:
             other = socket.socket()
-            try:
-                other.bind(("127.0.0.1", port))
-                if port:
-                    other.listen()
-                    self.taken.append(other)
-            except OSError:
+            other.bind(("127.0.0.1", port))
+            other.listen()
+            taken.append(other)
+            lost.append(port)
+        return port
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "choose", choose_and_lose)
+        try:
+            yield lost
+        finally:
+            for other in taken:
                 other.close()
-
-    def __enter__(self) -> _Grabber:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        for other in self.taken:
-            other.close()
 
 
 @pytest.mark.parametrize("service", ["postgres", "mlflow"])
-def test_ports_lost_between_look_and_bind_are_left_to_who_took_them(home: Path, service: str) -> None:
-    with _Grabber(service, ports=3) as grabber:
-        lifecycle.up(grabber, only={service})
-        lost = [other.getsockname()[1] for other in grabber.taken]
+def test_ports_lost_between_look_and_bind_are_left_to_who_took_them(
+    home: Path, said: Said, service: str
+) -> None:
+    with _robbed(service, times=3) as lost:
+        lifecycle.up(said, only={service})
         (found,) = [one for one in lifecycle.status().services if one.name == service]
     assert len(lost) == 3
     assert found.healthy
     assert found.address is not None
     assert int(found.address.rsplit(":", 1)[1]) not in lost
-    assert all(grabber.mentions(f"port {port}") for port in lost)
+    assert all(said.mentions(f"port {port} was taken") for port in lost)
 
 
 def test_a_service_that_dies_says_its_last_words(stopped_home: Path) -> None:
