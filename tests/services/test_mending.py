@@ -21,9 +21,9 @@ import pytest
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.secrets import get_secret
 from creditops.services import (
-    addresses,
     databases,
     lifecycle,
+    ports,
     postgres,
     postgres_binaries,
     processes,
