@@ -1,14 +1,16 @@
 """Housekeeping of the warehouse, every night."""
 
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import CronTriggerTimetable, dag, task
 from chain_assets import DEFAULT_ARGS
 
 
 @dag(
     dag_id="maintain",
-    schedule="30 2 * * *",
+    # The first night it comes to, and not at once when the platform is first started.
+    schedule=CronTriggerTimetable("30 2 * * *", timezone="UTC", run_immediately=timedelta(0)),
     default_args=DEFAULT_ARGS,
     max_active_runs=1,
     catchup=False,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MODEL_ARTIFACT = "scorecard"
 TABLE_FILE = "points_table.json"
+# By this MLflow shows an experiment's runs and figures, and not traces of language models.
+_KIND_OF_EXPERIMENT = ("mlflow.experimentKind", "custom_model_development")
 _CARRIED = ("__init__.py", "points_table.py", "evaluate.py")
 
 
@@ -79,6 +81,7 @@ def log_scorecard(
     table: PointsTable,
     example: pd.DataFrame,
     *,
+    description: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
     artifacts: Path,
@@ -89,6 +92,7 @@ def log_scorecard(
     ----------
     name: experiment and registered model.
     example: a few input rows, kept with the model; its columns make the signature.
+    description: what the scorecard is, in markdown, for its experiment, model and version.
     artifacts: folder logged as it is.
     """
     from mlflow.entities import Param, RunTag
@@ -99,6 +103,8 @@ def log_scorecard(
     mlflow = _mlflow()
     with _quiet():
         experiment = mlflow.set_experiment(name)
+        for tag, value in (_KIND_OF_EXPERIMENT, ("mlflow.note.content", description)):
+            connection.set_experiment_tag(experiment.experiment_id, tag, value)
         with mlflow.start_run(experiment_id=experiment.experiment_id, log_system_metrics=False) as run:
             connection.log_batch(
                 run.info.run_id,
@@ -125,8 +131,14 @@ def log_scorecard(
         # Not mlflow.register_model, which prints.
         with suppress(mlflow.exceptions.MlflowException):
             connection.create_registered_model(name)
+        connection.update_registered_model(name, description)
         version = connection.create_model_version(
-            name, model.model_uri, run.info.run_id, await_creation_for=0, model_id=model.model_id
+            name,
+            model.model_uri,
+            run.info.run_id,
+            description=description,
+            await_creation_for=0,
+            model_id=model.model_id,
         )
     return Logged(run.info.run_id, str(version.version), model.model_id)
 

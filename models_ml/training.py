@@ -127,6 +127,7 @@ def train_declared(
             name,
             fitted.table,
             data.frame[fitted.table.features].head(5),
+            description=describe(book, spec),
             params=params,
             tags={"book": book, "scorecard": spec.name, "trained_by": who},
             artifacts=Path(folder),
@@ -136,6 +137,13 @@ def train_declared(
     tracking.log_metrics(logged, shown)
     _mark_challenger(name, logged, spec, who, gates, params, shown, champion, because)
     return TrainingOutcome(book, spec.name, name, logged.version, logged.run_id, metrics, gates)
+
+
+def describe(book: str, spec: ScorecardSpec) -> str:
+    """What a scorecard is, in markdown, as MLflow shows it beside its name."""
+    how = f"{spec.algorithm.replace('_', ' ')}, label `{spec.label_table}`"
+    more = f"See `creditops models show {spec.name} --book {book}`."
+    return f"**{spec.title.en}** of book `{book}`: {how}. {more}\n\n**{spec.title.zh}**，账簿 `{book}`。"
 
 
 def fit(book: str, spec: ScorecardSpec, data: TrainingSet, *, seed: int = 0) -> FittedScorecard:

@@ -13,7 +13,7 @@ import typer
 from creditops.books import Partition, parse_day
 from creditops.cli.output import console, table
 from creditops.cli.runs import follow_run
-from creditops.cli.services import start, state
+from creditops.cli.services import page, start, state
 from creditops.settings import get_settings
 
 BOOK = "demo"
@@ -78,6 +78,8 @@ def _summarise(day: Any) -> None:
     console.print(f"publication {publication['publication_id']}", markup=False)
     for service in found["services"]:
         if service["address"] and str(service["address"]).startswith("http"):
-            console.print(f"{service['name']} {service['address']}", markup=False)
+            console.print(
+                f"{service['name']} {page(service['name'], service['address'])}", markup=False, soft_wrap=True
+            )
     for path in sorted(get_settings().reports.glob(f"{BOOK}*{day}*.html")):
         console.print(f"report {path}", markup=False, soft_wrap=True)

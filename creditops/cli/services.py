@@ -157,13 +157,18 @@ def _warehouse_state() -> dict[str, Any]:
     }
 
 
+def page(service: str, address: str) -> str:
+    """Where a person opens a service; MLflow shows pages for language models unless told otherwise."""
+    return f"{address}/#/models?workflowType=machine_learning" if service == "mlflow" else address
+
+
 def _print_addresses() -> None:
     from creditops.services import addresses, lifecycle
 
     endpoints = addresses.read_endpoints()
     for service in lifecycle.status().services:
         if service.address:
-            console.print(f"{service.name:<24} {service.address}", markup=False)
+            console.print(f"{service.name:<24} {page(service.name, service.address)}", markup=False)
     if endpoints.airflow_url:
         console.print(
             "Airflow's users are admin, modeller and approver; their passwords are in secrets.json of the"

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
@@ -74,11 +74,13 @@ def up(
             # Before Airflow runs, whose tasks look for it.
             _settle_port(MLFLOW, set(), say)
         with ThreadPoolExecutor(3) as pool:
-            jobs: list[Future[object]] = [
-                pool.submit(_start, service, say) for service in (AIRFLOW, MLFLOW) if service in wanted
-            ]
-            if prepare_warehouse is not None:
-                jobs.append(pool.submit(prepare_warehouse))
+            prepared = pool.submit(prepare_warehouse or (lambda: None))
+            jobs = [prepared]
+            if AIRFLOW in wanted:
+                # Airflow may run a task as soon as it is up, which finds the warehouse ready then.
+                jobs.append(pool.submit(_start, AIRFLOW, say, prepared.result))
+            if MLFLOW in wanted:
+                jobs.append(pool.submit(_start, MLFLOW, say))
         for job in jobs:
             job.result()
         return addresses.read_endpoints()
@@ -122,8 +124,13 @@ def _wanted(only: Collection[str] | None) -> list[Service]:
     ]
 
 
-def _start(service: Service, say: Progress) -> None:
-    """Start a service that is not running, on a port it can have, and wait until it is healthy."""
+def _start(service: Service, say: Progress, await_needed: Callable[[], object] = lambda: None) -> None:
+    """Start a service that is not running, on a port it can have, and wait until it is healthy.
+
+    Parameters
+    ----------
+    await_needed: called before its programs are started; returns when what they need is there.
+    """
     main = service.program_names[0]
     lost: set[int] = set()
     while len(lost) < _PORT_ATTEMPTS:
@@ -131,6 +138,7 @@ def _start(service: Service, say: Progress) -> None:
         port = _settle_port(service, lost, say)
         if not before.pid:
             service.prepare(port, say)
+        await_needed()
         changed = supervision.apply(service.programs(port))
         if changed:
             say(f"{service.name}: its settings have changed, restarting it")
