@@ -12,7 +12,7 @@ from creditops.errors import ServiceUnreachableError
 from creditops.files import replace
 from creditops.settings import get_settings
 
-_START = "start the services with `creditops up`"
+_START = "start the services with `creditops up`, or name one that runs elsewhere (docs/settings.md)"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import httpx
-from tenacity import Retrying, retry_if_exception, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from creditops.errors import CreditOpsError, ServiceUnreachableError
 from creditops.secrets import get_secret
@@ -25,14 +25,17 @@ __all__ = ["FINISHED", "WAITING", "AirflowApi", "Approval", "DagRun", "TaskInsta
 
 _PAGE = 100
 _RETRY_FOR_SECONDS = 90.0
+_RETRY_500_FOR_SECONDS = 20.0
+_PASSING = (500, 502, 503, 504)
 _SETTLING_SECONDS = 6.0
 
 
 class AirflowApi:
     """Airflow as one of its users; a context manager that closes its connections.
 
-    Every method raises :class:`ServiceUnreachableError` when Airflow does not answer within
-    20 s, refuses the login, or fails; :class:`CreditOpsError` when it refuses a request.
+    What passes by itself (no answer, a server that has just lost its database) is tried again.
+    Every method raises :class:`ServiceUnreachableError` when Airflow does not answer within 90 s,
+    or refuses the login; :class:`CreditOpsError` when it refuses a request.
 
     Parameters
     ----------
@@ -251,27 +254,40 @@ class AirflowApi:
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         def attempt() -> httpx.Response:
             answer = self._client.request(method, path, **arguments)
-            if answer.status_code in (502, 503, 504):
+            if answer.status_code in _PASSING:
                 answer.raise_for_status()
             return answer
 
+        began = time.monotonic()
+
+        def is_passing(error: BaseException) -> bool:
+            if not isinstance(error, httpx.HTTPStatusError):
+                return isinstance(error, httpx.TransportError)
+            # A 500 comes where the server has just lost its database, and where it has a fault.
+            lasting = error.response.status_code == 500
+            return not lasting or time.monotonic() - began < _RETRY_500_FOR_SECONDS
+
         patience = Retrying(
-            retry=retry_if_exception_type(httpx.TransportError) | retry_if_exception(_is_status_error),
+            retry=retry_if_exception(is_passing),
             wait=wait_exponential(0.1, max=2),
             stop=stop_after_delay(_RETRY_FOR_SECONDS),
             reraise=True,
         )
         try:
             return patience(attempt)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == 500:
+                return error.response
+            raise _unreachable(self._url, error) from error
         except httpx.HTTPError as error:
-            raise ServiceUnreachableError(
-                f"Airflow at {self._url} does not answer: {error or type(error).__name__}",
-                hint="see `creditops status`; start the services with `creditops up`",
-            ) from error
+            raise _unreachable(self._url, error) from error
 
 
-def _is_status_error(error: BaseException) -> bool:
-    return isinstance(error, httpx.HTTPStatusError)
+def _unreachable(url: str, error: httpx.HTTPError) -> ServiceUnreachableError:
+    return ServiceUnreachableError(
+        f"Airflow at {url} does not answer: {error or type(error).__name__}",
+        hint="see `creditops status`; start the services with `creditops up`",
+    )
 
 
 def _detail(answer: httpx.Response) -> str:

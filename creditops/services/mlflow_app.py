@@ -36,6 +36,8 @@ _NAMES_A_PLACE = frozenset({"artifact_location", "artifact_root", "artifact_uri"
 _NAMES = frozenset({"name", "new_name"})
 _EXPERIMENT = re.compile(rf"{_API}mlflow/experiments/(?:create|update)")
 _OF_THE_PLATFORM = re.compile(r"[^.]+\.[^.]+")
+# The query tells this page from the bare address; what follows # never reaches the server.
+_FIRST_PAGE = "/?view=models#/models?workflowType=machine_learning"
 _LARGEST_MESSAGE = 64 * 2**20
 
 Scope = MutableMapping[str, Any]
@@ -66,6 +68,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 403 with a reason, or hand the request on."""
+        if scope["type"] == "http" and scope["path"] == "/" and not scope["query_string"]:
+            await _show_scorecards(send)
+            return
         if scope["type"] != "http" or scope["method"] in _READING:
             await self._application(scope, receive, send)
             return
@@ -90,6 +95,13 @@ class Guard:
             await _refuse(send, f"{taken!r}: names BOOK.SCORECARD belong to the platform")
             return
         await self._application(scope, again, send)
+
+
+async def _show_scorecards(send: Send) -> None:
+    """Lead the bare address to the models; MLflow's own first page is for language models."""
+    headers = [(b"location", _FIRST_PAGE.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 302, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def user_of(scope: Mapping[str, Any]) -> str | None:

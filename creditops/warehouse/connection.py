@@ -7,19 +7,25 @@ Roles (see ``docs/decisions``): ``owner`` sets the database up; ``loader`` write
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from creditops.errors import ServiceUnreachableError, UsageError
 from creditops.secrets import get_secret
+from creditops.services.addresses import postgres_address
 from creditops.settings import get_settings
 
 OWNER = "creditops"
 ROLES = ("loader", "builder", "modeller", "publisher", "bi_reader")
 DATABASE = "warehouse"
+_RECOVERY_SECONDS = 30.0
+_RECOVERING = re.compile(
+    r"the database system is (in recovery mode|starting up|not yet accepting connections)"
+)
 
 # Tables that were filled a moment ago have no statistics yet, and for the tiny joins that the planner then
 # expects it takes nested loops: minutes instead of a second.
@@ -46,15 +52,8 @@ def address() -> Address:
     if settings.database_url is not None:
         parts = urlsplit(str(settings.database_url))
         return Address(parts.hostname or "127.0.0.1", parts.port or 5432, parts.path.lstrip("/"))
-    endpoints = settings.home / "endpoints.json"
-    if endpoints.exists():
-        postgres = json.loads(endpoints.read_text()).get("postgres")
-        if postgres:
-            return Address(postgres["host"], postgres["port"], DATABASE)
-    raise ServiceUnreachableError(
-        f"no PostgreSQL address: {endpoints} does not name one",
-        hint="start the services with `creditops up`, or set CREDITOPS_DATABASE_URL",
-    )
+    host, port = postgres_address()
+    return Address(host, port, DATABASE)
 
 
 def credentials(role: str) -> tuple[str, str]:
@@ -92,8 +91,16 @@ def connect(
     ServiceUnreachableError: PostgreSQL does not answer or refuses the role.
     """
     (user, password), where = credentials(role), address()
+    # A server that recovers from the loss of a process is back within seconds.
+    patience = Retrying(
+        retry=retry_if_exception(_is_recovering),
+        wait=wait_fixed(0.2),
+        stop=stop_after_delay(_RECOVERY_SECONDS),
+        reraise=True,
+    )
     try:
-        return psycopg.connect(
+        return patience(
+            psycopg.connect,
             host=where.host,
             port=where.port,
             dbname=where.dbname,
@@ -109,3 +116,7 @@ def connect(
             f"PostgreSQL at {where.host}:{where.port}/{where.dbname} refused role {user}: {error}".strip(),
             hint="see `creditops status`; start the services with `creditops up`",
         ) from error
+
+
+def _is_recovering(error: BaseException) -> bool:
+    return isinstance(error, psycopg.OperationalError) and bool(_RECOVERING.search(str(error)))

@@ -53,6 +53,8 @@ print("RESULT" + json.dumps({{
             "rules": {{task.task_id: task.trigger_rule for task in dag.tasks}},
             "retries": [task.retries for task in dag.tasks],
             "timetable": type(dag.timetable).__name__,
+            "late_start": str(getattr(dag.timetable, "run_immediately", None)),
+            "paused": bool(dag.is_paused_upon_creation),
             "assets": sorted(names(dag.timetable.asset_condition))
             if getattr(dag.timetable, "asset_condition", None) else [],
             "max_active_runs": dag.max_active_runs,
@@ -93,6 +95,13 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_every_dag_imports(bag: dict[str, Any]) -> None:
     assert bag["errors"] == {}
     assert set(DAG_STEPS) <= set(bag["dags"])
+
+
+def test_nothing_runs_by_the_clock_when_the_platform_is_first_started(bag: dict[str, Any]) -> None:
+    """Airflow makes up for a time of the clock that has just passed unless it is told not to at all."""
+    by_clock = {name: dag for name, dag in bag["dags"].items() if "Cron" in dag["timetable"]}
+    assert {"maintain", "deliver"} <= set(by_clock)
+    assert {dag["late_start"] for dag in by_clock.values() if not dag["paused"]} == {"0:00:00"}
 
 
 def test_every_file_parses_within_a_second(bag: dict[str, Any]) -> None:

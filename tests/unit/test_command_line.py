@@ -38,7 +38,7 @@ def test_every_command_is_listed_and_explained(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("query", "select 1"), 4, "no PostgreSQL address"),
+        (("query", "select 1"), 4, "PostgreSQL is not running"),
         (("run", "all", "--as-of", "yesterday"), 2, "is no date"),
         (("build", "--as-of", "2026-06-30", "--known-at", "today"), 2, "is no date"),
         (("build", "--as-of", "2026-06-30", "--prefix", "Asof"), 2, "is no schema prefix"),
