@@ -17,7 +17,7 @@ from psycopg import sql
 
 from creditops.books import zone
 from creditops.ingest.binary_rows import HEADER, TRAILER, binary_rows
-from creditops.ingest.book_time import day_ends
+from creditops.ingest.book_time import day_ends, local_days
 from creditops.ingest.known_time import ALWAYS, KnownTime
 from creditops.ingest.reader import LINE
 from creditops.ingest.row_hash import row_hashes
@@ -171,9 +171,7 @@ def _loaded_at(good: pl.DataFrame, contract: Contract, book: str, known: KnownTi
     home = str(zone(book))
     days = good.select(
         pl.coalesce(
-            pl.col(name).dt.convert_time_zone(home).dt.date()
-            if contract.column(name).type == "ts"
-            else pl.col(name)
+            local_days(good[name], home) if contract.column(name).type == "ts" else good[name]
             for name in contract.available
         )
     ).to_series()

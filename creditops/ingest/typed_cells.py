@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from creditops.ingest.book_time import to_utc
+from creditops.ingest.book_time import local_days, to_utc
 from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
 
@@ -91,7 +91,9 @@ def comparable(column: Column, value: pl.Expr, zone: str) -> pl.Expr:
     """Typed values in the form that row checks see: amounts in units, a time by the book's calendar day."""
     if column.type == "money":
         return value / 100.0
-    return value.dt.convert_time_zone(zone).dt.date() if column.type == "ts" else value
+    if column.type == "ts":
+        return value.map_batches(lambda times: local_days(times, zone), return_dtype=pl.Date)
+    return value
 
 
 def _instants(cells: pl.Series, zone: str) -> pl.Series:

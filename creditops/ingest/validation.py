@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
+from creditops.books import parse_day
 from creditops.expressions import sql_expression
 from creditops.ingest.cells import FAULT
 from creditops.ingest.masking import masked_cells
@@ -20,6 +21,7 @@ from creditops.ingest.reader import LINE
 from creditops.ingest.typed_cells import NEEDS, comparable, needs, typed
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
+from creditops.zone_rules import day_end
 
 # In an identifier: invisible characters, other spaces and digits than ASCII's, full-width letters.
 _LOOKALIKE = r"[\p{Cf}\p{Zl}\p{Zp}[\p{Zs}--\x20][\p{Nd}--[0-9]]\u{FF21}-\u{FF3A}\u{FF41}-\u{FF5A}]"
@@ -173,12 +175,10 @@ def _rules(
         rules.append((f"is not the book's currency, {currency}; {remedy}", cell != currency, False))
     if column.pii == "birth_date" and delivery is not None:
         rules.append((f"lies after the delivery of {delivery}", value > delivery, False))
-    if column.type == "ts":
-        value = comparable(column, value, zone)
     if column.min is not None:
-        rules.append((f"is below {column.min}", value < _bound(column, column.min), False))
+        rules.append((f"is below {column.min}", value < _bound(column, column.min, zone), False))
     if column.max is not None:
-        rules.append((f"is above {column.max}", value > _bound(column, column.max), False))
+        rules.append((f"is above {column.max}", value > _bound(column, column.max, zone, at_end=True), False))
     return rules
 
 
@@ -189,9 +189,18 @@ def _looks_alike(cells: pl.Series) -> pl.Series:
     return cells.str.contains(_LOOKALIKE)
 
 
-def _bound(column: Column, bound: float | str) -> pl.Expr:
-    if column.type in ("date", "ts"):
-        return pl.lit(str(bound)).str.to_date("%Y-%m-%d")
+def _bound(column: Column, bound: float | str, zone: str, *, at_end: bool = False) -> pl.Expr:
+    """The bound as a typed value; of a time the first or the last microsecond of a day."""
+    if column.type == "date":
+        return pl.lit(parse_day(str(bound)))
+    if column.type == "ts":
+        day = parse_day(str(bound))
+        at = (
+            day_end(zone, day)
+            if at_end
+            else day_end(zone, day - timedelta(days=1)) + timedelta(microseconds=1)
+        )
+        return pl.lit(at).cast(pl.Datetime("us", "UTC"))
     if column.type == "money":
         return pl.lit(str(bound)).cast(pl.Decimal(38, 2)).to_physical().cast(pl.Int64)
     return pl.lit(bound)
@@ -203,14 +212,14 @@ def _row_checks(
     """Add a flag per row check; those of severity ``error`` become faults, the others are returned."""
     if not contract.checks:
         return frame, {}
-    view = frame.select(
+    view = frame.lazy().select(
         comparable(column, pl.col(f"_t_{column.name}"), zone).alias(column.name)
         for column in contract.columns
     )
     failed = view.select(
         (~sql_expression(check.expression)).fill_null(False).alias(f"_f_check_{check.name}")
         for check in contract.checks
-    )
+    ).collect()  # works out only what the checks name
     warnings: dict[str, str] = {}
     for check in contract.checks:
         if check.severity == "error":

@@ -112,6 +112,17 @@ def test_a_check_and_a_bound_see_the_books_day() -> None:
     assert len(checked("Asia/Shanghai", early, ended="2026-06-29").bad) == 1
 
 
+def test_bounds_of_a_time_are_days_of_the_book() -> None:
+    bounded = CONTRACT.model_copy(
+        update={
+            "columns": (CONTRACT.columns[0].model_copy(update={"min": "2026-01-01", "max": "2026-01-02"}),)
+        }
+    ).model_copy(update={"checks": ()})
+    cells = ["2025-12-31 23:59:59.999999", "2026-01-01", "2026-01-02 23:59:59.999999", "2026-01-03"]
+    batch = pl.DataFrame({LINE: range(4), "at": cells})
+    assert validate(batch, bounded, zone="Asia/Shanghai").good[LINE].to_list() == [1, 2]
+
+
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_warehouse_ends_a_day_as_the_loader_does(postgres_server: str, zone: str) -> None:
     text = (PROJECT_ROOT / "dbt_project" / "macros" / "calendar.sql").read_text(encoding="utf-8")
