@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -272,16 +271,17 @@ def load_scorecards() -> dict[str, ScorecardSpec]:
 
     A scorecard of the home replaces a shipped one of the same name.
     """
-    return _load_scorecards(get_settings().home / "scorecards")
+    own = sorted((get_settings().home / "scorecards").glob("*.yml"))
+    specs = [parse_scorecard(path.read_text(encoding="utf-8"), path.name) for path in own]
+    return {**_shipped(), **{spec.name: spec for spec in specs}}
 
 
 @lru_cache
-def _load_scorecards(own: Path) -> dict[str, ScorecardSpec]:
-    folders = [files("models_ml").joinpath("scorecards"), *([own] if own.is_dir() else [])]
+def _shipped() -> dict[str, ScorecardSpec]:
+    entries = sorted(files("models_ml").joinpath("scorecards").iterdir(), key=lambda entry: entry.name)
     specs = [
         parse_scorecard(entry.read_text(encoding="utf-8"), entry.name)
-        for folder in folders
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        for entry in entries
         if entry.name.endswith(".yml")
     ]
     return {spec.name: spec for spec in specs}
@@ -345,11 +345,15 @@ def _with_catalogue(source: dict[str, Any]) -> dict[str, Any]:
     return {**source, "features": features}
 
 
-@lru_cache
 def _catalogue(table: str) -> dict[str, dict[str, Any]]:
     name = table.rpartition(".")[2]
     if name.startswith(CHARACTERISTICS):
         return _declared_characteristics(name.removeprefix(CHARACTERISTICS))
+    return _shipped_catalogue(name)
+
+
+@lru_cache
+def _shipped_catalogue(name: str) -> dict[str, dict[str, Any]]:
     entry = files("models_ml").joinpath("catalogue", f"{name}.yml")
     if not entry.is_file():
         return {}

@@ -18,32 +18,100 @@ Names = Annotated[list[str] | None, typer.Argument(help="Sources or files; defau
 
 @app.command()
 def new(
-    from_: Annotated[Path, typer.Option("--from", help="A sample file: CSV, Excel, JSON lines or Parquet.")],
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="A sample file: CSV, Excel, JSON lines or Parquet.")
+    ] = None,
+    characteristics: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a flat file with an outcome; drafts contract, adapter and scorecard."),
+    ] = None,
     source: Annotated[str | None, typer.Option("--source", help="Name; default from the file's.")] = None,
     domain: Annotated[str | None, typer.Option(help="repayment, financial, bureau or reference.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; default your own contracts folder.")] = None,
+    book: Annotated[str | None, typer.Option(help="Of a flat file: the book; default from its name.")] = None,
+    target: Annotated[str | None, typer.Option(help="Of a flat file: the column of the outcome.")] = None,
+    bad: Annotated[str | None, typer.Option(help="Of a flat file: the outcome's bad value.")] = None,
+    observed_on: Annotated[
+        str | None, typer.Option("--observed-on", help="Of a flat file: the day its variables hold for.")
+    ] = None,
+    outcome_on: Annotated[
+        str | None, typer.Option("--outcome-on", help="Of a flat file: the day its outcomes were known.")
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Draft a contract from a sample: types, null rule, codes, key, personal data, how it is written."""
     from creditops.sources.contract import user_folders
     from creditops.sources.draft import draft
 
+    if (from_ is None) == (characteristics is None):
+        raise UsageError("name one file", hint="with --from, or with --characteristics for a flat file")
+    if characteristics is not None:
+        _new_flat(characteristics, book, target, bad, observed_on, outcome_on, json_)
+        return
+    assert from_ is not None
     if domain not in (None, "repayment", "financial", "bureau", "reference"):
         raise UsageError(f"{domain!r} is no domain", hint="use repayment, financial, bureau or reference")
     made = draft(from_, source=source, domain=domain)  # type: ignore[arg-type]
-    folder = out or user_folders()[0]
-    target = folder / f"{made.source}.yml"
-    if target.exists():
-        raise UsageError(f"{target} exists", hint="edit it, or choose another name with --source")
-    folder.mkdir(parents=True, exist_ok=True)
-    target.write_text(made.text, encoding="utf-8")
+    target_file = (out or user_folders()[0]) / f"{made.source}.yml"
+    _write_new({target_file: made.text})
     if json_:
-        as_json({"source": made.source, "file": str(target), "notes": made.notes})
+        as_json({"source": made.source, "file": str(target_file), "notes": made.notes})
         return
-    console.print(f"wrote {target}", markup=False, soft_wrap=True)
-    for place, note in made.notes:
-        console.print(f"- {place}: {note}", markup=False, soft_wrap=True)
+    _show_notes([target_file], made.notes)
     console.print(f"next: edit it, then `creditops sources check {made.source}`", markup=False)
+
+
+def _new_flat(
+    path: Path,
+    book: str | None,
+    target: str | None,
+    bad: str | None,
+    observed_on: str | None,
+    outcome_on: str | None,
+    json_: bool,
+) -> None:
+    from datetime import date
+
+    from creditops.books import parse_day
+    from creditops.sources.flat_draft import draft_flat
+
+    made = draft_flat(
+        path,
+        book=book,
+        target=target,
+        bad=bad,
+        observed_on=parse_day(observed_on) if observed_on else None,
+        outcome_on=parse_day(outcome_on) if outcome_on else None,
+        today=date.today(),
+    )
+    _write_new(made.files)
+    if json_:
+        as_json({"book": made.book, "files": [str(each) for each in made.files], "notes": made.notes,
+                 "observed_on": made.observed_on, "outcome_on": made.outcome_on})  # fmt: skip
+        return
+    _show_notes(list(made.files), made.notes)
+    console.print("next: edit them, then", markup=False)
+    console.print(
+        f"  creditops ingest {made.book} {path} --adapter {made.book}", markup=False, soft_wrap=True
+    )
+    console.print(f"  creditops run all --book {made.book} --as-of {made.outcome_on}", markup=False)
+
+
+def _write_new(files: dict[Path, str]) -> None:
+    """Write drafts, all or none; what is there already is never replaced."""
+    for path in files:
+        if path.exists():
+            raise UsageError(f"{path} exists", hint="edit it, or choose another name with --source or --book")
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _show_notes(files: list[Path], notes: list[tuple[str, str]]) -> None:
+    for path in files:
+        console.print(f"wrote {path}", markup=False, soft_wrap=True)
+    for place, note in notes:
+        console.print(f"- {place}: {note}", markup=False, soft_wrap=True)
 
 
 @app.command()

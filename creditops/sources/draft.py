@@ -52,7 +52,7 @@ def draft(path: Path, *, source: str | None = None, domain: Domain | None = None
     """
     if not path.is_file():
         raise UsageError(f"{path} does not exist", hint="name a file with a header and some rows")
-    name = source or _source_name(path)
+    name = source or source_name(path)
     if name in load_contracts():
         raise UsageError(
             f"there is a source {name!r} already",
@@ -119,7 +119,13 @@ def way_of_writing(guesses: list[Guess], words: tuple[str, ...]) -> dict[str, ob
     return form
 
 
-def _source_name(path: Path) -> str:
+def source_name(path: Path) -> str:
+    """The name that a file's own name makes, without days and numbers.
+
+    Raises
+    ------
+    UsageError: it makes none.
+    """
     stem = re.sub(r"[\d\s._-]+$", "", re.sub(r"(?<!^)[._-]?\d{4,}.*", "", path.name.split(".", 1)[0]))
     name = column_name(stem, -1)
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name) or name == "column_0":
@@ -190,8 +196,8 @@ def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
         f"domain: {domain}  # repayment, financial, bureau or reference: which ingest run takes it in",
         "version: 1",
         "description:",
-        f"  en: {_quoted(f'{DRAFT_EN}s of files like {path.name}.')}",
-        f"  zh: {_quoted(f'{DRAFT_ZH} {path.name} 各列。')}",
+        f"  en: {quoted(f'{DRAFT_EN}s of files like {path.name}.')}",
+        f"  zh: {quoted(f'{DRAFT_ZH} {path.name} 各列。')}",
         f"grain: one row per {' and '.join(names[at] for at in key)}",
         f"key: [{', '.join(names[at] for at in key)}]",
     ]
@@ -205,9 +211,9 @@ def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
     lines.append("#   history: true: rows of the first delivery were known on their `available` day")
     lines += ["freshness_days: 35", "min_rows_per_delivery: 1", "bad_row_limit: 0.01"]
     if pattern := _pattern(path, source):
-        lines.append(f"files: [{_quoted(pattern)}]")
+        lines.append(f"files: [{quoted(pattern)}]")
     if form:
-        lines += ["format:", *(f"  {name}: {_quoted(value)}" for name, value in form.items())]
+        lines += ["format:", *(f"  {name}: {quoted(value)}" for name, value in form.items())]
     known = load_contracts()
     references = [
         name for name, guess in zip(names, guesses, strict=True) if name in REFERENCES and guess.pii == "none"
@@ -218,40 +224,39 @@ def _write(path: Path, source: str, domain: Domain, sample: Sample) -> Draft:
         lines += [f"  - {{ columns: [{name}], to: {to}, to_columns: [{name}] }}" for name, to in targets]
     lines.append("columns:")
     for at, (header, name, guess) in enumerate(zip(cells.columns, names, guesses, strict=True)):
-        lines += _column_lines(
+        lines += column_lines(
             header, name, guess, required=guess.required or at in key, references=references
         )
     return Draft(source, "\n".join(lines) + "\n", notes)
 
 
-def _column_lines(
-    header: str, name: str, guess: Guess, *, required: bool, references: list[str]
-) -> list[str]:
+def column_lines(header: str, name: str, guess: Guess, *, required: bool, references: list[str]) -> list[str]:
+    """The YAML of one drafted column."""
     if name in references:
         guess.type, guess.values, guess.max_length, guess.unit = "id", None, None, None
     lines = [f"  - name: {name}"]
     if header != name:
-        lines.append(f"    header: {_quoted(header)}")
+        lines.append(f"    header: {quoted(header)}")
     lines.append(f"    type: {guess.type}" + (f"  # {'; '.join(guess.notes)}" if guess.notes else ""))
     if required:
         lines.append("    required: true")
     if guess.date_format:
-        lines.append(f"    date_format: {_quoted(guess.date_format)}")
+        lines.append(f"    date_format: {quoted(guess.date_format)}")
     if guess.percent:
         lines.append("    percent: true")
     if guess.null_values:
-        lines.append(f"    null_values: {_quoted(list(guess.null_values))}")
+        lines.append(f"    null_values: {quoted(list(guess.null_values))}")
     if guess.unit:
         lines.append(f"    unit: {guess.unit}")
     if guess.values:
-        lines.append(f"    values: {_quoted(list(guess.values))}")
+        lines.append(f"    values: {quoted(list(guess.values))}")
     if guess.max_length:
         lines.append(f"    max_length: {guess.max_length}")
     if guess.pii == "birth_date":
         lines.append('    min: "1900-01-01"')
     if guess.pii != "none":
         lines.append(f"    pii: {guess.pii}")
-    shown = _quoted(header)[1:-1]
+    shown = quoted(header)[1:-1]
     lines.append(f'    description: {{ en: "{DRAFT_EN} {shown}.", zh: "{DRAFT_ZH}{shown}列。" }}')
     return lines
 
@@ -266,6 +271,6 @@ def _unique(names: list[str]) -> list[str]:
     return found
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
     """A YAML flow value; JSON is one."""
     return json.dumps(value, ensure_ascii=False)

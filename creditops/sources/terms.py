@@ -133,6 +133,17 @@ def is_outcome(name: str) -> bool:
     return bool(re.search(_OUTCOME, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace(" ", "_")))
 
 
+_PROTECTED = (
+    r"(^|_)(sex|gender|age|birth|marital|marriage|race|ethnic\w*|nationality|religion|region|province|postcode|zip)(_|$)"
+    r"|性别|年龄|婚姻|民族|国籍|宗教|地区|省份|户籍"
+)
+
+
+def is_protected(name: str, header: str) -> bool:
+    """Whether a column promises an attribute that decisions may not rest on (DOMAIN 6, fairness)."""
+    return any(re.search(_PROTECTED, each.lower().replace(" ", "_")) for each in (name, header))
+
+
 def column_name(header: str, position: int) -> str:
     """A column name for a header: lower case letters, digits and ``_``."""
     text = header.strip()
