@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,10 +24,13 @@ from pydantic import ValidationError
 from creditops.adapters import shaping
 from creditops.adapters.foreign_file import LINE, read_foreign_file
 from creditops.adapters.mapping import Input, Mapping, Output, Value
+from creditops.books import zone
 from creditops.errors import DataRefusedError, UsageError
 from creditops.expressions import sql_expression
+from creditops.ingest.date_format import read_date
 from creditops.settings import get_settings
 from creditops.sources.contract import Column, ColumnType, Contract, load_contract
+from creditops.sources.date_pattern import expression as date_pattern
 from creditops.sources.document import place, read_document
 
 ADAPTERS_FOLDER = Path(__file__).resolve().parent
@@ -201,6 +204,7 @@ class Adapter:
     ) -> Made:
         contract = self.contracts[output.source]
         left_out: Counter[str] = Counter()
+        delivery = self.deliveries().get(output.source) or datetime.now(zone(self.book)).date()
         at = "prepare"
         try:
             rows = self._prepare(output, content)
@@ -225,7 +229,7 @@ class Adapter:
             made = rows.select(pl.col(LINE).cast(pl.Int64))
             for column in contract.columns:
                 at = column.name
-                found = _canonical(rows, column, values.get(column.name))
+                found = _canonical(rows, column, values.get(column.name), delivery)
                 made = made.hstack(rows.select(found.alias(f"_to_{column.name}")))
         except (pl.exceptions.PolarsError, ValueError, DataRefusedError) as error:
             problem = error.message if isinstance(error, DataRefusedError) else str(error)
@@ -306,6 +310,7 @@ def _load(file: Path) -> Adapter:
     for index, output in enumerate(mapping.outputs):
         contract = load_contract(output.source, mapping.book)
         contracts[output.source] = contract
+        _check_dates(f"{file}: outputs[{index}] ({output.source})", output)
         _check_columns(f"{file}: outputs[{index}] ({output.source})", output, contract)
     return Adapter(file.parent, mapping, MappingProxyType(contracts))
 
@@ -321,6 +326,17 @@ def _check_columns(where: str, output: Output, contract: Contract) -> None:
         raise UsageError(f"{where}: {problem}", hint=f"its columns are {', '.join(sorted(known))}")
 
 
+def _check_dates(where: str, output: Output) -> None:
+    values = dict(output.columns)
+    if output.generate is not None and output.generate.dates is not None:
+        values["generate.dates.start"] = output.generate.dates.start
+    for name, value in values.items():
+        try:
+            date_pattern(value.date_format or "%Y-%m-%d")
+        except ValueError as error:
+            raise UsageError(f"{where}: {name}.date_format: {error}", hint="mend the format") from error
+
+
 def _fits(file: Path, form: Input) -> bool:
     return any(fnmatch.fnmatchcase(file.name, pattern) for pattern in form.files)
 
@@ -331,23 +347,28 @@ def _no_rows(form: Input) -> pl.DataFrame:
     )
 
 
-def _canonical(rows: pl.DataFrame, column: Column, value: Value | None) -> pl.Expr:
+def _canonical(rows: pl.DataFrame, column: Column, value: Value | None, delivery: date) -> pl.Expr:
     """The expression that gives ``column`` as canonical text, a column of ``rows``' height."""
     if value is None or value.constant is not None:
         return pl.repeat(value.constant if value else None, pl.len(), dtype=pl.String)
-    text = _value(rows, value, column.type)
+    text = _value(rows, value, column.type, delivery if column.pii == "birth_date" else None)
     return _plain_number(text, column) if column.type in ("money", "int", "bigint") else text
 
 
-def _value(rows: pl.DataFrame, value: Value, type_: ColumnType) -> pl.Expr:
-    """The expression that gives ``value`` as canonical text for a column of this type."""
+def _value(rows: pl.DataFrame, value: Value, type_: ColumnType, latest: date | None = None) -> pl.Expr:
+    """The expression that gives ``value`` as canonical text for a column of this type.
+
+    Parameters
+    ----------
+    latest: the day that two digits of a year may not lie behind.
+    """
     if value.constant is not None:
         return pl.lit(value.constant)
     found = shaping.column(rows, value.column) if value.column else sql_expression(value.expression or "")
     kind = rows.head(0).select(found.alias("value")).schema["value"]
     text = found if kind == pl.String else _as_text(found, kind, type_)
     if value.date_format is not None:
-        text = pl.coalesce(text.str.to_date(value.date_format, strict=False).dt.to_string("%Y-%m-%d"), text)
+        text = pl.coalesce(read_date(text, value.date_format, latest=latest), pl.lit("unread: ") + text)
     if value.values is not None:
         text = text.replace_strict(
             list(value.values),
@@ -374,5 +395,5 @@ def _plain_number(text: pl.Expr, column: Column) -> pl.Expr:
     """``1e+05`` as ``100000``: some systems print round amounts that way, contracts do not take it."""
     scale = 2 if column.type == "money" else 0
     plain = text.cast(pl.Float64, strict=False).cast(pl.Decimal(38, scale), strict=False).cast(pl.String)
-    is_exponential = text.str.contains(r"^[+-]?\d+(\.\d+)?[eE][+-]?\d+$")
+    is_exponential = text.str.contains(r"^[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+$")
     return pl.when(is_exponential).then(pl.coalesce(plain, text)).otherwise(text)

@@ -16,7 +16,7 @@ from creditops.errors import DataRefusedError
 from creditops.expressions import sql_expression
 
 MOST_GENERATED = 10_000
-_WHOLE = r"^\+?\d{1,9}(\.0*)?$"
+_WHOLE = r"^\+?[0-9]{1,9}(\.0*)?$"
 
 
 def column(rows: pl.DataFrame, name: str) -> pl.Expr:

@@ -99,7 +99,7 @@ def ledger(context: typer.Context, book: AnyBook = None, json_: AsJson = False) 
 def withdraw(
     batch: Annotated[int, typer.Argument(help="The batch, by its number in the ledger.")],
     reason: Reason,
-    actor: Actor = "operator",
+    actor: Actor,
     json_: AsJson = False,
 ) -> None:
     """Take a wrong load back: from now on as if it had never been known; what was known then remains."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 
+from creditops.ingest.date_format import read_date, read_time
 from creditops.sources.column import ColumnType, PiiClass
 from creditops.sources.terms import hint_of_name, pii_of_name
 
@@ -22,12 +23,14 @@ _SHORT_DATES = ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%y-%m-%d", "%d-%m-%y")
 _COMPACT = "%Y%m%d"
 _SHORT_COMPACT = ("%y%m%d", "%d%m%y")
 _CLOCKS = (" %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f")
-_ISO_TS = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?$"
+_ISO_TS = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
+)
 _BOOLS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"是", "否"})
 _TOTALS = ("合计", "总计", "小计", "共计", "total", "sum", "grand total")
-_INTEGER = r"^[+-]?\d{1,18}$"
-_PHONE = r"^(\+?86)?1[3-9]\d{9}$"
-_NATIONAL_ID = r"^\d{17}[\dXx]$"
+_INTEGER = r"^[+-]?[0-9]{1,18}$"
+_PHONE = r"^(\+?86)?1[3-9][0-9]{9}$"
+_NATIONAL_ID = r"^[0-9]{17}[0-9Xx]$"
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _MAX_CODES = 20
 _MAX_INT = 2**31 - 1
@@ -177,7 +180,7 @@ def _quantity(
         return True
     if hint == "date" and _excel_days(guess, filled):
         return True
-    leading_zero = filled.str.contains(r"^0\d").any()
+    leading_zero = filled.str.contains(r"^0[0-9]").any()
     return hint != "id" and not leading_zero and _number(guess, filled, hint, header, marks)
 
 
@@ -240,7 +243,7 @@ def _doubt(guess: Guess, filled: pl.Series, note: str) -> None:
 
 def _excel_days(guess: Guess, filled: pl.Series) -> bool:
     low, high = _EXCEL_DAYS
-    if not filled.str.contains(r"^\d{5}(\.\d+)?$").all():
+    if not filled.str.contains(r"^[0-9]{5}(\.[0-9]+)?$").all():
         return False
     days = filled.cast(pl.Float64)
     if not days.is_between(low, high).all():
@@ -255,25 +258,10 @@ def _fitting(sample: pl.Series, patterns: tuple[str, ...], clock: str) -> list[s
 
 
 def _parses(sample: pl.Series, pattern: str) -> bool:
-    # The parser lets a year have fewer digits than its pattern.
-    digits = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%H": r"\d{1,2}",
-              "%M": r"\d{2}", "%S": r"\d{2}", "%.f": r"\.\d{1,9}"}  # fmt: skip
-    exact = re.sub(
-        "|".join(map(re.escape, digits)), lambda found: digits[found[0]], pattern.replace(".%", r"\.%")
-    )
-    if pattern in (_COMPACT, *_SHORT_COMPACT):
-        exact = exact.replace("{1,2}", "{2}")
-    if not sample.str.contains(f"^{exact}$").all():
-        return False
-    try:
-        days = (
-            sample.str.to_datetime(pattern, strict=False)
-            if "%H" in pattern
-            else sample.str.to_date(pattern, strict=False)
-        )
-    except pl.exceptions.PolarsError:
-        return False
-    return days.null_count() == 0 and bool(days.dt.year().is_between(1900, 2100).all())
+    read = read_time if "%H" in pattern else read_date
+    days = sample.to_frame("cell").select(read(pl.col("cell"), pattern)).to_series()
+    years = days.str.head(4).cast(pl.Int32)
+    return days.null_count() == 0 and bool(years.is_between(1900, 2100).all())
 
 
 def _number(guess: Guess, filled: pl.Series, hint: str | None, header: str, marks: Marks) -> bool:
@@ -296,16 +284,18 @@ def _number(guess: Guess, filled: pl.Series, hint: str | None, header: str, mark
     elif (groups and doubt == ".") or _grouped(filled, ".", ","):
         guess.thousands, guess.decimal = ".", ","
         text = filled.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    elif filled.str.contains(r"^[+-]?\d+(,\d+)?$").all() and filled.str.contains(",", literal=True).any():
+    elif (
+        filled.str.contains(r"^[+-]?[0-9]+(,[0-9]+)?$").all() and filled.str.contains(",", literal=True).any()
+    ):
         guess.decimal, text = ",", filled.str.replace(",", ".", literal=True)
-    if not text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$").all():
+    if not text.str.contains(r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$").all():
         guess.percent, guess.thousands, guess.decimal = False, None, "."
         return False
     if text.str.contains(".", literal=True).any():
         guess.point = guess.decimal  # type: ignore[assignment]
-    counted = hint in ("count", None) and text.str.contains(r"^[+-]?\d{1,18}(\.0+)?$").all()
+    counted = hint in ("count", None) and text.str.contains(r"^[+-]?[0-9]{1,18}(\.0+)?$").all()
     whole = counted or bool(text.str.contains(_INTEGER).all())
-    two = bool(text.str.contains(r"^[+-]?\d{1,16}(\.\d{1,2}0*)?$").all())
+    two = bool(text.str.contains(r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2}0*)?$").all())
     if guess.percent:
         guess.type, guess.unit = "rate", "decimal"
         guess.notes.append("per cent in the file, a share in raw")
@@ -326,8 +316,8 @@ def _doubtful(filled: pl.Series, hint: str | None) -> Literal[".", ","] | None:
     marks: tuple[Literal[".", ","], ...] = (",", ".")
     for mark in marks:
         marked = filled.filter(filled.str.contains(mark, literal=True))
-        three = marked.str.contains(rf"^[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}$").all()
-        other = filled.str.contains(r"[^\d+-]").sum() > len(marked)
+        three = marked.str.contains(rf"^[+-]?[1-9][0-9]{{0,2}}{re.escape(mark)}[0-9]{{3}}$").all()
+        other = filled.str.contains(r"[^0-9+-]").sum() > len(marked)
         if len(marked) and three and not other and not (mark == "." and hint == "rate"):
             return mark
     return None
@@ -337,8 +327,8 @@ def _grouped(filled: pl.Series, mark: str, point: str) -> bool:
     group, decimal = re.escape(mark), re.escape(point)
     return bool(
         filled.str.contains(
-            rf"^[+-]?\d{{1,3}}({group}\d{{3}})*({decimal}\d+)?$|^[+-]?\d+({decimal}\d+)?$"
+            rf"^[+-]?[0-9]{{1,3}}({group}[0-9]{{3}})*({decimal}[0-9]+)?$|^[+-]?[0-9]+({decimal}[0-9]+)?$"
         ).all()
-        and filled.str.contains(rf"^[+-]?\d{{1,3}}({group}\d{{3}})+{decimal}?").any()
-        and (filled.str.contains(decimal).any() or filled.str.contains(rf"{group}\d{{3}}{group}").any())
+        and filled.str.contains(rf"^[+-]?[0-9]{{1,3}}({group}[0-9]{{3}})+{decimal}?").any()
+        and (filled.str.contains(decimal).any() or filled.str.contains(rf"{group}[0-9]{{3}}{group}").any())
     )

@@ -96,7 +96,7 @@ def test_what_cannot_be_translated_stays_for_the_contract_to_refuse(home: Path) 
     write_adapter(home)
     write_receipts(home)
     payment = read(home)["payments"].row(1, named=True)
-    assert payment["value_date"] == "2026/13/4"
+    assert payment["value_date"] == "unread: 2026/13/4"
     assert payment["payer"] == "unmapped: 亲属"
 
 
@@ -378,6 +378,7 @@ def test_the_shipped_adapters_hold_against_no_rows(name: str) -> None:
         ("as: owner", "as: loan", "already has a 'loan'"),
         ("on: [account]", "on: { account: client_no }", "no column 'client_no'"),
         ("every: month", "every: fortnight", "no period"),
+        ("%y%m%d", "%y%m%q", "date_format"),
     ],
 )
 def test_a_faulty_join_or_schedule_is_named(home: Path, old: str, new: str, problem: str) -> None:
