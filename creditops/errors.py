@@ -6,8 +6,17 @@ where, carries a hint with the remedy, and maps to a documented exit code of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+_NAMES, _LETTERS = 20, 60
+
+
+def listed(names: Collection[str], *, quoted: bool = False) -> str:
+    """Names for a message, separated by commas; a long list and a long name are cut."""
+    cut = [name if len(name) <= _LETTERS else f"{name[:_LETTERS]}..." for name in list(names)[:_NAMES]]
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return ", ".join(map(repr, cut) if quoted else cut) + more
 
 
 class CreditOpsError(Exception):

@@ -31,6 +31,8 @@ DAG_STEPS: Mapping[str, tuple[str, ...]] = {
     "publish": ("score", "warn", "decide", "publish", "report"),
     "monitor": ("monitor", "drift"),
 }
+# A run follows the one before it within this time, since assets join them.
+_SETTLED, _POLL_SECONDS = timedelta(seconds=5), 1.0
 INGEST = tuple(name for name in DAG_STEPS if name.startswith("ingest_"))
 
 
@@ -76,8 +78,20 @@ def month_ends(first: date, last: date) -> list[date]:
 
 
 def run_local(name: str, partition: Partition) -> Iterator[Event]:
-    """Run the steps one after the other in this process."""
-    for dag in dags_of(name):
+    """Run the steps one after the other in this process; a second run for a key waits for the first."""
+    wanted = dags_of(name)
+    with connect("publisher", autocommit=True) as connection:
+        key = (f"run {partition.key}",)
+        free = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", key).fetchone()
+        if free is None or not free[0]:
+            yield Event("run", "wait", "running", note=f"another run for {partition.key} is under way")
+            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", key)
+            yield Event("run", "wait", "success")
+        yield from _run_steps(wanted, partition)  # the lock ends with the connection
+
+
+def _run_steps(wanted: tuple[str, ...], partition: Partition) -> Iterator[Event]:
+    for dag in wanted:
         for step in DAG_STEPS[dag]:
             yield Event(dag, step, "running")
             started = time.perf_counter()
@@ -107,6 +121,7 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
     _note_request(name, partition)
     with AirflowApi() as api:
         api.await_parsed(DAG_STEPS)
+        yield from _await_others(api, partition)
         since = datetime.now(UTC)
         if name == "all":
             start_chain(api, partition)
@@ -128,6 +143,31 @@ def _note_request(name: str, partition: Partition) -> None:
             "insert into ops.audit (actor, action, object, after) values (%s, 'run.request', %s, %s)",
             (current_actor(), partition.key, Jsonb({"run": name})),
         )
+
+
+def _await_others(api: AirflowApi, partition: Partition) -> Iterator[Event]:
+    """Wait until no run for the same key is under way, and none has followed the last one of them."""
+    said = False
+    while first := _under_way(api, partition, settled=_SETTLED if said else timedelta()):
+        if not said:
+            since = f" since {first.started_at:%H:%M:%S} UTC" if first.started_at else ""
+            note = f"{first.dag_id} for {partition.key} is under way{since}: this run waits for it"
+            yield Event("run", "wait", "running", note=note)
+            said = True
+        time.sleep(_POLL_SECONDS)
+    if said:
+        yield Event("run", "wait", "success")
+
+
+def _under_way(api: AirflowApi, partition: Partition, *, settled: timedelta) -> DagRun | None:
+    """The oldest run for the key that has not ended, or has less than ``settled`` ago."""
+    ended = datetime.now(UTC) - settled
+    runs = [
+        run
+        for run in api.dag_runs(partition.key, dag_ids=DAG_STEPS)
+        if not run.finished or (settled and run.ended_at is not None and run.ended_at > ended)
+    ]
+    return runs[-1] if runs else None
 
 
 def start_chain(api: AirflowApi, partition: Partition) -> None:

@@ -59,6 +59,7 @@ def read_delimited(
             ragged(row.number, row.actual_columns)
         return "skip"
 
+    following = header_line + 1
     try:
         with (
             open_bytes(path, name) as stream,
@@ -85,7 +86,6 @@ def read_delimited(
                 ),
             ) as reader,
         ):
-            following = header_line + 1
             for batch in reader:
                 lines = _lines(following, batch.num_rows, seen)
                 following = int(lines[-1]) + 1 if len(lines) else following
@@ -94,7 +94,9 @@ def read_delimited(
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "straddl" in problem:
             check_quotes(path, name, encoding, delimiter, quote, header_line)
-            problem = f"a row is longer than {BLOCK_BYTES >> 20} MB"
+            long = _long_line(path, name)
+            where = f"line {long}" if long else f"a row behind line {following}"
+            problem = f"{where} is longer than {BLOCK_BYTES >> 20} MB"
         raise DataRefusedError(
             f"{name}: cannot be read to its end: {problem}", hint="deliver the file again, whole"
         ) from error
@@ -130,6 +132,20 @@ class _Blocks(io.RawIOBase):
         end = size - 1 if self._ahead[size - 1 : size] == b"\r" else size
         block, self._ahead = self._ahead[:end], self._ahead[end:]
         return block
+
+
+def _long_line(path: Path, name: str) -> int | None:
+    """The first line that no block holds; ``None`` where only a row of several lines is as long."""
+    line, length = 1, 0
+    with open_bytes(path, name) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            ends = block.count(b"\n")
+            length += len(block) if not ends else block.index(b"\n")
+            if length > BLOCK_BYTES:
+                return line
+            line += ends
+            length = length if not ends else len(block) - block.rindex(b"\n") - 1
+    return None
 
 
 def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:

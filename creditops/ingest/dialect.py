@@ -18,6 +18,7 @@ ENCODINGS = ("utf-8", "gb18030")
 DELIMITERS = (",", "\t", ";", "|")
 _BLOCK = 8 << 20
 _HEADER_BYTES = 1 << 20
+_MOST_HEADER_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,21 @@ def header_lines(head: str, delimiter: str, quote: str) -> int:
 
 
 def read_head(path: Path, name: str, encoding: str, skip_lines: int) -> str:
-    """The first characters of a text, from its header line on."""
+    """The first characters of a text, from its header line on.
+
+    Raises
+    ------
+    DataRefusedError: no line ends within 64 MB.
+    """
     with open_bytes(path, name) as stream:
         data = stream.read(_HEADER_BYTES)
+        while data.count(b"\n") + data.count(b"\r") <= skip_lines and (more := stream.read(_HEADER_BYTES)):
+            data += more
+            if len(data) > _MOST_HEADER_BYTES:
+                raise DataRefusedError(
+                    f"{name}: line {skip_lines + 1}: the header is longer than {_MOST_HEADER_BYTES >> 20} MB",
+                    hint="is it a text with line ends? Deliver it with a header line and a row per line",
+                )
     text = data.decode(encoding, errors="ignore").removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     return "".join(physical_lines(text)[skip_lines:])
 

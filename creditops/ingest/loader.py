@@ -185,7 +185,7 @@ def _write(
 ) -> LoadResult:
     landed, contract = load.landed, load.contract
     batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)
-    reading = Reading(contract)
+    reading = Reading(contract, is_first=not ledger.has_raw_rows(connection, contract, landed.book))
     frames = _frames(load, known, batch_id, reading)
     if staged:
         create_stage(connection, contract)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from creditops.errors import DataRefusedError
+from creditops.errors import DataRefusedError, listed
 from creditops.ingest import tabular, workbook
 from creditops.ingest.cells import as_contract_writes
 from creditops.ingest.delimited import read_delimited
@@ -197,21 +197,22 @@ def _check_header(file: SourceFile) -> None:
     if not set(header) & set(expected):  # a row, perhaps of personal data: not to be shown
         raise DataRefusedError(
             f"{name}: {where}the header is missing, no column of the source is named",
-            hint=f"source {file.contract.source} needs the columns {', '.join(expected)}",
+            hint=f"source {file.contract.source} needs the columns {listed(expected)}",
         )
     repeated = sorted({each for each in header if each and header.count(each) > 1})
     if repeated:
         raise DataRefusedError(
-            f"{name}: {where}column {repeated[0]!r} appears twice", hint="keep one of the columns"
+            f"{name}: {where}column {listed(repeated[:1], quoted=True)} appears twice",
+            hint="keep one of the columns",
         )
     absent = [column for column in file.contract.columns if column.file_name not in header]
     needed = (*file.contract.key, file.contract.delivery.operation)
     missing = [column.file_name for column in absent if column.required or column.name in needed]
     if missing:
         raise DataRefusedError(
-            f"{name}: {where}column {', '.join(map(repr, missing))} is missing",
-            hint=f"source {file.contract.source} needs the columns {', '.join(expected)}; "
-            f"the file has {', '.join(header)}",
+            f"{name}: {where}column {listed(missing, quoted=True)} is missing",
+            hint=f"source {file.contract.source} needs the columns {listed(expected)}; "
+            f"the file has {listed(header)}",
         )
     file.absent_columns = [column.file_name for column in absent] if file.kind != "json" else expected
     file.extra_columns = [each for each in header if each and each not in expected]

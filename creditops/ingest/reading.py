@@ -8,7 +8,7 @@ from datetime import date, datetime
 import numpy as np
 import polars as pl
 
-from creditops.errors import DataRefusedError
+from creditops.errors import DataRefusedError, listed
 from creditops.ingest.landing import LandedFile
 from creditops.ingest.reader import SourceFile
 from creditops.ingest.row_hash import row_hashes
@@ -19,6 +19,13 @@ from creditops.sources.contract import Contract
 
 _RETYPED_FROM_CELLS = 20
 _RETYPED_SHARE = 0.5
+_NUMBERS = 'say in the contract how the file writes numbers, e.g. `format: { decimal: ",", thousands: "." }`'
+_DATES = 'say in the contract how the file writes it, e.g. `date_format: "%d.%m.%Y"` at the column'
+_REMEDIES = {
+    **dict.fromkeys(("date", "ts"), _DATES),
+    **dict.fromkeys(("money", "rate", "int", "bigint"), _NUMBERS),
+    "other": "give the column another type in the contract, e.g. `text` or `code`",
+}
 
 
 class Reading:
@@ -26,6 +33,7 @@ class Reading:
 
     Attributes
     ----------
+    is_first: the book has no row of the source yet, so that nothing can have changed.
     rows: rows read, good or bad.
     good: rows that may be loaded.
     bad: rows for the quarantine.
@@ -37,8 +45,9 @@ class Reading:
     file: the file, once it is read to its end.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, *, is_first: bool = False) -> None:
         self.contract = contract
+        self.is_first = is_first
         self.rows = 0
         self.good = 0
         self.bad: list[BadRow] = []
@@ -77,7 +86,7 @@ class Reading:
         if not self.rows:
             remarks.append("the file has a header and no rows")
         if file.extra_columns:
-            remarks.append(f"columns not in the contract were kept aside: {', '.join(file.extra_columns)}")
+            remarks.append(f"columns not in the contract were kept aside: {listed(file.extra_columns)}")
         if file.absent_columns and self.rows:
             remarks.append(f"columns not in the file count as empty: {', '.join(file.absent_columns)}")
         self.remark = "; ".join(remarks) or None
@@ -124,9 +133,30 @@ class Reading:
             return
         for name, count in self._unreadable.items():
             filled = self._filled[name]
-            if filled >= _RETYPED_FROM_CELLS and count > _RETYPED_SHARE * filled:
-                raise DataRefusedError(
-                    f"{landed.name}: column {name!r} has changed its type: {count} of {filled} values are not"
-                    f" {needs(self.contract.column(name), self.contract.format)}",
-                    hint="deliver the column as before, or give it a new name in the contract",
+            if filled < _RETYPED_FROM_CELLS or count <= _RETYPED_SHARE * filled:
+                continue
+            column = self.contract.column(name)
+            line, value = self._first_unreadable(name)
+            what = needs(column, self.contract.format)
+            many = f"{count} of {filled} values are not"
+            if self.is_first:
+                said = f"line {line}: column {name!r}: {value!r} is not {what}; {many}"
+            else:
+                said = (
+                    f"column {name!r} has changed its type: {many} {what}; the first: line {line}, {value!r}"
                 )
+            raise DataRefusedError(
+                f"{landed.name}: {said}",
+                hint=_REMEDIES.get(column.type, _REMEDIES["other"])
+                + ("" if self.is_first else "; or deliver the column as before, or give it a new name"),
+            )
+
+    def _first_unreadable(self, name: str) -> tuple[int, str | None]:
+        """Line and cell (personal data masked) of the first bad row that is at fault in a column."""
+        found = [
+            (row.line, reason["value"])
+            for row in self.bad
+            for reason in row.reasons
+            if reason["column"] == name
+        ]
+        return min(found, key=lambda each: each[0])

@@ -56,11 +56,12 @@ def follow(
     since: a moment before the first of them was triggered (with time zone).
     progress: called with each event, before it is yielded.
     api: client to use; by default one as user ``admin`` for the time of following.
-    patience: seconds to wait for a missing run while nothing else runs.
+    patience: seconds to wait for a missing run while nothing else runs, and for an Airflow that does not
+        answer: the runs go on meanwhile.
 
     Raises
     ------
-    ServiceUnreachableError: Airflow does not answer, or a DAG has no run after ``patience``.
+    ServiceUnreachableError: Airflow has not answered for ``patience``, or a DAG has no run after it.
     """
     own = api is None
     client = api or AirflowApi()
@@ -78,12 +79,20 @@ def _changes(
     api: AirflowApi, partition_key: str | None, dag_ids: frozenset[str], since: datetime, patience: float
 ) -> Iterator[Event]:
     seen: dict[tuple[str, str, str | None, int], tuple[str, int]] = {}
-    moved_at = time.monotonic()
+    moved_at = answered_at = time.monotonic()
     while True:
-        found = api.dag_runs(dag_ids=dag_ids, since=since)
-        # The newest state of a run is read before its tasks, so a finished run has finished tasks.
-        runs = [run for run in reversed(found) if run.partition_key == partition_key]
-        for event, key in _events(api, runs, seen):
+        try:
+            found = api.dag_runs(dag_ids=dag_ids, since=since)
+            # The newest state of a run is read before its tasks, so a finished run has finished tasks.
+            runs = [run for run in reversed(found) if run.partition_key == partition_key]
+            events = list(_events(api, runs, seen))
+        except ServiceUnreachableError:
+            if time.monotonic() - answered_at > patience:
+                raise
+            time.sleep(_INTERVAL)
+            continue
+        answered_at = time.monotonic()
+        for event, key in events:
             if seen.get(key) != (event.state, event.try_number):
                 seen[key] = (event.state, event.try_number)
                 moved_at = time.monotonic()

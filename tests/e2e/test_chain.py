@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from creditops import runner
+from creditops.books import Partition
+from creditops.errors import ServiceUnreachableError
+from creditops.services.airflow_api import AirflowApi, DagRun
+from creditops.services.follow import follow
 from creditops.warehouse.connection import connect
 from tests.e2e.conftest import BOOK, DAY, Command, current_publication, query
 
@@ -175,6 +182,34 @@ def test_a_failed_gate_stops_the_run_and_the_publication_stays(
     assert stopped.returncode == 3, stopped.stdout + stopped.stderr
     assert "products: a delivery has at least 1 rows failed" in stopped.stderr
     assert current_publication(creditops, BOOK) == published
+
+
+class Faltering(AirflowApi):
+    """Airflow's API, of which every second answer does not come."""
+
+    polls = 0
+
+    def dag_runs(self, *arguments: Any, **named: Any) -> list[DagRun]:
+        self.polls += 1
+        if self.polls % 2 == 0:
+            raise ServiceUnreachableError("Airflow does not answer")
+        return super().dag_runs(*arguments, **named)
+
+
+def test_a_run_waits_for_another_of_its_key_and_outlives_polls_without_answer(published: str) -> None:
+    partition = Partition(BOOK, DAY)
+    since = datetime.now(UTC)
+    with Faltering() as api:
+        api.trigger("monitor", partition.key)
+        states = [(each.task_id, each.state) for each in follow(partition.key, ["monitor"], since, api=api)]
+        assert states[-1] == (None, "success")
+        assert api.polls > 2
+    with AirflowApi() as api:
+        api.trigger("monitor", partition.key)
+    first, *rest = runner.run_in_airflow("monitor", partition)
+    assert (first.step, first.state) == ("wait", "running")
+    assert f"monitor for {partition.key} is under way" in str(first.note)
+    assert ("monitor", "success") in [(each.step, each.state) for each in rest]
 
 
 def test_the_only_publication_cannot_be_rolled_back(published: str, creditops: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,12 +14,15 @@ from typing import Any
 import pytest
 
 from creditops.books import Partition
+from creditops.cli import _as_ours
 from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest import steps
 from creditops.ingest.landing import delivery_folder, land, mark_whole, marker_of
 from creditops.ingest.loader import load_file
+from creditops.runner import run_local
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
+from creditops.warehouse.connection import connect
 from creditops.warehouse.schema import initialise
 from tests.ingest.files import DAY, select
 
@@ -218,3 +222,60 @@ class TestMessages:
         assert max(map(len, table)) <= 100
         for heading in ("batch", "delivery", "source", "file", "status", "read", "loaded", "same", "bad"):
             assert heading in table[2]
+
+    def test_a_first_delivery_names_the_cell_its_line_and_the_remedy(
+        self, contracts: Path, tmp_path: Path
+    ) -> None:
+        write(contracts, "tape.yml", TAPE.replace("type: int, unit: persons", "type: date"))
+        rows = "".join(f"L{n},{n % 28 + 1:02d}.06.2026\n" for n in range(30))
+        with pytest.raises(DataRefusedError) as refused:
+            load(write(tmp_path, "tape.csv", "loan_no,n\n" + rows))
+        assert "line 2: column 'n': '01.06.2026' is not a date" in refused.value.message
+        assert 'date_format: "%d.%m.%Y"' in str(refused.value.hint)
+        write(contracts, "tape.yml", TAPE.replace("type: int, unit: persons", "type: money, unit: currency"))
+        with pytest.raises(DataRefusedError) as refused:
+            load(
+                write(tmp_path, "tape.b.csv", "loan_no;n\n" + "".join(f"L{n};1.500,50\n" for n in range(30)))
+            )
+        assert "line 2: column 'n': '1.500,50' is not" in refused.value.message
+        assert 'decimal: ","' in str(refused.value.hint)
+
+    def test_a_header_of_megabytes_is_cut(self, tmp_path: Path) -> None:
+        names = ",".join(f"column_{n}_{'x' * 400}" for n in range(10_000))
+        with pytest.raises(DataRefusedError) as refused:
+            load(write(tmp_path, "partners.csv", f"partner_id,{names}\n"))
+        assert "column 'name', 'channel', 'effective_date' is missing" in refused.value.message
+        assert len(str(refused.value)) < 3000
+        assert "and 9,981 more" in str(refused.value)
+
+    def test_a_line_that_is_too_long_is_named(self, tmp_path: Path) -> None:
+        rows = "".join(f"P{n},Name,online,2025-01-01\n" for n in range(5))
+        path = write(tmp_path, "partners.csv", f"{PARTNERS}{rows}X,{'x' * (20 << 20)},online,2025-01-01\n")
+        with pytest.raises(DataRefusedError, match="line 7 is longer than 8 MB"):
+            load(path)
+
+    def test_a_file_that_may_not_be_read_is_explained(self, tmp_path: Path) -> None:
+        """As a user without rights: whoever runs the suite may have them all."""
+        path = write(tmp_path, "partners.csv", PARTNERS + PARTNER)
+        explained = _as_ours(PermissionError(errno.EACCES, "Permission denied", str(path)))
+        assert explained.exit_code == 2
+        assert f"{path}: this user may not read or write it" in explained.message
+        assert "give" in str(explained.hint)
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_second_run_for_the_same_key_says_that_it_waits_for_the_first() -> None:
+    partition = Partition("demo", DAY)
+    with connect("publisher", autocommit=True) as first:
+        first.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"run {partition.key}",))
+        second = run_local("ingest_reference", partition)
+        waits = next(second)
+        assert (waits.step, waits.state) == ("wait", "running")
+        assert f"another run for {partition.key} is under way" in str(waits.note)
+        other = next(run_local("ingest_reference", Partition("other", DAY)))
+        assert other.step == "ingest_reference"
+    assert [(each.step, each.state) for each in second] == [
+        ("wait", "success"),
+        ("ingest_reference", "running"),
+        ("ingest_reference", "success"),
+    ]

@@ -93,9 +93,10 @@ class TestColumns:
         rows = [payment(number) for number in range(5_000)]
         for number in range(0, 5_000, 200):
             rows[number]["booked_at"] = "45000.5"
+        deliver(tmp_path, "payments", [payment(-1)], name="payments.before.csv")
         with pytest.raises(DataRefusedError, match=r"'booked_at' has changed its type: 25 of 25"):
             deliver(tmp_path, "payments", rows)
-        assert select("select count(*) from raw.payments") == [(0,)]
+        assert select("select count(*) from raw.payments") == [(1,)]
 
     def test_a_breach_of_a_warning_is_loaded_and_listed(self, tmp_path: Path) -> None:
         items = [
