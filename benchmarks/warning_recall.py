@@ -99,7 +99,8 @@ def measure(folder: Path) -> dict[str, Any]:
 
     with connect("publisher") as connection:
         warnings = connection.execute(
-            "select customer_id, rule_id, raised_on, severity from actions.early_warnings where book = %s",
+            "select customer_id, rule_id, first_seen_on, severity from actions.early_warnings"
+            " where book = %s and rule_id <> 'customer_in_default'",
             (BOOK,),
         ).fetchall()
     struck = struck_customers(folder)

@@ -124,7 +124,7 @@ from (
     where not is_firm
 ) as drawn;
 
-insert into features.feat_bureau (
+insert into marts.fct_bureau_month (
     book, customer_id, observation_date, bureau_hit, bureau_report_on, bureau_score, active_tradelines,
     bureau_exposure, bureau_utilisation, bureau_worst_3m, bureau_worst_12m, bureau_worst_24m, months_since_worst,
     inquiries_1m, inquiries_3m, inquiries_6m, inquiries_12m, oldest_tradeline_months, new_accounts_6m, guarantees,
@@ -156,7 +156,7 @@ select
 from person
 cross join month;
 
-insert into features.feat_corporate_financial (
+insert into marts.fct_statement_month (
     book, customer_id, observation_date, statement_period_end, statement_published_on, statement_age_months,
     statement_months, audited, opinion, total_assets, revenue, current_ratio, debt_to_assets, interest_cover,
     receivable_days, cfo_to_debt, z2_score, sales_growth_yoy

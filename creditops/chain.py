@@ -157,24 +157,34 @@ def score(partition: Partition) -> Outcome:
     The figures belong to the same publication as the scores, so they are made before it. A book without a
     champion is published without scores, and the outcome says how to get some.
     """
+    from creditops import past_day
     from models_ml import monitoring, registry, scoring, shadow, unscored
 
+    marts = past_day.schemas(partition)["marts"]
     if not registry.champions(partition.book):
         scoring.forget(partition.book, partition.as_of)
         return {"rows": 0, "note": unscored.afterwards(partition.book, partition.as_of)}
     with logged("score", book=partition.book, as_of=partition.as_of, role="modeller") as step:
-        step.rows = scoring.score(partition.book, partition.as_of)
-        shadow.score_challengers(partition.book, partition.as_of)
+        step.rows = scoring.score(partition.book, partition.as_of, marts=marts)
+        shadow.score_challengers(partition.book, partition.as_of, marts=marts)
         monitoring.monitor(partition.book, partition.as_of)
     return {"rows": step.rows}
 
 
 def warn(partition: Partition) -> Outcome:
-    """Evaluate the early-warning rules and move the warnings' life cycle on."""
-    from creditops import past_day, warnings
+    """Settle the verdict on every customer, evaluate the early-warning rules, judge them on history.
 
+    All of it belongs to the day's publication, so it is made before it.
+    """
+    from creditops import past_day, verdict, warnings
+    from creditops.warnings.backtest import backtest_month
+
+    schemas = past_day.schemas(partition)
+    with logged("verdict", book=partition.book, as_of=partition.as_of, role="publisher") as step:
+        step.rows = verdict.settle(partition.book, partition.as_of, schemas=schemas)
     with logged("warn", book=partition.book, as_of=partition.as_of, role="publisher") as step:
-        summary = warnings.evaluate(partition.book, partition.as_of, schemas=past_day.schemas(partition))
+        summary = warnings.evaluate(partition.book, partition.as_of, schemas=schemas)
+        backtest_month(partition.book, partition.as_of, schemas=schemas)
         step.rows = sum(summary.open.values())
     return summary.to_dict()
 
@@ -233,15 +243,13 @@ def report(partition: Partition) -> Outcome:
 
 
 def monitor(partition: Partition) -> Outcome:
-    """Stability of the champions and worth of the warning rules, after a publication or on demand."""
-    from creditops.warnings.backtest import backtest_month
+    """Stability of the champions, after a publication or on demand."""
     from models_ml import monitoring, registry
 
     with logged("monitor", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         scored = registry.champions(partition.book)
         step.rows = monitoring.monitor(partition.book, partition.as_of) if scored else 0
-    rules = backtest_month(partition.book, partition.as_of)
-    return {"rows": step.rows, "warning_rules_judged": rules}
+    return {"rows": step.rows}
 
 
 def _models_in_force(book: str) -> list[dict[str, Any]]:

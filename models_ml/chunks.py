@@ -24,9 +24,9 @@ BLOCK_BYTES = 4 << 20
 
 def population_chunks(
     connection: psycopg.Connection, spec: ScorecardSpec, features: Sequence[str], book: str, as_of: date,
-    rows: int,
+    rows: int, *, states: str | None = None,
 ) -> Iterator[pa.Table]:  # fmt: skip
-    """Everyone to be scored on ``as_of``, at most ``rows`` at a time.
+    """Everyone to be scored on ``as_of``, at most ``rows`` at a time; ``states`` as there.
 
     Columns: customer_id, observation_date, is_default, then ``features`` as float64 or text. The connection
     is busy until the last chunk was taken.
@@ -38,7 +38,7 @@ def population_chunks(
         whole = "::int" if numeric and columns.types[each] == "boolean" else ""
         parts.append(f"{identifier(each)}{whole}::{'double precision' if numeric else 'text'}")
         types[each] = pa.float64() if numeric else pa.string()
-    relation = scored_relation(spec, book, as_of, columns)
+    relation = scored_relation(spec, book, as_of, columns, states=states)
     query = f"copy (select customer_id, observation_date, is_default, {', '.join(parts)} from {relation})"
     options = csv.ConvertOptions(
         column_types=types,

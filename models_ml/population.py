@@ -105,18 +105,30 @@ def indeterminate(spec: ScorecardSpec) -> str:
     return f"label.window_complete and label.label = 'indeterminate'{not_excluded(spec)}"
 
 
-def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: FeatureColumns) -> str:
+def scored_relation(
+    spec: ScorecardSpec, book: str, as_of: date, columns: FeatureColumns, *, states: str | None = None
+) -> str:
     """Parenthesised query of everyone to be scored on ``as_of``: keys, features, ``is_default``.
 
     Features are those of ``as_of``. Where outcomes come from outside, a book is observed on days of its own:
     then they are those of the newest of them, see :func:`features_day`.
 
-    ``is_default`` marks customers in default, where the scorecard was not trained on them; their
-    grade is D whatever their points.
+    ``is_default`` marks customers in default on the day, whose grade is D whatever their points and
+    whatever the scorecard was trained on (DOMAIN 2).
+
+    Parameters
+    ----------
+    states: the table ``fct_customer_state`` of the day; without it nobody is marked, for readers of the
+        features alone.
     """
-    in_default = "false"
-    if "in_default" in spec.population.exclusions:
-        in_default = "coalesce(label.exclusion = 'in_default', false)"
+    in_default, joined = "false", ""
+    if states is not None:
+        in_default = "coalesce(state.is_default, false)"
+        joined = (
+            f"\n    left join {states} as state on state.book = {_BASE}.book"
+            f" and state.customer_id = {_BASE}.customer_id"
+            f" and state.as_of_date = date {literal(as_of.isoformat())}"
+        )
     never = ""
     if spec.population.never_scored:
         reasons = ", ".join(literal(reason) for reason in spec.population.never_scored)
@@ -127,7 +139,7 @@ def scored_relation(spec: ScorecardSpec, book: str, as_of: date, columns: Featur
     return (
         f"(\n    select {_select_list(spec, columns)}, {in_default} as is_default"
         f"\n    from {_joined(spec, columns)}"
-        f"\n    left join {spec.label_table} as label using ({', '.join(_KEYS)})"
+        f"\n    left join {spec.label_table} as label using ({', '.join(_KEYS)}){joined}"
         f"\n    where {_BASE}.book = {literal(book)}"
         f"\n    and {_BASE}.observation_date = {day}{never}\n) as scored"
     )

@@ -31,11 +31,15 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def score(book: str, as_of: date) -> int:
+def score(book: str, as_of: date, *, marts: str = "marts") -> int:
     """Score everyone in the populations of the book's champions on ``as_of``.
 
     Rows of (book, as_of, scorecard) in ``scoring.customer_scores`` are replaced, in one transaction
     a scorecard. Returns the rows written.
+
+    Parameters
+    ----------
+    marts: schema of ``fct_customer_state``, which says who is in default on the day.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def score(book: str, as_of: date) -> int:
             f"book {book} has no champion to score with",
             hint="train and promote one: `creditops run retrain_scorecards`, `creditops models approve`",
         )
-    rows = sum(_score_with(book, as_of, champion) for champion in champions)
+    rows = sum(_score_with(book, as_of, champion, f"{marts}.fct_customer_state") for champion in champions)
     with connect("modeller") as connection:
         # Whoever reads the scores next plans for as many as there are, not for the few of an empty table.
         connection.execute("analyze scoring.customer_scores")
@@ -66,11 +70,11 @@ def forget(book: str, as_of: date) -> None:
 
 def scoring_statement(
     spec: ScorecardSpec, table: PointsTable, version: str, book: str, as_of: date,
-    connection: psycopg.Connection,
+    connection: psycopg.Connection, *, states: str = "marts.fct_customer_state",
 ) -> str:  # fmt: skip
     """The INSERT ... SELECT that scores a book's population with one points table."""
     columns = feature_columns(connection, spec, table.features)
-    relation = scored_relation(spec, book, as_of, columns)
+    relation = scored_relation(spec, book, as_of, columns, states=states)
     compiled = compile(
         table, relation, keys=("customer_id", "observation_date", "is_default"), types=columns.types,
         points=False,
@@ -85,7 +89,7 @@ def scoring_statement(
     )
 
 
-def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
+def _score_with(book: str, as_of: date, champion: dict[str, Any], states: str) -> int:
     name, version = champion["name"], champion["version"]
     if not champion["gates_passed"]:
         raise DataRefusedError(
@@ -105,10 +109,10 @@ def _score_with(book: str, as_of: date, champion: dict[str, Any]) -> int:
             (book, as_of, spec.name),
         )
         if table is not None:
-            statement = scoring_statement(spec, table, version, book, as_of, connection)
+            statement = scoring_statement(spec, table, version, book, as_of, connection, states=states)
             rows = connection.execute(statement).rowcount  # type: ignore[arg-type]
         else:
-            rows = _score_in_chunks(connection, spec, folder, version, book, as_of)
+            rows = _score_in_chunks(connection, spec, folder, version, book, as_of, states)
         if not rows and not spec.population.may_be_empty:
             raise _nobody(connection, spec, book, as_of)
     return rows
@@ -135,7 +139,13 @@ def _nobody(connection: psycopg.Connection, spec: ScorecardSpec, book: str, as_o
 
 
 def _score_in_chunks(
-    connection: psycopg.Connection, spec: ScorecardSpec, folder: Path, version: str, book: str, as_of: date
+    connection: psycopg.Connection,
+    spec: ScorecardSpec,
+    folder: Path,
+    version: str,
+    book: str,
+    as_of: date,
+    states: str,
 ) -> int:
     """Score with any pyfunc, in a process of its own.
 
@@ -150,7 +160,7 @@ def _score_in_chunks(
     scale = scaling(spec.scaling.base_score, spec.scaling.base_odds, spec.scaling.pdo)
     rows = 0
     with connect("modeller", large_joins=True) as reader, isolated.running(folder) as model:
-        for chunk in population_chunks(reader, spec, features, book, as_of, CHUNK_ROWS):
+        for chunk in population_chunks(reader, spec, features, book, as_of, CHUNK_ROWS, states=states):
             decided = decisions(model.predict(chunk.select(features).to_pandas()), scale)
             in_default = chunk["is_default"].to_numpy(zero_copy_only=False)
             decided.loc[in_default, "pd"] = 1.0

@@ -17,7 +17,7 @@ from models_ml.stability import stability_index, status
 Figure = tuple[str, str, float, float | None, float | None, str]
 
 
-def score_challengers(book: str, as_of: date) -> int:
+def score_challengers(book: str, as_of: date, *, marts: str = "marts") -> int:
     """Replace the day's rows of ``scoring.shadow_scores`` by those of the book's challengers.
 
     A challenger whose gates failed, or that is no points table, does not score. Returns rows written.
@@ -34,9 +34,13 @@ def score_challengers(book: str, as_of: date) -> int:
                 continue
             columns = feature_columns(connection, spec, table.features)
             compiled = compile(
-                table, scored_relation(spec, book, as_of, columns), keys=("customer_id", "is_default"),
-                types=columns.types, points=False, texts=False,
-            )  # fmt: skip
+                table,
+                scored_relation(spec, book, as_of, columns, states=f"{marts}.fct_customer_state"),
+                keys=("customer_id", "is_default"),
+                types=columns.types,
+                points=False,
+                texts=False,
+            )
             rows += connection.execute(
                 "insert into scoring.shadow_scores (book, as_of_date, scorecard, customer_id,"  # type: ignore[arg-type]
                 f" model_version, score, pd, grade) select {literal(book)},"

@@ -49,6 +49,24 @@ def publish_show(publication_id: str, json_: AsJson = False) -> None:
     raise UsageError(f"there is no publication {publication_id!r}", hint="see `creditops publish list`")
 
 
+@publish_app.command("check")
+def publish_check(publication_id: str, json_: AsJson = False) -> None:
+    """What a kept publication says of one customer that must not stand together."""
+    from creditops.publish.publisher import publications
+    from creditops.quality.gate import as_json as checks_as_json
+    from creditops.quality.gate import check_coherence
+
+    if publication_id not in {row["publication_id"] for row in publications()}:
+        raise UsageError(f"there is no publication {publication_id!r}", hint="see `creditops publish list`")
+    checks = checks_as_json(check_coherence(publication_id))
+    if json_:
+        as_json(checks)
+        return
+    found = [check for check in checks if not check["passed"]]
+    table(found, ("check", "severity", "rows_checked", "rows_failed", "examples"))
+    console.print(f"{len(checks)} statements compared, {len(found)} contradictions", markup=False)
+
+
 @publish_app.command("rollback")
 def publish_rollback(
     reason: Reason,

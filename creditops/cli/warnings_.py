@@ -50,6 +50,8 @@ def list_(
             "rule_id",
             "status",
             "raised_on",
+            "first_seen_on",
+            "after_default",
             "escalated_on",
             "text_en",
         ),

@@ -23,14 +23,14 @@ panel as materialized (
             select max(month_end) from {marts}.fct_facility_month
             where book = %(book)s and month_end <= %(as_of)s
         )
-        and month.status in ('active', 'restructured')
+        and ops.is_open(month.status)
 ),
 
+-- The day's verdict on the customer; PD 1 in default.
 scores as (
-    select distinct on (customer_id) customer_id, pd
-    from scoring.customer_scores
+    select customer_id, pd, in_default
+    from actions.customer_verdict
     where book = %(book)s and as_of_date = %(as_of)s
-    order by customer_id asc, pd desc
 ),
 
 -- An unscored customer has the mean PD of the scored ones in the same bucket, else of the book, else 1.
@@ -38,6 +38,7 @@ bucket_pd as (
     select panel.bucket, avg(scores.pd::numeric) as pd
     from panel
     inner join scores using (customer_id)
+    where scores.pd is not null
     group by panel.bucket
 ),
 
@@ -49,7 +50,7 @@ overdue as (
         max(panel.dpd_undisputed) as dpd_undisputed,
         round(sum(
             case
-                when panel.is_default then 1
+                when panel.is_default or scores.in_default then 1
                 else coalesce(
                     scores.pd::numeric, bucket_pd.pd, (select avg(pd::numeric) from scores), 1
                 )
@@ -58,7 +59,7 @@ overdue as (
             * (panel.balance + coalesce(facility.ccf::numeric, 0)
                 * greatest(coalesce(panel.credit_limit, 0) - panel.balance, 0))
         ), 2) as expected_loss_at_stake,
-        max(case when panel.is_default then 1 else scores.pd::numeric end) as pd,
+        max(case when panel.is_default or scores.in_default then 1 else scores.pd::numeric end) as pd,
         sum(panel.balance) as balance
     from panel
     inner join {marts}.dim_facility as facility

@@ -157,6 +157,9 @@ def _held_back(
     notes: _Notes,
 ) -> tuple[Decimal, str | None]:
     """The ceiling after suspension, reduction and the rules of a rise, and which of them binds."""
+    if inputs.get("in_default"):
+        notes.add("客户违约：0", "the customer is in default: 0")
+        return Decimal(0), "default"
     if inputs["is_suspended"]:
         notes.add("已批准暂停授信：0", "an approved suspension holds: 0")
         return Decimal(0), "suspension"
@@ -236,6 +239,8 @@ def _terms(inputs: Mapping[str, Any], rules: LimitRules, current: int | None, no
     favour, most = rules.terms, rules.terms.most[product]
     unit_zh, unit_en = ("天", "days") if product == "trade_credit" else ("个月", "months")
     checks = (
+        (inputs.get("in_default", False), "客户违约", "the customer is in default"),
+        (inputs.get("is_lowered", False), "该客户有额度下调", "a limit of the customer is lowered"),
         (inputs["is_suspended"], "已批准暂停授信", "an approved suspension"),
         (inputs["reduction"] > 0, "已批准调减额度", "an approved reduction"),
         *_against_good(inputs, favour.best_grades, favour.min_mob, favour.max_worst_dpd_12m),

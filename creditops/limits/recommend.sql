@@ -20,15 +20,14 @@ panel as materialized (
     select month.*
     from {marts}.fct_facility_month as month
     where month.book = %(book)s and month.month_end = (select panel_day.month_end from panel_day)
-        and month.status in ('active', 'restructured')
+        and ops.may_draw(month.status)
 ),
 
--- A customer's worst score of the day speaks for all products.
-grades as (
-    select distinct on (customer_id) customer_id, grade, pd
-    from scoring.customer_scores
+-- Grade and default as the day's verdict on the customer says.
+verdicts as (
+    select customer_id, grade, in_default
+    from actions.customer_verdict
     where book = %(book)s and as_of_date = %(as_of)s
-    order by customer_id asc, pd desc, scorecard asc
 ),
 
 behaviour as (
@@ -160,7 +159,8 @@ inputs as (
         customer.customer_type,
         customer.top_group_id as group_id,
         customer.monthly_income,
-        coalesce(grades.grade, 'ungraded') as grade,
+        coalesce(verdicts.grade, 'ungraded') as grade,
+        coalesce(verdicts.in_default, false) as in_default,
         behaviour.worst_dpd_12m,
         behaviour.mob,
         earnings.ebit_yearly,
@@ -178,7 +178,7 @@ inputs as (
     from held
     left join {marts}.dim_customer as customer
         on customer.book = %(book)s and held.customer_id = customer.customer_id
-    left join grades on held.customer_id = grades.customer_id
+    left join verdicts on held.customer_id = verdicts.customer_id
     left join behaviour on held.customer_id = behaviour.customer_id
     left join earnings on held.customer_id = earnings.customer_id
     left join monthly_dues as own
@@ -296,6 +296,7 @@ ceilings as (
                 then greatest(current_limit - trunc(reduction * current_limit / customer_limit, 2), 0)
         end as reduced_to,
         not is_closed_end
+        and not in_default
         and open_red = 0
         and rules.rule -> 'rise' -> 'best_grades' ? grade
         and mob >= (rules.rule #>> '{{rise,min_mob}}')::int
@@ -303,6 +304,7 @@ ceilings as (
         and current_limit > 0
         and exposure / current_limit >= (rules.rule #>> '{{rise,min_utilisation}}')::numeric as may_rise,
         open_red = 0
+        and not in_default
         and not is_suspended
         and reduction = 0
         and rules.rule #> '{{terms,best_grades}}' ? grade
@@ -322,17 +324,32 @@ recommended as (
     select
         ceilings.*,
         case
-            when is_suspended then 0
+            when is_suspended or in_default then 0
             else least(
                 ceiling,
                 reduced_to,
                 case when may_rise then greatest(step_ceiling, current_limit) else current_limit end
             )
-        end as recommended_limit,
-        case
-            when may_extend and longer_terms > current_terms then longer_terms else current_terms
-        end as recommended_terms
+        end as recommended_limit
     from ceilings
+),
+
+-- No longer terms where a limit of the customer is lowered.
+lowered as (
+    select
+        recommended.*,
+        bool_or(coalesce(recommended_limit < current_limit, false)) over (partition by customer_id) as is_lowered
+    from recommended
+),
+
+final as (
+    select
+        lowered.*,
+        case
+            when may_extend and not is_lowered and longer_terms > current_terms then longer_terms
+            else current_terms
+        end as recommended_terms
+    from lowered
 )
 
 select
@@ -345,6 +362,7 @@ select
     cap_group,
     cap_concentration,
     case
+        when in_default then 'default'
         when is_suspended then 'suspension'
         when recommended_limit = reduced_to and recommended_limit < ceiling then 'reduction'
         when recommended_limit < ceiling and may_rise then 'rise_step'
@@ -373,7 +391,8 @@ select
         'terms_in_months', terms_in_months,
         'ebit_yearly', ebit_yearly, 'statement_on', statement_on, 'customer_cap', customer_cap,
         'customer_sum', customer_sum, 'group_id', group_id, 'group_cap', group_cap, 'group_sum', group_sum,
-        'open_red', open_red, 'is_suspended', is_suspended, 'reduction', reduction,
+        'open_red', open_red, 'in_default', in_default, 'is_suspended', is_suspended, 'reduction', reduction,
+        'is_lowered', is_lowered,
         'customer_limit', customer_limit, 'mob', mob, 'worst_dpd_12m', worst_dpd_12m
     ) as inputs
-from recommended
+from final

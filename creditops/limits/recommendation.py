@@ -19,6 +19,7 @@ BINDING: Mapping[str, Mapping[str, str]] = {
     "concentration": {"zh": "集中度上限", "en": "concentration cap"},
     "group": {"zh": "集团上限", "en": "group cap"},
     "red_warning": {"zh": "当前额度，红色预警未关闭", "en": "limit in force, red warning open"},
+    "default": {"zh": "客户违约", "en": "customer in default"},
     "suspension": {"zh": "已批准暂停授信", "en": "approved suspension"},
     "reduction": {"zh": "已批准调减额度", "en": "approved reduction"},
     "no_rise": {"zh": "当前额度，不得上调", "en": "limit in force, no rise"},
@@ -30,7 +31,7 @@ BINDING: Mapping[str, Mapping[str, str]] = {
 def recommend(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS) -> int:
     """Recommend a limit and terms for every customer and product held; rows written.
 
-    The day's rows are replaced. Reads the marts, the day's scores and warnings, approved actions and
+    The day's rows are replaced. Reads the marts, the day's verdicts and warnings, approved actions and
     the policy in force on the day.
 
     Raises

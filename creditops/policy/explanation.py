@@ -94,6 +94,7 @@ def recompute(printout: Mapping[str, Any], *, session: psycopg.Connection | None
 def _verdict(published: Mapping[str, Any], replayed: str) -> str:
     if published["decision"] == replayed:
         return "agree"
-    way = "up" if published["decision"] == "approved" else "down"
-    on_record = published["override"] == way or published["decided_by"] == "manual"
-    return f"override_{way}" if on_record else "breach"
+    if published["decision"] == "declined":
+        return "override_down"
+    on_record = published["override"] == "up" or published["decided_by"] == "manual"
+    return "override_up" if on_record else "breach"

@@ -2,8 +2,8 @@
 
 A replayed decision is ``declined`` where any standard of the version fails on what was known when the
 customer applied, else ``approved``. The verdict compares it with what was decided: ``agree``;
-``override_up``, approved against policy by an override; ``override_down``, declined against policy by an
-override; ``breach``, against policy with no override on record.
+``override_up``, approved against policy by an override; ``breach``, approved against policy with no override
+on record; ``override_down``, declined though policy approves: stricter than policy breaks none.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ select %(book)s, %(as_of)s, application_id, %(version)s, stated_version, decisio
     case
         when decision = again then 'agree'
         when decision = 'approved' and (override = 'up' or decided_by = 'manual') then 'override_up'
-        when decision = 'declined' and (override = 'down' or decided_by = 'manual') then 'override_down'
+        when decision = 'declined' then 'override_down'
         else 'breach'
     end,
     rules_failed, applied_on, {kept}

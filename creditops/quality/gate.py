@@ -19,6 +19,7 @@ import psycopg
 from creditops.books import zone
 from creditops.errors import DataRefusedError
 from creditops.quality import data_docs
+from creditops.quality.coherence import contradictions, relations_of
 from creditops.quality.suites import (
     ExpectationSpec,
     Gate,
@@ -93,11 +94,11 @@ def gate_raw(book: str, as_of: date) -> list[CheckResult]:
 
 
 def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckResult]:
-    """Validate a publication candidate.
+    """Validate a publication candidate: each table by its suite, all of them together by coherence.
 
     Raises
     ------
-    DataRefusedError: a critical expectation failed.
+    DataRefusedError: a critical expectation failed, or the candidate contradicts itself.
     """
     suites = load_suites(load_checkpoint("publication"))
     if not _has_models(publication_id):
@@ -112,7 +113,34 @@ def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckR
         )
         for table in suites
     ]
-    return _run("publication", book, as_of, targets, suites, role="publisher")
+    return _run(
+        "publication",
+        book,
+        as_of,
+        targets,
+        suites,
+        role="publisher",
+        together=check_coherence(publication_id),
+    )
+
+
+def check_coherence(publication_id: str) -> list[CheckResult]:
+    """What a publication says of one customer that must not stand together, as checks of a gate."""
+    with connect("publisher", large_joins=True) as connection:
+        found = contradictions(connection, relations_of(publication_id))
+    return [
+        CheckResult(
+            "coherence",
+            publication_id,
+            f"{each.zh} / {each.en}",
+            each.severity,
+            each.found == 0,
+            each.looked_at,
+            each.found,
+            list(each.examples),
+        )
+        for each in found
+    ]
 
 
 def _has_models(publication_id: str) -> bool:
@@ -132,9 +160,11 @@ def _run(
     suites: dict[str, Suite],
     *,
     role: str,
+    together: Sequence[CheckResult] = (),
 ) -> list[CheckResult]:
     covered = [target for target in targets if target.table in suites]
     results = list(_validate(covered, suites, role, (book, gate, as_of))) if covered else []
+    results += together
     with connect(role) as connection:
         connection.execute(
             "delete from ops.gate_result where book = %s and as_of_date = %s and gate = %s",

@@ -33,8 +33,11 @@ class Figures:
     scores: scorecard -> [(score, customers)].
     grades: scorecard -> grade -> (customers, mean PD).
     reasons: scorecard -> rows with code, zh, en, customers, share.
-    warnings: open warnings by severity; ``warning_rules`` by rule; ``warning_list`` the
-        severest first, then customers with several red ones, then the highest PD.
+    npl: the last month's non-performing balance by cause: cause, facilities, balance, share.
+    warnings: open early warnings by severity; those on customers in default are counted apart, in
+        ``warnings_after_default``. ``warnings_new`` began since the month end before, not merely seen
+        for the first time. ``warning_rules`` by rule; ``warning_list`` the severest first, then
+        customers with several red ones, then the highest PD.
     """
 
     customers: int
@@ -49,7 +52,9 @@ class Figures:
     scores: dict[str, list[tuple[int, int]]]
     grades: dict[str, dict[str, tuple[int, float]]]
     reasons: dict[str, list[Row]]
+    npl: list[Row]
     warnings: dict[str, int]
+    warnings_after_default: int
     warnings_new: int
     warnings_unattended: int
     warning_rules: list[Row]
@@ -75,6 +80,7 @@ def collect(publication: Publication) -> Figures:
         scores=_scores(publication),
         grades=_grades(publication),
         reasons=_reasons(publication),
+        npl=_npl(publication),
         **_warnings(publication),
         quality=_quality(publication),
         failed_checks=_failed_checks(publication),
@@ -201,29 +207,49 @@ def _reasons(publication: Publication) -> dict[str, list[Row]]:
     return {scorecard: rows[:10] for scorecard, rows in found.items()}
 
 
+def _npl(publication: Publication) -> list[Row]:
+    if not publication.has("npl_bridge"):
+        return []
+    return publication.rows(
+        "select cause, sum(facilities)::bigint as facilities, sum(balance)::float8 as balance,"
+        " (sum(balance) / nullif(sum(sum(balance)) over (), 0))::float8 as share from {npl_bridge}"
+        " where month = (select max(month) from {portfolio_monthly}) group by cause"
+        " order by array_position(array['past_due_90', 'manual', 'contagion_here', 'contagion_elsewhere',"
+        " 'cure_period'], cause)"
+    )
+
+
 _OPEN = "status in ('raised', 'acknowledged', 'in_response')"
+_EARLY = f"{_OPEN} and after_default is not true"
+_NEW = (
+    "coalesce(first_seen_on, raised_on) = as_of_date"
+    " and raised_on >= (date_trunc('month', as_of_date + 1) - interval '1 day')::date"
+)
 _WORST_FIRST = "array_position(array['red', 'orange', 'yellow'], severity)"
 
 
 def _warnings(publication: Publication) -> dict[str, Any]:
     totals = _one(
         publication,
-        f"select count(*) filter (where {_OPEN} and severity = 'red') as red,"
-        f" count(*) filter (where {_OPEN} and severity = 'orange') as orange,"
-        f" count(*) filter (where {_OPEN} and severity = 'yellow') as yellow,"
-        f" count(*) filter (where {_OPEN} and raised_on = as_of_date) as new,"
-        " count(*) filter (where status = 'raised' and severity = 'red') as unattended from {early_warnings}",
+        f"select count(*) filter (where {_EARLY} and severity = 'red') as red,"
+        f" count(*) filter (where {_EARLY} and severity = 'orange') as orange,"
+        f" count(*) filter (where {_EARLY} and severity = 'yellow') as yellow,"
+        f" count(*) filter (where {_EARLY} and {_NEW}) as new,"
+        f" count(*) filter (where {_OPEN} and after_default) as after_default,"
+        f" count(*) filter (where {_EARLY} and status = 'raised' and severity = 'red') as unattended"
+        " from {early_warnings}",
     )
     return {
         "warnings": {severity: totals[severity] for severity in SEVERITIES},
+        "warnings_after_default": totals["after_default"],
         "warnings_new": totals["new"],
         "warnings_unattended": totals["unattended"],
         "warning_rules": publication.rows(
             "select rule_id, count(*) as open, count(*) filter (where severity = 'red') as red,"
             " count(*) filter (where severity = 'orange') as orange,"
             " count(*) filter (where severity = 'yellow') as yellow,"
-            " count(*) filter (where raised_on = as_of_date) as new"
-            f" from {{early_warnings}} where {_OPEN} group by rule_id"
+            f" count(*) filter (where {_NEW}) as new"
+            f" from {{early_warnings}} where {_EARLY} group by rule_id"
             " order by red desc, orange desc, yellow desc, rule_id"
         ),
         "warning_list": publication.rows(
@@ -231,7 +257,7 @@ def _warnings(publication: Publication) -> dict[str, Any]:
             " status, text_zh, text_en, recommended_response, scored.grade from {early_warnings} left join"
             " (select distinct on (customer_id) customer_id, grade, pd from {customer_scores}"
             "  order by customer_id, pd desc) as scored on scored.customer_id = early_warnings.customer_id"
-            f" where {_OPEN} order by {_WORST_FIRST},"
+            f" where {_EARLY} order by {_WORST_FIRST},"
             " count(*) filter (where severity = 'red') over (partition by early_warnings.customer_id) desc,"
             " scored.pd desc nulls last, raised_on desc, early_warnings.customer_id, rule_id limit %(top)s",
             top=TOP_WARNINGS,

@@ -24,6 +24,7 @@ def findings(figures: Figures, say: Wording) -> list[Finding]:
     """At most six sentences, the same for the same figures."""
     return [
         *_ratios(figures.trend, say),
+        *_not_past_due(figures.npl, say),
         *_defaults(figures.trend, say),
         *_rolling(figures, say),
         *_worst_segment(figures.segments, say),
@@ -53,6 +54,25 @@ def _ratios(trend: list[Row], say: Wording) -> Iterator[Finding]:
                 before=say.percent(before[key]),
             ),
         )
+
+
+def _not_past_due(npl: list[Row], say: Wording) -> Iterator[Finding]:
+    """How much of the non-performing balance is not past due over 90 days, and why."""
+    others = [row for row in npl if row["cause"] != "past_due_90" and row["balance"]]
+    if not others:
+        return
+    causes = say("list.comma").join(
+        f"{say.named('npl', row['cause'])} {say.money(row['balance'])}" for row in others
+    )
+    yield Finding(
+        "plain",
+        say(
+            "finding.npl_not_past_due",
+            amount=say.money(sum(row["balance"] for row in others)),
+            share=say.share(sum(row["share"] for row in others)),
+            causes=causes,
+        ),
+    )
 
 
 def _defaults(trend: list[Row], say: Wording) -> Iterator[Finding]:

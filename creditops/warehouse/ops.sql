@@ -253,3 +253,11 @@ language sql immutable parallel safe as $$
     select (date_trunc('month', day::timestamp) - make_interval(months => months - 1) - interval '1 day')::date
 $$;
 comment on function ops.month_end_before is 'Last day of the month that lies so many months before the month of the day.';
+
+-- States of a facility (DOMAIN 2): what is still owed on or may be drawn, and what may be drawn.
+create or replace function ops.is_open(status text) returns boolean language sql immutable as $$
+    select status in ('active', 'restructured', 'closed_with_arrears')
+$$;
+create or replace function ops.may_draw(status text) returns boolean language sql immutable as $$
+    select status in ('active', 'restructured')
+$$;

@@ -65,6 +65,7 @@ _ALL_MAY_LOG = ("loader", "builder", "modeller", "publisher")
 _PACKAGE_DDL = (
     ("creditops.warehouse", "ops.sql"),
     ("models_ml", "schema.sql"),
+    ("creditops.verdict", "schema.sql"),
     ("creditops.warnings", "schema.sql"),
     ("creditops.policy", "schema.sql"),
     ("creditops.limits", "schema.sql"),

@@ -109,9 +109,9 @@ def backtest(
     return judged
 
 
-def backtest_month(book: str, as_of: date) -> int:
+def backtest_month(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS) -> int:
     """Judge the rules if ``as_of`` is a month end; rules judged."""
-    return len(backtest(book, as_of)) if as_of == month_end(as_of) else 0
+    return len(backtest(book, as_of, schemas=schemas)) if as_of == month_end(as_of) else 0
 
 
 def measure(
@@ -263,7 +263,8 @@ feedback as (
     from actions.early_warnings as warning
     left join actions.proposed_actions as action
         on action.warning_id = warning.warning_id and action.status in ('approved', 'done')
-    where warning.book = %(book)s and warning.raised_on between %(first)s and %(known)s
+    where warning.book = %(book)s and not warning.after_default
+        and warning.raised_on between %(first)s and %(known)s
     group by warning.rule_id
 ),
 figures as (

@@ -41,9 +41,9 @@ def compile_hits(
 
     Returns SQL with the columns customer_id, facility_id, rule_id, rule_version, severity, evidence
     (jsonb: observed_on, the columns that were read or shown, thresholds), text_zh, text_en,
-    recommended_response, quiet_days. Where several facilities of a customer are hit, the row is that
-    of the severest, then the largest ``worst_first``, then the first facility_id, and the evidence
-    counts them as facilities_hit.
+    recommended_response, quiet_days, began_on (null where the rule names no such column). Where several
+    facilities of a customer are hit, the row is that of the severest, then the largest ``worst_first``,
+    then the first facility_id, and the evidence counts them as facilities_hit.
     """
     values = placeholders(book, as_of, schemas)
     by_subject = _by_subject(rules)
@@ -62,15 +62,17 @@ def compile_flags(
     book: str,
     as_of: date,
     schemas: Mapping[str, str],
+    covered: bool = True,
 ) -> str:
     """The select that says whom the rules' subjects cover and whom the rules hit, and no more.
 
     Returns SQL with the columns subject, customer_id, rule_id and severity_rank (1 yellow to 3 red):
-    one row a covered customer with both null, and one a customer and rule that is hit.
+    one a customer and rule that is hit and, if ``covered``, one a covered customer with both null.
     """
     values = placeholders(book, as_of, schemas)
     by_subject = _by_subject(rules)
     ctes = _subject_ctes(by_subject, subjects, values)
+    nobody = "    select null::int as rule_no\n    union all\n" if covered else ""
     selects = []
     for name, group in by_subject.items():
         subject, numbered = subjects[name], list(enumerate(group, start=1))
@@ -86,9 +88,9 @@ def compile_flags(
             f"    case when rule_no is not null then {ids} end as rule_id,\n"
             f"    max(case when rule_no is not null then {ranks} end) as severity_rank\n"
             f"from {name} cross join lateral (\n"
-            f"    select null::int as rule_no\n    union all\n"
+            f"{nobody}"
             f"    select found from unnest(array[\n        {which}]) as found where found is not null\n"
-            f") as numbers\ngroup by 2, 3"
+            f") as numbers (rule_no)\ngroup by 2, 3"
         )
     return f"with {', '.join(ctes)}\n" + "\nunion all\n".join(selects)
 
@@ -114,7 +116,7 @@ select customer_id, facility_id, rule_id, rule_version, severity,
     case
         when hits = 1 then evidence else evidence || jsonb_build_object('facilities_hit', hits)
     end as evidence,
-    text_zh, text_en, recommended_response, quiet_days
+    text_zh, text_en, recommended_response, quiet_days, began_on
 from (
     select hit.*,
         count(*) over (partition by customer_id, rule_id) as hits,
@@ -143,6 +145,7 @@ def _hits_of(subject: Subject, rules: Sequence[Rule], book: str, observed_on: st
         "text_en": ((n, _text(rule, subject, book, "en")) for n, rule in numbered),
         "recommended_response": ((n, text_literal(rule.recommended_response)) for n, rule in numbered),
         "quiet_days": ((n, str(rule.quiet_days)) for n, rule in numbered),
+        "began_on": ((n, f"{rule.began_on or 'null'}::date") for n, rule in numbered),
         "worst": ((n, f"{rule.worst_first or 0}::double precision") for n, rule in numbered),
     }
     chosen = ",\n    ".join(f"{_choose(branches)} as {name}" for name, branches in columns.items())

@@ -2,7 +2,7 @@
 
 Statements in the order they run, with the parameters book, as_of, since, restated, in_force, ran,
 runs_to_clear, patience (days by severity, json) and event_at. They read the temporary table
-``warning_hit`` and work the state out in ``warning_next``.
+``warning_hit``, ``warning_began`` and ``warning_scope`` and work the state out in ``warning_next``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from creditops.warnings.rule import KEPT_DAYS
 NO_HITS = """
 create temporary table warning_hit (
     customer_id text, facility_id text, rule_id text, rule_version int, severity text, evidence jsonb,
-    text_zh text, text_en text, recommended_response text, quiet_days int
+    text_zh text, text_en text, recommended_response text, quiet_days int, began_on date
 ) on commit drop
 """
 
@@ -21,9 +21,17 @@ _CREATE_NEXT = """
 create temporary table warning_next (like actions.early_warnings) on commit drop
 """
 
+NO_SCOPE = """
+create temporary table warning_scope (
+    customer_id text primary key, in_scope boolean not null, in_default boolean not null
+) on commit drop
+"""
+"""Whom rules speak about, and who of them is in default; who is not listed is in scope and not in default."""
+
 _COLUMNS = (
     "warning_id, book, customer_id, facility_id, rule_id, rule_version, severity, raised_on, last_seen_on,"
-    " status, evidence, text_zh, text_en, recommended_response, runs_off, closed_on, closed_by, escalated_on"
+    " status, evidence, text_zh, text_en, recommended_response, runs_off, closed_on, closed_by, escalated_on,"
+    " first_seen_on, after_default"
 )
 
 # A day that was restated passes its restated state on to later restated days only.
@@ -44,6 +52,8 @@ seen as (
         hit.rule_id is not null as is_on,
         opening.rule_id = any(%(in_force)s) as in_force,
         opening.rule_id = any(%(ran)s) as has_run,
+        coalesce(scope.in_scope, true) as in_scope,
+        coalesce(scope.in_default, false) as in_default,
         hit.facility_id as hit_facility_id, hit.rule_version as hit_rule_version,
         hit.severity as hit_severity, hit.evidence as hit_evidence, hit.text_zh as hit_text_zh,
         hit.text_en as hit_text_en, hit.recommended_response as hit_response
@@ -51,6 +61,7 @@ seen as (
     left join warning_hit as hit
         on opening.closed_on is null
         and hit.customer_id = opening.customer_id and hit.rule_id = opening.rule_id
+    left join warning_scope as scope on scope.customer_id = opening.customer_id
 ),
 stepped as (
     select seen.*,
@@ -65,7 +76,8 @@ stepped as (
 ended as (
     select stepped.*,
         closed_on is null and not is_on and not in_force as expires,
-        closed_on is null and not is_on and in_force and off_now >= %(runs_to_clear)s as clears
+        closed_on is null and not is_on and in_force
+        and (off_now >= %(runs_to_clear)s or not in_scope) as clears
     from stepped
 )
 insert into warning_next ({columns})
@@ -87,9 +99,11 @@ select
     case when expires or clears then 'system' else closed_by end,
     case
         when escalated_on is null and status = 'raised' and not expires and not clears
-            and %(as_of)s::date - raised_on >= (%(patience)s::jsonb ->> severity_now)::int
+            and %(as_of)s::date - first_seen_on >= (%(patience)s::jsonb ->> severity_now)::int
         then %(as_of)s::date else escalated_on
-    end
+    end,
+    first_seen_on,
+    case when closed_on is null then in_default else after_default end
 from ended
 """
 
@@ -99,9 +113,12 @@ select
     'w' || left(encode(sha256(convert_to(
         concat_ws('|', %(book)s, hit.rule_id, hit.customer_id, %(as_of)s::date), 'UTF8')), 'hex'), 20),
     %(book)s, hit.customer_id, hit.facility_id, hit.rule_id, hit.rule_version, hit.severity,
-    %(as_of)s::date, %(as_of)s::date, 'raised', hit.evidence, hit.text_zh, hit.text_en,
-    hit.recommended_response, 0, null, null, null
+    coalesce(began.began_on, %(as_of)s::date), %(as_of)s::date, 'raised', hit.evidence, hit.text_zh,
+    hit.text_en, hit.recommended_response, 0, null, null, null, %(as_of)s::date,
+    coalesce(scope.in_default, false)
 from warning_hit as hit
+left join warning_began as began on began.customer_id = hit.customer_id and began.rule_id = hit.rule_id
+left join warning_scope as scope on scope.customer_id = hit.customer_id
 where not exists (
     select 1 from warning_next as known
     where known.customer_id = hit.customer_id and known.rule_id = hit.rule_id
@@ -154,6 +171,7 @@ with step as (
     select next.warning_id, next.severity, next.status, happened.event, happened.reason
     from warning_next as next
     left join actions.early_warnings as stored on stored.warning_id = next.warning_id
+    left join warning_scope as scope on scope.customer_id = next.customer_id
     cross join lateral (values
         ('raised', 'condition of rule ' || next.rule_id || ' version ' || next.rule_version || ' holds',
             stored.warning_id is null),
@@ -163,9 +181,12 @@ with step as (
         ('severity_corrected',
             stored.severity || ' to ' || next.severity || ': the day''s data were corrected',
             {next_rank} < {stored_rank}),
-        ('escalated', 'nobody acknowledged it in ' || (%(as_of)s::date - next.raised_on) || ' days',
+        ('escalated', 'nobody acknowledged it in ' || (%(as_of)s::date - next.first_seen_on) || ' days',
             next.escalated_on is not null and stored.warning_id is not null and stored.escalated_on is null),
-        ('cleared', 'condition off in ' || next.runs_off || ' consecutive runs',
+        ('cleared',
+            case when coalesce(scope.in_scope, true)
+                then 'condition off in ' || next.runs_off || ' consecutive runs'
+                else 'the customer owes nothing and may not draw' end,
             stored.closed_on is null and next.closed_by = 'system' and next.status = 'resolved'),
         ('expired', 'rule no longer in force',
             stored.closed_on is null and next.closed_by = 'system' and next.status = 'expired')
@@ -177,7 +198,7 @@ with step as (
 
 # Raised by an earlier run of the same day, and not found again after its data were corrected.
 _GONE = """
-    stored.book = %(book)s and stored.raised_on = %(as_of)s and stored.status <> 'expired'
+    stored.book = %(book)s and stored.first_seen_on = %(as_of)s and stored.status <> 'expired'
     and not exists (select 1 from warning_next as next where next.warning_id = stored.warning_id)
 """
 

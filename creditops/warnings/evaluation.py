@@ -16,7 +16,7 @@ from creditops.books import check_book
 from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.warehouse import run_log
 from creditops.warehouse.connection import connect
-from creditops.warnings import day_close, life_cycle, responses
+from creditops.warnings import beginning, day_close, life_cycle, responses
 from creditops.warnings.compiler import compile_hits
 from creditops.warnings.rule import Rule, load_rules, rules_in_force
 from creditops.warnings.subject import Subject, load_subjects, placeholders, with_needs
@@ -25,6 +25,7 @@ LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 PUBLISHED_COLUMNS = (
     "warning_id", "customer_id", "facility_id", "rule_id", "rule_version", "severity", "raised_on",
     "last_seen_on", "status", "evidence", "text_zh", "text_en", "recommended_response", "escalated_on",
+    "first_seen_on", "after_default",
 )  # fmt: skip
 
 
@@ -74,6 +75,9 @@ def evaluate(
     day's data corrects the day. A day before the last evaluated one is evaluated for its own
     snapshot only; the life cycle of later days stays as it is.
 
+    Rules speak about customers who owe something or may draw, as ``actions.customer_verdict`` of the day
+    says; who is not in it is in scope.
+
     Parameters
     ----------
     rules: rules to run instead of the shipped ones.
@@ -99,7 +103,11 @@ def evaluate(
                 _register(connection, runnable, as_of)
             values = placeholders(book, as_of, schemas)
             _refuse_vanished(connection, runnable, subjects, values, book, opened_from)
-            hits = _find_hits(connection, runnable, subjects, book, as_of, schemas)
+            _find_hits(connection, runnable, subjects, book, as_of, schemas)
+            hits = _keep_to_scope(connection, book, as_of)
+            beginning.date_back(
+                connection, runnable, subjects, book=book, as_of=as_of, since=opened_from, schemas=schemas
+            )
             tell(f"{len(runnable)} rules, {hits} hits")
             life_cycle.close_day(
                 connection,
@@ -225,14 +233,14 @@ def _find_hits(
     book: str,
     as_of: date,
     schemas: Mapping[str, str],
-) -> int:
-    """Fill the temporary table ``warning_hit``; its rows."""
+) -> None:
+    """Fill the temporary table ``warning_hit``."""
     if not rules:
         connection.execute(day_close.NO_HITS)
-        return 0
+        return
     query = compile_hits(rules, subjects, book=book, as_of=as_of, schemas=schemas)
     try:
-        cursor = connection.execute(
+        connection.execute(
             sql.SQL("create temporary table warning_hit on commit drop as ") + sql.SQL(query)  # type: ignore[arg-type]
         )
     except psycopg.errors.UndefinedColumn as error:
@@ -241,4 +249,20 @@ def _find_hits(
             hint="build the warehouse with this version of the models",
         ) from error
     connection.execute("analyze warning_hit")
-    return cursor.rowcount
+
+
+def _keep_to_scope(connection: psycopg.Connection, book: str, as_of: date) -> int:
+    """Drop hits of who owes nothing and may not draw (DOMAIN 7), by the day's verdict; how many stay."""
+    connection.execute(day_close.NO_SCOPE)
+    connection.execute(
+        "insert into warning_scope select customer_id, owes or may_draw, in_default"
+        " from actions.customer_verdict where book = %s and as_of_date = %s",
+        (book, as_of),
+    )
+    connection.execute(
+        "delete from warning_hit where customer_id in"
+        " (select customer_id from warning_scope where not in_scope)"
+    )
+    row = connection.execute("select count(*) from warning_hit").fetchone()
+    assert row is not None
+    return int(row[0])

@@ -111,7 +111,7 @@ def record_run(
 def counts(connection: psycopg.Connection, as_of: date) -> dict[str, Any]:
     """Figures of the summary, from the state that :func:`close_day` worked out."""
     row = connection.execute(
-        "select count(*) filter (where raised_on = %(day)s),"
+        "select count(*) filter (where first_seen_on = %(day)s),"
         " count(*) filter (where closed_on = %(day)s and closed_by = 'system' and status = 'resolved'),"
         " count(*) filter (where closed_on = %(day)s and closed_by = 'system' and status = 'expired'),"
         " count(*) filter (where closed_on is null and severity = 'red'),"

@@ -33,12 +33,15 @@ class EarlyWarning:
     text_en: str
     recommended_response: str
     escalated_on: date | None
+    first_seen_on: date
+    after_default: bool
 
     def to_dict(self) -> dict[str, Any]:
         """The warning as JSON-ready values."""
         return {
             **asdict(self),
             "raised_on": self.raised_on.isoformat(),
+            "first_seen_on": self.first_seen_on.isoformat(),
             "last_seen_on": self.last_seen_on.isoformat(),
             "escalated_on": self.escalated_on.isoformat() if self.escalated_on else None,
         }
@@ -75,7 +78,8 @@ def list_warnings(
         return cursor.execute(
             f"""
             select warning_id, customer_id, facility_id, rule_id, rule_version, severity, raised_on,
-                last_seen_on, status, evidence, text_zh, text_en, recommended_response, escalated_on
+                last_seen_on, status, evidence, text_zh, text_en, recommended_response, escalated_on,
+                first_seen_on, after_default
             from actions.early_warnings
             where book = %(book)s and status = any(%(status)s)
                 and (%(severity)s::text is null or severity = %(severity)s)

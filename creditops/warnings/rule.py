@@ -70,6 +70,7 @@ class Rule(BaseModel):
     evidence: list[str] = []
     text: Text
     worst_first: str | None = None
+    began_on: str | None = None
     recommended_response: Literal["suspend", "reduce_limit", "intensify_collection", "visit", "watch"]
     quiet_days: int = Field(30, ge=0, le=KEPT_DAYS - 2)
     owner: str
@@ -114,6 +115,8 @@ class Rule(BaseModel):
             "worst_first",
             "quiet_days",
         }
+        if self.began_on:
+            decisive.add("began_on")
         return self.model_dump(mode="json", include=decisive)
 
     def said(self) -> dict[str, Any]:
@@ -196,7 +199,9 @@ def _check_against(rule: Rule, subject: Subject, where: str) -> None:
         *((f"severity {step.level}", step.when) for step in rule.severity),
     ):
         compile_expression(text, columns=columns, parameters=rule.parameters, where=f"{where}, {part}")
-    named = [*rule.evidence, *([rule.worst_first] if rule.worst_first else [])]
+    named = [*rule.evidence, *(name for name in (rule.worst_first, rule.began_on) if name)]
+    if rule.began_on in columns and subject.columns[rule.began_on].sql_type != "date":
+        raise UsageError(f"{where}: began_on: {rule.began_on} is no date", hint="name a column of dates")
     for text in (rule.text.zh, rule.text.en):
         for match in PLACEHOLDER.finditer(text):
             if match["show"] is not None and match["show"] not in Show.__args__:  # type: ignore[attr-defined]

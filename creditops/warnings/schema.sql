@@ -84,6 +84,15 @@ comment on table actions.warning_states is
 alter table actions.early_warnings add column if not exists escalated_on date;
 alter table actions.warning_states add column if not exists escalated_on date;
 
+-- raised_on: day on which the condition began; first_seen_on: on which the platform saw it.
+alter table actions.early_warnings add column if not exists first_seen_on date;
+alter table actions.warning_states add column if not exists first_seen_on date;
+update actions.early_warnings set first_seen_on = raised_on where first_seen_on is null;
+update actions.warning_states set first_seen_on = raised_on where first_seen_on is null;
+-- Its customer is in default: no early warning any more.
+alter table actions.early_warnings add column if not exists after_default boolean not null default false;
+alter table actions.warning_states add column if not exists after_default boolean not null default false;
+
 create or replace view actions.warning_snapshot as
 select
     state.book,
@@ -101,7 +110,9 @@ select
     state.text_zh,
     state.text_en,
     state.recommended_response,
-    state.escalated_on
+    state.escalated_on,
+    state.first_seen_on,
+    state.after_default
 from actions.warning_states as state
 inner join actions.warning_runs as run
     on

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from creditops import verdict
 from creditops.build import build
 from creditops.collection import make_worklist
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
@@ -153,6 +154,7 @@ def desk(
         raise_red(connection, lines[2:12])
         approve_action(connection, chosen["suspended"], "suspend", None)
         approve_action(connection, chosen["reduced"], "reduce_limit", 500)
+    verdict.settle(BOOK, AS_OF)
     recommend(BOOK, AS_OF)
     make_worklist(BOOK, AS_OF)
     return chosen
@@ -216,6 +218,24 @@ class TestLimits:
             "reduction",
             "red_warning",
         }
+
+    def test_default_is_lent_nothing_and_given_no_longer_terms(self) -> None:
+        in_default = [row for row in limits() if row["inputs"]["in_default"]]
+        assert in_default
+        assert {(row["recommended_limit"], row["binding_cap"]) for row in in_default} == {(0, "default")}
+        assert all(row["recommended_terms"] == row["current_terms"] for row in in_default)
+        assert {row["inputs"]["grade"] for row in in_default} == {"D"}
+
+    def test_no_terms_get_longer_where_a_limit_of_the_customer_is_lowered(self) -> None:
+        lowered = {row["customer_id"] for row in limits() if row["recommended_limit"] < row["current_limit"]}
+        longer = {
+            row["customer_id"]
+            for row in limits()
+            if (row["recommended_terms"] or 0) > (row["current_terms"] or 0)
+        }
+        assert lowered
+        assert longer
+        assert not lowered & longer
 
     def test_none_rises_under_a_red_warning(self) -> None:
         warned = [row for row in limits() if row["inputs"]["open_red"]]

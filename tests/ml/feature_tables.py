@@ -30,6 +30,15 @@ _COUNT = ("months", "dpd", "state", "active", "products", "newest", "inquiries",
           "guarantees", "public", "worst", "bureau_score")  # fmt: skip
 
 
+# Whom the labels leave out as defaulted is in default on the day.
+_STATES = """
+create or replace view marts.fct_customer_state as
+select book, customer_id, observation_date as as_of_date,
+    coalesce(exclusion = 'in_default', false) as is_default
+from features.label_default
+"""
+
+
 def column_type(name: str) -> str:
     """PostgreSQL type of a feature column."""
     if name in ("overdue_elsewhere", "bureau_hit"):
@@ -67,6 +76,8 @@ def write_table(table: str, frame: pd.DataFrame) -> None:
         names = ", ".join(f'"{name}"' for name in out.columns)
         with connection.cursor().copy(f"copy features.{table} ({names}) from stdin (format csv)") as copy:
             copy.write(buffer.getvalue())
+        if table == "label_default":
+            connection.execute(_STATES)
 
 
 def labels(keys: pd.DataFrame, bad: np.ndarray, *, source: str = "panel", months: int = 12) -> pd.DataFrame:

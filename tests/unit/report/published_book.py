@@ -134,6 +134,7 @@ def _warnings(day: date, shape: Shape, chance: random.Random) -> Iterable[dict[s
             "facility_id": f"F{chance.randrange(9999):06d}" if rule.subject == "facility_month" else None,
             "rule_id": rule.id, "rule_version": 1, "severity": severity,
             "raised_on": chance.choice((day, day, month_end(day, months_before=1))), "last_seen_on": day,
+            "first_seen_on": day, "after_default": False,
             "status": status, "evidence": json.dumps({"dpd": 45, "overdue_amount": 1234.5}),
             "text_zh": "逾期45天，由M1恶化至M2，逾期金额12,340。",
             "text_en": "45 days past due, rolled from M1 to M2; 12,340 overdue.",

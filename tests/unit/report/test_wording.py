@@ -16,6 +16,7 @@ EMPTY: dict[str, Any] = {
     "roll_months": 0, "roll_trend": {}, "vintages": {}, "scores": {}, "grades": {}, "reasons": {},
     "warnings": {"red": 0, "orange": 0, "yellow": 0}, "warnings_new": 0, "warnings_unattended": 0,
     "warning_rules": [], "warning_list": [], "quality": [], "failed_checks": [], "monitoring": {},
+    "npl": [], "warnings_after_default": 0,
 }  # fmt: skip
 
 
@@ -66,6 +67,21 @@ def test_red_warnings_that_nobody_took_on_are_named() -> None:
     assert [finding.text for finding in findings(figures, wording("zh"))] == [
         "红色预警3条未关闭，其中2条尚无人处理。"
     ]
+
+
+def test_what_is_not_past_due_in_npl_is_said_with_its_causes() -> None:
+    npl = [
+        {"cause": "past_due_90", "facilities": 9, "balance": 60e6, "share": 0.6},
+        {"cause": "manual", "facilities": 1, "balance": 10e6, "share": 0.1},
+        {"cause": "contagion_elsewhere", "facilities": 5, "balance": 30e6, "share": 0.3},
+    ]
+    said = {lang: findings(Figures(**{**EMPTY, "npl": npl}), wording(lang))[0].text for lang in ("zh", "en")}  # type: ignore[arg-type]
+    assert said["zh"].startswith(
+        "不良余额中4,000万（40.0%）并未逾期超过90天：人工分类 1,000万，全部机构债务逾期传染"
+    )
+    assert said["en"].startswith(
+        "40.0m of the non-performing balance (40.0%) is not over 90 days past due: classed"
+    )
 
 
 def test_nothing_published_gives_nothing_to_notice() -> None:

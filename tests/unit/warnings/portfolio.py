@@ -20,6 +20,12 @@ create table if not exists marts.fct_facility_month (
     credit_limit numeric(18, 2), amount_due numeric(18, 2), amount_paid numeric(18, 2),
     overdue_amount numeric(18, 2), dpd int, bucket text, class5 text, is_default boolean,
     utilisation double precision, months_past_due int, repayment_state int, method text);
+create table if not exists marts.fct_customer_state (
+    book text, as_of_date date, customer_id text, customer_type text, open_facilities int,
+    facilities_in_default int, owes boolean, may_draw boolean, is_default boolean, default_on date,
+    default_reason text, class5 text, class_reason text);
+create table if not exists marts.fct_customer_position (
+    book text, customer_id text, exposure numeric(18, 2), overdue_amount numeric(18, 2));
 create table if not exists marts.dim_customer (
     book text, customer_id text, customer_type text, group_id text, top_group_id text, industry text);
 create table if not exists marts.dim_facility (
@@ -32,17 +38,17 @@ create table if not exists features.feat_retail_behaviour (
     months_overdue_12m int, months_dpd30_6m int, overdue_amount_now numeric(18, 2),
     payment_ratio_1m double precision, payment_ratio_3m double precision,
     payment_ratio_6m double precision, balance_change_3m numeric(18, 2));
-create table if not exists features.feat_bureau (
+create table if not exists marts.fct_bureau_month (
     book text, customer_id text, observation_date date, bureau_hit boolean, bureau_score int,
     active_tradelines int, bureau_exposure numeric(18, 2), bureau_utilisation double precision,
     bureau_worst_3m int, bureau_worst_12m int, inquiries_1m int, inquiries_3m int, inquiries_6m int,
     new_accounts_6m int, guarantees int, public_records int, overdue_elsewhere numeric(18, 2));
-create table if not exists features.feat_corporate_financial (
+create table if not exists marts.fct_statement_month (
     book text, customer_id text, observation_date date, z2_score double precision,
     interest_cover double precision, receivable_days double precision, sales_growth_yoy double precision,
     cfo_to_debt double precision, current_ratio double precision, debt_to_assets double precision,
     statement_age_months int,
-    statement_period_end date, opinion text);
+    statement_period_end date, opinion text, opinion_period_end date, opinion_published_on date);
 create table if not exists marts.fct_default (
     book text, facility_id text, customer_id text, default_on date, cured_on date, reason text);
 create table if not exists features.label_default (
@@ -99,7 +105,7 @@ class Portfolio:
         self._insert("marts.fct_facility_month", {"customer_id": customer, "month_end": end, **row})
 
     def bureau(self, customer: str, months_before: int = 0, **values: Any) -> None:
-        self._observe("features.feat_bureau", customer, months_before, {**_BUREAU, **values})
+        self._observe("marts.fct_bureau_month", customer, months_before, {**_BUREAU, **values})
 
     def statement(self, customer: str, months_before: int = 0, **values: Any) -> None:
         row = {
@@ -107,7 +113,7 @@ class Portfolio:
             **_STATEMENT,
             **values,
         }
-        self._observe("features.feat_corporate_financial", customer, months_before, row)
+        self._observe("marts.fct_statement_month", customer, months_before, row)
 
     def promise(self, customer: str, due_on: date, amount: float, paid: float) -> None:
         row = {"customer_id": customer, "facility_id": f"{customer}-1", "due_on": due_on,
@@ -175,6 +181,19 @@ class Portfolio:
             },
             role="modeller",
         )  # fmt: skip
+
+    def state(self, customer: str, *, day: date = JUNE, **values: Any) -> None:
+        """What the customer is on ``day``; unless said otherwise one who owes and is not in default."""
+        in_default = values.get("is_default", False)
+        row = {
+            "as_of_date": day, "customer_type": "retail", "open_facilities": 1, "owes": True,
+            "may_draw": True, "is_default": False, "facilities_in_default": int(in_default),
+            "class5": "substandard" if in_default else "pass", **values,
+        }  # fmt: skip
+        self._insert("marts.fct_customer_state", {"customer_id": customer, **row})
+        self._insert(
+            "marts.fct_customer_position", {"customer_id": customer, "exposure": 1000, "overdue_amount": 0}
+        )
 
     def clear(self) -> None:
         """Take every panel row away, as a build does before it writes the day anew."""

@@ -35,6 +35,9 @@ def hit_and_miss(p: Portfolio) -> None:
         p.facility(customer, 0, mob=3, amount_due=100, amount_paid=0, dpd=72 if not paid_first else 41)
         p.first_payment(customer, date(2026, 4, 19), date(2026, 4, 30) if paid_first else None)
 
+    p.state("customer_in_default.hit", is_default=True, default_on=MARCH, default_reason="contagion_here")
+    p.state("customer_in_default.miss", class5="special_mention")
+
     for months in range(3):
         p.facility("utilisation_high_3m.hit", months, balance=9100 + 300 * months)
         p.facility("utilisation_high_3m.miss", months, balance=9500 - 300 * months)

@@ -31,7 +31,7 @@ def catalogue(module_portfolio: Portfolio) -> Portfolio:
             " where dpd > 0 and month_end = %s",
             (JUNE,),
         )
-        connection.execute("update features.feat_bureau set inquiries_3m = inquiries_3m - 1")
+        connection.execute("update marts.fct_bureau_month set inquiries_3m = inquiries_3m - 1")
     with connect("modeller") as connection:
         connection.execute(
             "create temporary table next as select * from scoring.customer_scores where as_of_date = %s",

@@ -103,7 +103,7 @@ def test_a_cleared_warning_that_comes_back_is_a_new_one(portfolio: Portfolio) ->
     late(portfolio, dpd=40)
     evaluate(BOOK, after(3))
     assert len(list_warnings(BOOK, status="all")) == 2
-    assert list_warnings(BOOK)[0].raised_on == after(3)
+    assert list_warnings(BOOK)[0].first_seen_on == after(3)
 
 
 def test_severity_rises_and_does_not_fall_while_a_warning_is_open(portfolio: Portfolio) -> None:
@@ -131,7 +131,7 @@ def test_a_past_day_is_evaluated_for_its_own_snapshot_only(portfolio: Portfolio)
     assert snapshot(after(10)) == [("orange", "raised")]
     late(portfolio, dpd=40)
     evaluate(BOOK, after(10))
-    assert list_warnings(BOOK)[0].raised_on == after(10)
+    assert list_warnings(BOOK)[0].first_seen_on == after(10)
 
 
 def test_a_backfilled_past_continues_from_one_backfilled_day_to_the_next(portfolio: Portfolio) -> None:
@@ -297,10 +297,10 @@ def test_rules_whose_tables_are_missing_are_skipped_and_their_warnings_wait(port
     late(portfolio, dpd=40)
     evaluate(BOOK, JUNE)
     with connect("builder") as connection:
-        connection.execute("alter table features.feat_bureau rename to feat_bureau_gone")
+        connection.execute("alter table marts.fct_bureau_month rename to fct_bureau_month_gone")
     for day in (1, 2, 3):
         summary = evaluate(BOOK, after(day))
-    assert summary.skipped["court_enforcement"] == "there is no table features.feat_bureau"
+    assert summary.skipped["court_enforcement"] == "there is no table marts.fct_bureau_month"
     assert {w.rule_id for w in list_warnings(BOOK)} == {"court_enforcement", "dpd_rolled_forward"}
 
 

@@ -62,8 +62,8 @@ def test_random_histories_lead_to_the_warnings_of_the_plain_model(portfolio: Por
             ).fetchall()
         assert doubled == []
     found: dict[str, list[tuple[int, str, str]]] = {customer: [] for customer in histories}
-    for warning in sorted(list_warnings(BOOK, status="all", limit=10_000), key=lambda w: w.raised_on):
+    for warning in sorted(list_warnings(BOOK, status="all", limit=10_000), key=lambda w: w.first_seen_on):
         found[warning.customer_id].append(
-            ((warning.raised_on - after(0)).days, warning.severity, warning.status)
+            ((warning.first_seen_on - after(0)).days, warning.severity, warning.status)
         )
     assert found == {customer: expected(history) for customer, history in histories.items()}

@@ -39,9 +39,21 @@ reports as (
     where book = {{ book() }}
 ),
 
-behaviour as (
+facility_months as (
     select *
-    from {{ ref('feat_retail_behaviour') }}
+    from {{ ref('fct_facility_month') }}
+    where book = {{ book() }}
+),
+
+known_then as (
+    select *
+    from {{ ref('int_facility_month_known_then') }}
+    where book = {{ book() }}
+),
+
+restated as (
+    select *
+    from {{ ref('int_restated_observation') }}
     where book = {{ book() }}
 ),
 
@@ -87,6 +99,54 @@ known_reports as (
             and {{ known_at_end_of('reports', 'applications.applied_on') }}
 ),
 
+-- The customer's own twelve months here before the application, as known then, of any facility, gone or not.
+own_months as (
+    select
+        applications.application_id,
+        applications.last_month_end,
+        facility_months.month_end,
+        facility_months.status,
+        facility_months.balance,
+        facility_months.dpd
+    from applications
+    inner join facility_months
+        on
+            applications.customer_id = facility_months.customer_id
+            and applications.last_month_end >= facility_months.month_end
+            and {{ month_index('applications.last_month_end') }} - {{ month_index('facility_months.month_end') }} < 12
+    left join restated
+        on
+            facility_months.facility_id = restated.facility_id
+            and applications.last_month_end = restated.observation_date
+    where restated.facility_id is null
+    union all
+    select
+        applications.application_id,
+        applications.last_month_end,
+        known_then.month_end,
+        known_then.status,
+        known_then.balance,
+        known_then.dpd
+    from applications
+    inner join known_then
+        on
+            applications.customer_id = known_then.customer_id
+            and applications.last_month_end = known_then.observation_date
+            and {{ month_index('applications.last_month_end') }} - {{ month_index('known_then.month_end') }} < 12
+),
+
+-- A write-off counts as over 90 days past due (DOMAIN 3).
+own as (
+    select
+        application_id,
+        count(case when month_end = last_month_end and status in ('active', 'restructured') then 1 end)
+            as active_facilities,
+        sum(case when month_end = last_month_end then balance end) as balance_total,
+        max(case when status = 'written_off' then greatest(dpd, 91) else dpd end) as dpd_max_12m
+    from own_months
+    group by application_id
+),
+
 earlier as (
     select
         application_id,
@@ -125,9 +185,9 @@ select
     {% endfor %}
     case when known_reports.hit then {{ ratio('known_reports.bureau_exposure', 'customer_rows.monthly_income') }} end
         as bureau_exposure_to_income,
-    coalesce(behaviour.active_facilities, 0) as own_facilities,
-    behaviour.balance_total as own_balance,
-    behaviour.dpd_max_12m as own_dpd_max_12m,
+    cast(coalesce(own.active_facilities, 0) as integer) as own_facilities,
+    cast(own.balance_total as numeric(18, 2)) as own_balance,
+    own.dpd_max_12m as own_dpd_max_12m,
     financials.statement_age_months,
     financials.revenue,
     financials.debt_to_assets,
@@ -150,10 +210,7 @@ left join known_reports
     on
         applications.application_id = known_reports.application_id
         and known_reports.newest <= 1
-left join behaviour
-    on
-        applications.customer_id = behaviour.customer_id
-        and applications.last_month_end = behaviour.observation_date
+left join own on applications.application_id = own.application_id
 left join financials
     on
         applications.customer_id = financials.customer_id
