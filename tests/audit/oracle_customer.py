@@ -28,8 +28,8 @@ def customer_360(panel: Panel, classes: Classes, pds: Mapping[str, float | None]
             past[cell.customer].append(cell)
     gone: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for facility, account in panel.accounts.items():
-        when = panel.written_off_on(facility, on)
-        if when and when > month_end(on, -12):
+        when = classes.life[facility][1]
+        if month_end(on, -12) < when <= on:
             customer = panel.version(facility, when)["customer_id"]
             gone[customer].append((account.dpd(when), account.dpd(month_end(when))))
     statements, bureau = Statements(sources), Bureau(sources)
@@ -84,7 +84,7 @@ def _expected_loss(panel: Panel, cells: list[Cell], pd: float | None) -> float |
 
 
 def _worst_dpd(cells: list[Cell], gone: list[tuple[int, int]]) -> OneOf:
-    """Most days past due at twelve month ends; the month of a write-off may count."""
+    """Most days past due at twelve month ends; the month of the end may count."""
     values = [cell.dpd for cell in cells]
     return OneOf((
         max(values, default=None),

@@ -13,8 +13,8 @@ Readings taken where DOMAIN leaves a choice:
   they go otherwise (written off, sold, paid), it is upgraded six months later.
 - A written-off line of a bureau report counts for 24 months, by the letters W of its history; the sum of
   all debt keeps it.
-- A write-off stays a default; of a firm it holds the obligor in default. So does no facility that was
-  paid in full.
+- A write-off stays a default; of a firm it holds the obligor in default. A firm whose facility in default is
+  paid up or sold is cured on the 90th day after, and what it opens before that is in default.
 - Retail pulling is looked at on month ends and holds to the next.
 """
 
@@ -148,34 +148,37 @@ class Classes:
         second = dues[1] if len(dues) > 1 else dues[-1] if dues else clean
         return max(add_months(clean, 6), second)
 
+    def _claims(self, facility: str, triggers: list[date], dirty: list[Span]) -> list[Claim]:
+        """From each trigger to the upgrade; a dirty day before it begins the period anew."""
+        claims: list[Claim] = []
+        for trigger in sorted(triggers):
+            if claims and trigger < claims[-1].end:
+                continue
+            clean, seen = trigger, []
+            while True:
+                span = next((span for span in dirty if span[0] <= clean < span[1]), None)
+                if span is not None:
+                    seen.append((max(span[0], trigger), span[1]))
+                    clean = span[1]
+                if clean == NEVER:
+                    end = NEVER
+                    break
+                end = self._upgrade(facility, clean)
+                again = next((span for span in dirty if clean <= span[0] <= end), None)
+                if again is None:
+                    break
+                clean = again[0]
+            claims.append(Claim(trigger, min(end, self.life[facility][1]), tuple(seen)))
+        return claims
+
     @cached_property
     def claims(self) -> dict[str, list[Claim]]:
         """Non-performing on own account: by days or by a person, until upgraded."""
         found = {}
         for facility in self.panel.opened:
             manual = self.manual_spans(facility, SUBSTANDARD)
-            triggers = sorted(begin for begin, _ in self._spans_over(facility, 90) + manual)
-            dirty = merged(self._spans_over(facility, 0) + manual)
-            claims: list[Claim] = []
-            for trigger in triggers:
-                if claims and trigger < claims[-1].end:
-                    continue
-                clean, seen = trigger, []
-                while True:
-                    span = next((span for span in dirty if span[0] <= clean < span[1]), None)
-                    if span is not None:
-                        seen.append((max(span[0], trigger), span[1]))
-                        clean = span[1]
-                    if clean == NEVER:
-                        end = NEVER
-                        break
-                    end = self._upgrade(facility, clean)
-                    again = next((span for span in dirty if clean <= span[0] <= end), None)
-                    if again is None:
-                        break
-                    clean = again[0]
-                claims.append(Claim(trigger, min(end, self.life[facility][1]), tuple(seen)))
-            found[facility] = claims
+            triggers = [begin for begin, _ in self._spans_over(facility, 90) + manual]
+            found[facility] = self._claims(facility, triggers, merged(self._spans_over(facility, 0) + manual))
         return found
 
     @cached_property
@@ -203,37 +206,35 @@ class Classes:
         return found
 
     @cached_property
-    def contagion(self) -> tuple[dict[str, set[date]], dict[str, set[date]]]:
-        """Month ends at which facilities are non-performing by contagion here, and elsewhere."""
-        here: dict[str, set[date]] = defaultdict(set)
-        elsewhere: dict[str, set[date]] = defaultdict(set)
+    def contagion(self) -> dict[str, list[Span]]:
+        """When a firm's facilities are non-performing by contagion, here or elsewhere, until upgraded."""
         by_customer: dict[str, dict[date, list[Cell]]] = defaultdict(lambda: defaultdict(list))
         for cell in self.panel.cells.values():
             if cell.customer in self.corporate:
                 by_customer[cell.customer][cell.on].append(cell)
+        found: dict[str, list[Span]] = defaultdict(list)
+        struck: dict[tuple[str, str], list[Span]] = defaultdict(list)
         for customer, months in by_customer.items():
-            struck: dict[str, date] = {}
-            struck_elsewhere: date | None = None
-            for on in sorted(months):
-                cells = months[on]
+            for on, cells in months.items():
+                month = (on, month_end(on, 1))
                 total = sum(cell.balance for cell in cells)
                 bad = sum(cell.balance for cell in cells if covers(self.waiting[cell.facility], on))
                 cause = sum(
                     cell.balance for cell in cells
-                    for claim in self.claims[cell.facility]
-                    if covers(list(claim.dirty), on)
+                    if any(covers(list(claim.dirty), on) for claim in self.claims[cell.facility])
                 )  # fmt: skip
-                if total and cause > CONTAGION * total:
-                    struck |= {cell.facility: on for cell in cells}
-                if self._late_elsewhere(customer, cells, on):
-                    struck_elsewhere = on
                 for cell in cells:
-                    last = struck.get(cell.facility)
-                    if (total and bad > CONTAGION * total) or (last and on <= month_end(last, 6)):
-                        here[cell.facility].add(on)
-                    if struck_elsewhere and on <= month_end(struck_elsewhere, 6):
-                        elsewhere[cell.facility].add(on)
-        return here, elsewhere
+                    if bad > CONTAGION * total:
+                        found[cell.facility].append(month)
+                    if cause > CONTAGION * total:
+                        struck[cell.facility, "here"].append(month)
+                    if self._late_elsewhere(customer, cells, on):
+                        struck[cell.facility, "elsewhere"].append(month)
+        for (facility, _), spans in struck.items():
+            dirty = merged(spans + self._spans_over(facility, 0))
+            claims = self._claims(facility, [begin for begin, _ in merged(spans)], dirty)
+            found[facility] += [(claim.begin, claim.end) for claim in claims]
+        return {facility: merged(spans) for facility, spans in found.items()}
 
     def _late_elsewhere(self, customer: str, cells: list[Cell], on: date) -> bool:
         own = sum(cell.balance for cell in cells)
@@ -261,9 +262,8 @@ class Classes:
         found = sum(cell.clean_dpd > limit for limit in limits)
         if cell.manual:
             found = max(found, CLASSES.index(cell.manual))
-        here, elsewhere = self.contagion
-        struck = cell.on in here[cell.facility] or cell.on in elsewhere[cell.facility]
-        if struck or covers(self.waiting[cell.facility], cell.on):
+        spans = self.waiting[cell.facility] + self.contagion.get(cell.facility, [])
+        if covers(spans, cell.on):
             found = max(found, SUBSTANDARD)
         return found
 
@@ -272,12 +272,9 @@ class Classes:
     @cached_property
     def own_defaults(self) -> dict[str, list[Span]]:
         """Spans of default by a facility's own events: class, restructuring, write-off."""
-        here, elsewhere = self.contagion
         found = {}
         for facility in self.panel.opened:
-            spans = list(self.waiting[facility])
-            for on in here[facility] | elsewhere[facility]:
-                spans.append((on, month_end(on, 1)))
+            spans = self.waiting[facility] + self.contagion.get(facility, [])
             restructured = next(
                 (day(row["effective_date"]) for row in self.panel.sources.facilities[facility].rows
                  if row["status"] == "restructured"), None,
@@ -307,7 +304,7 @@ class Classes:
         for customer, facilities in self.held.items():
             if customer in self.corporate:
                 union = merged([
-                    (max(begin, span[0]), end if end == NEVER else min(end, span[1]))
+                    (max(begin, span[0]), end if end < span[1] else self._cured_after(facility, span[1]))
                     for facility, span in facilities
                     for begin, end in self.own_defaults[facility]
                     if begin < span[1] or (begin == span[1] and self._went_bad(facility, begin))
@@ -324,6 +321,8 @@ class Classes:
                 bad = sum(cell.balance for cell in cells if covers(self.own_defaults[cell.facility], on))
                 if total and bad > PULLING * total:
                     for cell in cells:
+                        if covers(self.own_defaults[cell.facility], on):
+                            continue
                         held = next(
                             span
                             for f, span in self.held[customer]
@@ -331,6 +330,10 @@ class Classes:
                         )
                         found[cell.facility].append((on, min(month_end(on, 1), held[1])))
         return {facility: merged(spans) for facility, spans in found.items()}
+
+    def _cured_after(self, facility: str, gone: date) -> date:
+        """When a firm is cured whose facility in default is paid up or sold: its 90th clean day."""
+        return NEVER if gone == NEVER or self._went_bad(facility, gone) else gone + timedelta(CURE - 1)
 
     def _went_bad(self, facility: str, on: date) -> bool:
         return self.panel.written_off_on(facility, self.as_of) == on
