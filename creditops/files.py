@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def replace(path: Path, text: str, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
@@ -34,3 +36,14 @@ def replace(path: Path, text: str, *, mode: int = 0o600, owner: tuple[int, int] 
         with suppress(FileNotFoundError):
             draft.unlink()
         raise
+
+
+def read_note(path: Path) -> Any:
+    """The JSON that a step left as a note of what it did; ``None`` where it cannot be read.
+
+    For notes without which the step is only done again.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from creditops.errors import ServiceUnreachableError
+from creditops.files import read_note, replace
 from creditops.secrets import get_secret
 from creditops.services import databases, partition_events, supervision
 from creditops.services.people import PEOPLE
@@ -112,9 +113,7 @@ def passwords_file() -> Path:
 def write_passwords() -> None:
     """Give each of :data:`PEOPLE` the password kept as secret ``airflow_<name>``."""
     values = {name: get_secret(f"airflow_{name}") for name in PEOPLE}
-    descriptor = os.open(passwords_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        json.dump(values, handle)
+    replace(passwords_file(), json.dumps(values))
 
 
 def migrate_if_needed(port: int, progress: Callable[[str], None]) -> None:
@@ -125,13 +124,13 @@ def migrate_if_needed(port: int, progress: Callable[[str], None]) -> None:
     ServiceUnreachableError: `airflow db migrate` failed.
     """
     marker = get_settings().home / "airflow" / "schema.json"
-    done = json.loads(marker.read_text()) if marker.exists() else {}
+    done = read_note(marker)
     installed = version("apache-airflow")
     head = databases.migration_head("airflow")
     if head is None or done != {"airflow": installed, "head": head}:
         progress("airflow: preparing its database")
         _migrate(port)
-        marker.write_text(json.dumps({"airflow": installed, "head": databases.migration_head("airflow")}))
+        replace(marker, json.dumps({"airflow": installed, "head": databases.migration_head("airflow")}))
     partition_events.serialise()
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from creditops.errors import ServiceUnreachableError
+from creditops.files import read_note, replace
 from creditops.secrets import get_secret
 from creditops.services import databases, mlflow_app, supervision
 from creditops.services.addresses import postgres_address
@@ -76,7 +77,7 @@ def upgrade_if_needed(progress: Callable[[str], None]) -> None:
     """
     marker = get_settings().home / "mlflow" / "schema.json"
     installed = {"mlflow": version("mlflow")}
-    made_by = json.loads(marker.read_text()) if marker.exists() else None
+    made_by = read_note(marker)
     if made_by != installed and databases.migration_head("mlflow") is not None:
         progress(f"mlflow: upgrading its database to {installed['mlflow']}")
         host, port = postgres_address()
@@ -98,4 +99,4 @@ def upgrade_if_needed(progress: Callable[[str], None]) -> None:
             )
         if done.returncode != 0:
             raise ServiceUnreachableError("the upgrade of MLflow's database failed", hint=f"see {log}")
-    marker.write_text(json.dumps(installed))
+    replace(marker, json.dumps(installed))

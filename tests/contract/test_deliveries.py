@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import uuid
+from collections.abc import Iterable
 from datetime import date
+from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -82,6 +86,7 @@ def test_the_gate_leaves_pages_and_names_them_when_it_stops_the_line(delivered: 
     assert len(list(page.parent.parent.iterdir())) == KEPT
     results = [each.read_text(encoding="utf-8") for each in page.parent.rglob("validations/**/*.html")]
     assert any("columns keep their contract" in each or "rows" in each for each in results)
+    assert _fetched_by(page.parent.rglob("*.html")) <= set(page.parent.rglob("*"))
     with connect("owner") as connection:
         connection.execute(
             "update raw.industry_series set published_on = '1980-01-01' where ctid in"
@@ -91,3 +96,25 @@ def test_the_gate_leaves_pages_and_names_them_when_it_stops_the_line(delivered: 
     with pytest.raises(DataRefusedError, match="columns keep their contract failed on 1 of 150") as stopped:
         chain.run_step("gate_raw", delivered.key)
     assert page.as_uri() in str(stopped.value.hint)
+
+
+class _Fetched(HTMLParser):
+    """What a browser fetches to show a page."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.places: set[Path] = set()
+        self._page = page
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"@import|url\(\s*.?https?:", text), page
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = dict(attributes)
+        place = found.get("href") if tag == "link" else found.get("src")
+        if place and not place.startswith("data:"):
+            self.places.add(Path(os.path.normpath(self._page.parent / place.partition("?")[0])))
+
+
+def _fetched_by(pages: Iterable[Path]) -> set[Path]:
+    return {place for page in pages for place in _Fetched(page).places}

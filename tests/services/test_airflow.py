@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -190,6 +191,27 @@ def test_every_service_is_healthy_and_up_again_starts_nothing(home: Path, said: 
     assert all(one.healthy for one in again)
     assert {one.name: one.pid for one in again} == pids
     assert said == []
+
+
+def test_a_killed_scheduler_takes_its_workers_with_it_and_the_next_one_ends_the_run(
+    api: AirflowApi, home: Path
+) -> None:
+    since, key = datetime.now(UTC), "demo|2025-12-31"
+    api.trigger("ingest_left", key, {"seconds": 5})
+    following = follow(key, {"ingest_left"}, since, api=api)
+    for event in following:
+        if event.task_id == "load" and event.state == "running":
+            break
+    keeper = next(one.pid for one in lifecycle.status().services if one.name == "airflow-scheduler")
+    assert keeper is not None
+    scheduler, *workers = psutil.Process(keeper).children(recursive=True)
+    assert len(workers) >= 4
+    scheduler.kill()
+    _, alive = psutil.wait_procs(workers, timeout=120)
+    assert alive == []
+    assert lifecycle.left_behind() == []
+    events = list(following)
+    assert (events[-1].task_id, events[-1].state) == (None, "success")
 
 
 def test_down_during_a_task_leaves_nothing_behind(api: AirflowApi, home: Path) -> None:
