@@ -73,7 +73,8 @@ def _remove_old_publications() -> int:
             " and not exists (select from ops.publication p where p.publication_id = h.publication_id)"
             " and publication_id not in (select distinct on (book, date_trunc('month', as_of_date))"
             "   publication_id from ops.publication_history where status = 'published'"
-            "   order by book, date_trunc('month', as_of_date), as_of_date desc, published_at desc)"
+            "   order by book, date_trunc('month', as_of_date), as_of_date desc, published_at desc,"
+            "   publication_id)"
             " and status <> 'removed'",
             (get_settings().publication_retention_days,),
         ).fetchall()

@@ -4,8 +4,8 @@ create schema if not exists scoring;
 create table if not exists scoring.customer_scores (
     book text not null,
     as_of_date date not null,
-    scorecard text not null,
-    customer_id text not null,
+    scorecard text collate "C" not null,
+    customer_id text collate "C" not null,
     model_version text not null,
     score int not null,
     pd double precision not null,

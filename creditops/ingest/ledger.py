@@ -222,7 +222,7 @@ def rows_loaded_before(
     row = connection.execute(
         "select rows_read from ops.load_ledger where book = %s and source = %s and sha256 = %s"
         " and delivery_date = %s and contract_version = %s and status = 'loaded' and withdrawn_by is null"
-        " limit 1",
+        " order by batch_id limit 1",
         (landed.book, landed.source, sha256, landed.delivery, contract.version),
     ).fetchone()
     return None if row is None else int(row[0])

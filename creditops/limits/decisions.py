@@ -156,7 +156,7 @@ def _refuse_a_rise_under_red(cursor: psycopg.Cursor[dict[str, Any]], row: Mappin
         return
     open_red = cursor.execute(
         "select warning_id from actions.early_warnings where book = %s and customer_id = %s"
-        " and severity = 'red' and closed_on is null order by raised_on limit 1",
+        " and severity = 'red' and closed_on is null order by raised_on, warning_id limit 1",
         (row["book"], row["customer_id"]),
     ).fetchone()
     if open_red is not None:

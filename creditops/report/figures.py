@@ -256,7 +256,8 @@ def _warnings(publication: Publication) -> dict[str, Any]:
             "select warning_id, early_warnings.customer_id, facility_id, rule_id, severity, raised_on,"
             " status, text_zh, text_en, recommended_response, scored.grade from {early_warnings} left join"
             " (select distinct on (customer_id) customer_id, grade, pd from {customer_scores}"
-            "  order by customer_id, pd desc) as scored on scored.customer_id = early_warnings.customer_id"
+            "  order by customer_id, pd desc, scorecard) as scored"
+            " on scored.customer_id = early_warnings.customer_id"
             f" where {_EARLY} order by {_WORST_FIRST},"
             " count(*) filter (where severity = 'red') over (partition by early_warnings.customer_id) desc,"
             " scored.pd desc nulls last, raised_on desc, early_warnings.customer_id, rule_id limit %(top)s",

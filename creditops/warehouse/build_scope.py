@@ -424,7 +424,8 @@ def _changed_type(connection: psycopg.Connection, book: str) -> str | None:
         "select customer_id from new_customers"
         " join raw.customers using (customer_id, effective_date, _batch_id)"
         " join intermediate.int_facility using (book, customer_id)"
-        " where book = %s and int_facility.customer_type is distinct from customers.customer_type limit 1",
+        " where book = %s and int_facility.customer_type is distinct from customers.customer_type"
+        " order by customer_id limit 1",
         (book,),
     ).fetchone()
     return None if row is None else f"customer {row[0]} is of another type"

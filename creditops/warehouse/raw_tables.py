@@ -90,7 +90,7 @@ def bring_up(connection: psycopg.Connection, contract: Contract) -> Difference:
             sql.SQL("alter table {} add column {} {}").format(
                 table,
                 sql.Identifier(name),
-                sql.SQL(types[name]),  # type: ignore[arg-type]
+                _stored(types[name]),
             )
         )
     for name in found.widened:
@@ -98,7 +98,7 @@ def bring_up(connection: psycopg.Connection, contract: Contract) -> Difference:
             sql.SQL("alter table {} alter column {} type {}").format(
                 table,
                 sql.Identifier(name),
-                sql.SQL(types[name]),  # type: ignore[arg-type]
+                _stored(types[name]),
             )
         )
     for name in found.nullable:
@@ -179,11 +179,19 @@ def _is_empty(connection: psycopg.Connection, contract: Contract) -> bool:
     return row is not None and bool(row[0])
 
 
+def _stored(type_: str) -> sql.Composable:
+    """The type as a raw column has it: text sorts by its bytes, and so does all that is made of it.
+
+    Whatever the locale of the database is, the first of two ties is the same (same input, same output).
+    """
+    return sql.SQL(type_ + ' collate "C"' if type_ == "text" else type_)  # type: ignore[arg-type]
+
+
 def _create(connection: psycopg.Connection, contract: Contract) -> None:
     definitions = [
         sql.SQL("{} {} {}").format(
             sql.Identifier(name),
-            sql.SQL(type_),  # type: ignore[arg-type]
+            _stored(type_),
             sql.SQL("") if nullable else sql.SQL("not null"),
         )
         for name, type_, nullable in contract.raw_columns()

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from creditops.build import PROJECT, build
 from creditops.limits import recommend
@@ -183,6 +184,13 @@ def book(module_warehouse: str) -> None:
         statements(connection)
     build(BOOK, AS_OF, checks=False)
     recommend(BOOK, AS_OF)
+    with connect("modeller") as connection:
+        connection.execute(
+            "insert into scoring.customer_scores (book, as_of_date, scorecard, customer_id, model_version,"
+            " score, pd, grade, points_total, observed_on)"
+            " select book, %s, 's', customer_id, '1', 600, 0.1, '6', 600, %s from marts.dim_customer",
+            (AS_OF, AS_OF),
+        )
 
 
 def test_a_vintage_keeps_the_limit_that_was_granted_at_origination() -> None:
@@ -347,11 +355,35 @@ def test_the_sql_calendar_counts_month_ends() -> None:
     }  # fmt: skip
 
 
-def test_every_published_query_runs_on_this_book() -> None:
+def published(name: str) -> list[dict[str, Any]]:
     with connect("publisher") as connection:
-        for table in load_tables().values():
-            if table.name != "data_dictionary":
-                connection.execute(
-                    table.query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-                    {"book": BOOK, "as_of": AS_OF},
-                )
+        return (
+            connection.cursor(row_factory=dict_row)
+            .execute(
+                load_tables()[name].query.format(marts="marts", features="features"),  # type: ignore[arg-type]
+                {"book": BOOK, "as_of": AS_OF},
+            )
+            .fetchall()
+        )
+
+
+def test_every_published_query_runs_on_this_book() -> None:
+    for name in load_tables():
+        if name != "data_dictionary":
+            published(name)
+
+
+def test_a_margin_is_charged_what_the_year_adds_to_the_loss_on_what_is_in_default() -> None:
+    """B2 is in default for over a year: 3,000 of loss in June as a year before. The rest is charged its year.
+
+    LGD and conversion factor are a half: (2,000 + 8,000 / 2) / 2 of B2, a tenth of that of B1 and H2, and of
+    10,000 / 2 / 2 of N2.
+    """
+    june = next(
+        row for row in published("product_performance") if (row["product_id"], row["month"]) == ("RC", AS_OF)
+    )
+    assert (june["expected_loss"], june["cost_of_risk"]) == (Decimal("3850.00"), Decimal("850.00"))
+    assert june["margin_before_risk"] - june["margin"] == pytest.approx(850 / 6000)
+    in_all = [row["expected_loss"] for row in published("portfolio_monthly") if row["month"] == AS_OF
+              and row["product_id"] == "RC"]  # fmt: skip
+    assert sum(in_all) == june["expected_loss"]
