@@ -21,7 +21,7 @@ from creditops.limits import recommend
 from creditops.publish.tables import load_tables
 from creditops.settings import PROJECT_ROOT
 from creditops.warehouse import connect
-from tests.dbt.raw_rows import customer, facility, put, put_product
+from tests.dbt.raw_rows import customer, facility, put
 from tests.dbt.warehouse_rows import month_ends, rows
 
 BOOK = "demo"
@@ -174,7 +174,10 @@ def book(module_warehouse: str) -> None:
             ("RC", "revolving_card"), ("IL", "instalment_loan"),
             ("FL", "instalment_loan"), ("TL", "term_loan"),
         ):  # fmt: skip
-            put_product(connection, product_id, product_type)
+            product = {"product_id": product_id, "name": product_id, "product_type": product_type,
+                       "lgd": 0.5, "ccf": 0.5, "annual_rate": 0.1, "funding_rate": 0.03,
+                       "effective_date": date(2000, 1, 1)}  # fmt: skip
+            put(connection, "products", [product])
         people = {"K2": 1000, "K3": 1000, "K8": 10_000, "K9": 10_000}
         put(connection, "customers", [customer(name, monthly_income=pay) for name, pay in people.items()])
         cards(connection)
