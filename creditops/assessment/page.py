@@ -52,7 +52,7 @@ def assess(book: str, customer_id: str, as_of: date | None = None, lang: Languag
         rows = publication.rows(
             "select * from {credit_assessment} where customer_id = %(customer)s", customer=customer_id
         )
-        if not rows and not publication.rows("select from {credit_assessment} limit 1"):
+        if not rows and not publication.rows("select 1 as one from {credit_assessment} limit 1"):
             kept = load_tables()["credit_assessment"].kept_publications
             raise UsageError(
                 f"publication {publication.publication_id} holds no assessments any more: they are kept for "
