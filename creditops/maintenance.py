@@ -103,7 +103,8 @@ def thin_out() -> int:
                 sql.SQL(
                     "delete from published.{} where publication_id not in (select publication_id from"
                     " (select publication_id, row_number() over"
-                    "  (partition by book order by created_at desc, publication_id) as newest from ops.publication_history) as ranked where newest <= %s)"
+                    "  (partition by book order by created_at desc, publication_id) as newest"
+                    "  from ops.publication_history) as ranked where newest <= %s)"
                     " and publication_id not in (select publication_id from ops.publication)"
                 ).format(sql.Identifier(table.name)),
                 (table.kept_publications,),

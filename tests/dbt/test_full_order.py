@@ -66,7 +66,7 @@ _NUMBERING = re.compile(
     r"\b(?:row_number|first_value|last_value|nth_value|ntile|lag|lead)\s*\(", re.IGNORECASE
 )
 _LISTING = re.compile(r"\b(?:array_agg|string_agg|jsonb_agg|json_agg)\s*\(", re.IGNORECASE)
-_WORDS = re.compile(r"\b(?:asc|desc|nulls (?:first|last))\b|collate \"C\"", re.IGNORECASE)
+_WORDS = re.compile(r"\b(?:asc|desc|nulls (?:first|last))\b|collate \"?C\"?", re.IGNORECASE)
 _TEXT_ORDER = re.compile(r"\{\{ text_order\('([\w.]+)'\) \}\}")
 
 
@@ -185,7 +185,7 @@ def test_a_limit_follows_an_order() -> None:
     """``limit`` without an order takes any row; where only its existence is asked it is ``select 1``."""
     loose = set()
     for path, text in sql_files():
-        for found in re.finditer(r"\blimit (?:\d+|%\(\w+\)s|%s)", text, re.IGNORECASE):
+        for found in re.finditer(r"\blimit (?:[1-9]\d*|%\(\w+\)s|%s)", text, re.IGNORECASE):
             query = text[: found.start()]
             query = query[query.lower().rfind("select") :]
             if not re.search(r"order by", query, re.IGNORECASE) and not re.match(r"select 1\b", query):

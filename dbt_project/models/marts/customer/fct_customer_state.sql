@@ -21,7 +21,7 @@ facility_months as (
     from {{ ref('fct_facility_month') }}
     where
         book = {{ book() }}
-        and month_end > {{ months_after(as_of(), -2) }}
+        and month_end > {{ month_end_before(as_of(), 2) }}
 ),
 
 episodes as (
