@@ -133,6 +133,8 @@ def build(
     result = BuildResult()
     with connect("builder", autocommit=True) as connection, environment():
         _lock(connection, book, schema_prefix)
+        for layer in LAYERS if schema_prefix else ():
+            connection.execute("select ops.make_build_schema(%s)", (f"{schema_prefix}{layer}",))
         variables["shares"] = str(shares or _shares(connection))
         runner = DbtRunner(state, variables, checks, progress)
         for layer in (each for each in layers if each in _BUILT_LAYERS):

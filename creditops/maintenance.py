@@ -79,15 +79,9 @@ def _remove_old_publications() -> int:
             (get_settings().publication_retention_days,),
         ).fetchall()
         old = [row[0] for row in rows]
-        for table in load_tables().values():
-            connection.execute(
-                sql.SQL("delete from published.{} where publication_id = any(%s)").format(
-                    sql.Identifier(table.name)
-                ),
-                (old,),
-            )
         connection.execute(
-            "update ops.publication_history set status = 'removed' where publication_id = any(%s)", (old,)
+            "select ops.purge_publications(%s, %s, %s)",
+            (old, current_actor(), f"older than {get_settings().publication_retention_days} days"),
         )
     return len(old)
 
@@ -99,16 +93,10 @@ def thin_out() -> int:
         for table in load_tables().values():
             if table.kept_publications is None:
                 continue
-            removed += connection.execute(
-                sql.SQL(
-                    "delete from published.{} where publication_id not in (select publication_id from"
-                    " (select publication_id, row_number() over"
-                    "  (partition by book order by created_at desc, publication_id) as newest"
-                    "  from ops.publication_history) as ranked where newest <= %s)"
-                    " and publication_id not in (select publication_id from ops.publication)"
-                ).format(sql.Identifier(table.name)),
-                (table.kept_publications,),
-            ).rowcount
+            row = connection.execute(
+                "select ops.thin_out(%s, %s, %s)", (table.name, table.kept_publications, current_actor())
+            ).fetchone()
+            removed += row[0] if row else 0
     return removed
 
 

@@ -13,10 +13,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from creditops import __version__
 from creditops.books import end_of_day
@@ -24,6 +26,7 @@ from creditops.errors import DataRefusedError, UsageError
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.warehouse.connection import connect
 
+_dumps = partial(json.dumps, default=str)
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
 
@@ -86,8 +89,8 @@ def assemble(
         publication_id = f"{book}-{as_of.isoformat()}-{digest.hexdigest()[:12]}"
         is_new = (
             connection.execute(
-                "insert into ops.publication_history (publication_id, book, as_of_date, known_at, status,"
-                " code_version, models, policy_version) values (%s, %s, %s, %s, 'candidate', %s, %s, %s)"
+                "insert into ops.publication_history (publication_id, book, as_of_date, known_at,"
+                " code_version, models, policy_version) values (%s, %s, %s, %s, %s, %s, %s)"
                 " on conflict (publication_id) do nothing",
                 (
                     publication_id,
@@ -111,9 +114,7 @@ def record_gate(publication_id: str, gates: Sequence[Mapping[str, Any]], *, pass
     """Note a gate's verdict on a candidate; a published one keeps its state."""
     with connect("publisher") as connection:
         connection.execute(
-            "update ops.publication_history set gates = %s,"
-            " status = case when status = 'published' then status else %s end where publication_id = %s",
-            (json.dumps(list(gates), default=str), "ready" if passed else "refused", publication_id),
+            "select ops.record_gate(%s, %s, %s)", (publication_id, Jsonb(list(gates), dumps=_dumps), passed)
         )
 
 
@@ -132,56 +133,21 @@ def flip(
     """
     with connect("publisher") as connection:
         found = connection.execute(
-            "select book, as_of_date, status from ops.publication_history"
-            " where publication_id = %s for update",
-            (publication_id,),
+            "select status from ops.publication_history where publication_id = %s", (publication_id,)
         ).fetchone()
         if found is None:
             raise UsageError(
                 f"there is no publication {publication_id!r}", hint="see `creditops publish list`"
             )
-        book, as_of, status = found
-        if status not in ("ready", "published"):
+        if found[0] not in ("ready", "published"):
             raise DataRefusedError(
-                f"publication {publication_id} is {status}: it did not pass its gate",
+                f"publication {publication_id} is {found[0]}: it did not pass its gate",
                 hint="see `creditops publish show` for the failed checks",
             )
-        current = connection.execute(
-            "select publication_id, as_of_date from ops.publication where book = %s for update", (book,)
+        row = connection.execute(
+            "select ops.flip(%s, %s, %s, %s)", (publication_id, move_back, actor, reason)
         ).fetchone()
-        connection.execute(
-            "update ops.publication_history set status = 'published',"
-            " published_at = coalesce(published_at, clock_timestamp()) where publication_id = %s",
-            (publication_id,),
-        )
-        if current is not None and current[0] == publication_id:
-            return True
-        if current is not None and current[1] > as_of and not move_back:
-            return False
-        connection.execute(
-            "insert into ops.publication (book, publication_id, as_of_date, known_at, published_at,"
-            " code_version, models, policy_version, gates)"
-            " select book, publication_id, as_of_date, known_at, published_at, code_version, models,"
-            " policy_version, gates from ops.publication_history where publication_id = %s"
-            " on conflict (book) do update set publication_id = excluded.publication_id,"
-            " as_of_date = excluded.as_of_date, known_at = excluded.known_at,"
-            " published_at = excluded.published_at, code_version = excluded.code_version,"
-            " models = excluded.models, policy_version = excluded.policy_version, gates = excluded.gates",
-            (publication_id,),
-        )
-        connection.execute(
-            "insert into ops.audit (actor, action, object, before, after, reason)"
-            " values (%s, %s, %s, %s, %s, %s)",
-            (
-                actor,
-                "publish.flip",
-                book,
-                json.dumps(current[0] if current else None),
-                json.dumps(publication_id),
-                reason,
-            ),
-        )
-    return True
+    return bool(row and row[0])
 
 
 def rollback(book: str, *, to: str | None = None, actor: str, reason: str) -> str:

@@ -48,7 +48,6 @@ def build_characteristics(
     names = [column.raw_name for column in contract.columns if column.name not in keys]
     table = sql.Identifier(schema, table_of(book))
     with connection.transaction():
-        connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
         connection.execute(sql.SQL("drop table if exists {}").format(table))
         made = connection.execute(
             sql.SQL(

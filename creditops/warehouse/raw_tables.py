@@ -15,6 +15,7 @@ from psycopg import sql
 
 from creditops.errors import DataRefusedError
 from creditops.sources.contract import Contract
+from creditops.warehouse import grants
 from creditops.warehouse.connection import connect
 
 _SPELLED_OUT = {"timestamptz": "timestamp with time zone"}
@@ -81,7 +82,7 @@ def bring_up(connection: psycopg.Connection, contract: Contract) -> Difference:
     types = {name: type_ for name, type_, _ in contract.raw_columns()}
     if found.missing or found.replaced:
         _create(connection, contract)
-        _grant(connection, table)
+        grants.apply_to_new(connection, "raw", contract.table)
         return found
     _ensure_arrival_index(connection, contract)
     for name in found.columns:
@@ -242,11 +243,3 @@ def _has_key(connection: psycopg.Connection, contract: Contract) -> bool:
         f" ({', '.join(contract.key)})",
         hint="the key of a table with rows never changes: write a contract under a new source name",
     )
-
-
-def _grant(connection: psycopg.Connection, table: sql.Identifier) -> None:
-    connection.execute(
-        sql.SQL("grant select, insert, delete on {0} to loader; grant select on {0} to builder").format(table)
-    )
-    if connection.info.server_version >= 170000:  # before 17 only an owner may analyse
-        connection.execute(sql.SQL("grant maintain on {} to loader").format(table))

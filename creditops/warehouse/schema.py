@@ -14,54 +14,10 @@ from psycopg import sql
 from creditops.errors import DataRefusedError
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.sources.contract import broken_contracts, load_book_contracts, load_contracts
-from creditops.warehouse import readers
+from creditops.warehouse import grants, readers
 from creditops.warehouse.connection import ROLES, connect, credentials
 from creditops.warehouse.raw_tables import bring_up
 
-SCHEMAS = (
-    "ops",
-    "raw",
-    "staging",
-    "intermediate",
-    "marts",
-    "features",
-    "scoring",
-    "actions",
-    "published",
-    "publish",
-)
-BUILT_SCHEMAS = ("staging", "intermediate", "marts", "features")
-
-# What a role may do in a schema: (create, [table privileges]).
-_GRANTS: dict[str, dict[str, tuple[bool, str]]] = {
-    "loader": {
-        "raw": (False, "select, insert, delete"),
-        "ops": (False, "select, insert, update"),
-    },
-    "builder": {
-        "raw": (False, "select"),
-        "ops": (False, "select"),
-        **dict.fromkeys(BUILT_SCHEMAS, (True, "select, insert, update, delete")),
-    },
-    "modeller": {
-        "intermediate": (False, "select"),
-        "marts": (False, "select"),
-        "features": (False, "select"),
-        "scoring": (False, "select, insert, update, delete"),
-        "ops": (False, "select"),
-    },
-    "publisher": {
-        "marts": (False, "select"),
-        "features": (False, "select"),
-        "scoring": (False, "select"),
-        "actions": (False, "select, insert, update, delete"),
-        "published": (False, "select, insert, delete"),
-        "publish": (False, "select"),
-        "ops": (False, "select, insert, update"),
-    },
-    "bi_reader": {"publish": (False, "select")},
-}
-_ALL_MAY_LOG = ("loader", "builder", "modeller", "publisher")
 _PACKAGE_DDL = (
     ("creditops.warehouse", "ops.sql"),
     ("models_ml", "schema.sql"),
@@ -102,7 +58,7 @@ def _bring_up_to_date(connection: psycopg.Connection) -> list[str]:
     connection.execute("select pg_advisory_xact_lock(hashtext('creditops.initialise'))")
     for role in ROLES:
         _ensure_role(connection, role)
-    for schema in SCHEMAS:
+    for schema in grants.SCHEMAS:
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
     _run_package_ddl(connection)
     problems = [f"{each.error} Nothing is loaded by it." for each in broken_contracts()]
@@ -113,7 +69,8 @@ def _bring_up_to_date(connection: psycopg.Connection) -> list[str]:
             problems.append(str(error))
     for table in load_tables().values():
         _ensure_published_table(connection, table)
-    _grant(connection)
+    connection.execute("create or replace view publish.publication as select * from ops.publication")
+    grants.apply(connection)
     readers.restrain(connection)
     return problems
 
@@ -161,6 +118,12 @@ def _ensure_published_table(connection: psycopg.Connection, table: PublishedTabl
             sql.Identifier(f"{table.name}_key"), name, sql.SQL(", ").join(map(sql.Identifier, table.key))
         )
     )
+    connection.execute(
+        sql.SQL(
+            "create or replace trigger candidates_only after insert on published.{} referencing new table as added"
+            " for each statement execute function ops.refuse_gated()"
+        ).format(name)
+    )
     names = ["publication_id", "as_of_date", "book", *(column.name for column in table.columns)]
     connection.execute(
         sql.SQL(
@@ -172,46 +135,6 @@ def _ensure_published_table(connection: psycopg.Connection, table: PublishedTabl
             name,
         )
     )
-
-
-def _grant(connection: psycopg.Connection) -> None:
-    connection.execute("create or replace view publish.publication as select * from ops.publication")
-    connection.execute("revoke all on schema public from public")
-    database = connection.info.dbname
-    connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
-    for role, schemas in _GRANTS.items():
-        grantee = sql.Identifier(role)
-        connection.execute(
-            sql.SQL("grant connect, temporary on database {} to {}").format(sql.Identifier(database), grantee)
-        )
-        for schema, (create, privileges) in schemas.items():
-            place = sql.Identifier(schema)
-            rights = sql.SQL("usage, create" if create else "usage")
-            connection.execute(sql.SQL("grant {} on schema {} to {}").format(rights, place, grantee))
-            granted = sql.SQL(privileges)  # type: ignore[arg-type]
-            connection.execute(
-                sql.SQL("grant {} on all tables in schema {} to {}").format(granted, place, grantee)
-            )
-            if schema in BUILT_SCHEMAS and role != "builder":
-                connection.execute(
-                    sql.SQL(
-                        "alter default privileges for role builder in schema {} grant {} on tables to {}"
-                    ).format(place, granted, grantee)
-                )
-    if connection.info.server_version >= 170000:  # before 17 only an owner may analyse
-        connection.execute("grant maintain on all tables in schema raw to loader")
-        connection.execute("grant maintain on all tables in schema published to publisher")
-    connection.execute(sql.SQL("grant create on database {} to builder").format(sql.Identifier(database)))
-    connection.execute("grant insert on ops.model_version, ops.model_decision to modeller")
-    for role in _ALL_MAY_LOG:
-        connection.execute(
-            sql.SQL(
-                "grant usage on schema ops to {0};"
-                " grant select, insert on ops.run_log, ops.audit, ops.failure, ops.operations_warning to {0};"
-                " grant select, insert, update on ops.alert to {0};"
-                " grant select, insert, update, delete on ops.gate_result, ops.build_state to {0}"
-            ).format(sql.Identifier(role))
-        )
 
 
 if __name__ == "__main__":
