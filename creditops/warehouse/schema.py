@@ -120,8 +120,8 @@ def _ensure_published_table(connection: psycopg.Connection, table: PublishedTabl
     )
     connection.execute(
         sql.SQL(
-            "create or replace trigger candidates_only after insert on published.{} referencing new table as added"
-            " for each statement execute function ops.refuse_gated()"
+            "create or replace trigger candidates_only after insert on published.{}"
+            " referencing new table as added for each statement execute function ops.refuse_gated()"
         ).format(name)
     )
     names = ["publication_id", "as_of_date", "book", *(column.name for column in table.columns)]
