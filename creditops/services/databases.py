@@ -69,6 +69,9 @@ def ensure(progress: Callable[[str], None]) -> None:
         with connect(*credentials("owner"), _first_database()) as connection:
             if own_server:
                 _make_database(connection, DATABASE, OWNER, progress)
+            if own_server:
+                # Everybody may by default; nobody but the owner has work there.
+                connection.execute("revoke connect on database postgres, template1 from public")
             for service in SERVICES:
                 _make_role(connection, service, own_server)
                 _make_database(connection, service, service, progress)

@@ -114,9 +114,8 @@ def test_rows_are_added_to_candidates_alone(candidate: str) -> None:
 
 def test_what_a_book_shows_is_neither_purged_nor_thinned_out(candidate: str) -> None:
     with connect("publisher") as connection:
-        purged = connection.execute(
-            "select ops.purge_publications(%s, 'tester', 'old')", ([candidate],)
-        ).fetchone()
+        purge = "select ops.purge_publications(%s, 'tester', 'old')"
+        purged = connection.execute(purge, ([candidate],)).fetchone()
         thinned = connection.execute("select ops.thin_out('customer_scores', 0, 'tester')").fetchone()
         left = connection.execute("select count(*) from publish.customer_scores").fetchone()
     assert (purged, thinned, left) == ((0,), (0,), (1,))
@@ -125,7 +124,8 @@ def test_what_a_book_shows_is_neither_purged_nor_thinned_out(candidate: str) -> 
 def test_the_database_says_when_and_as_which_role_an_act_was_noted(candidate: str) -> None:
     with connect("publisher") as connection:
         row = connection.execute(
-            "select actor, role, reason from ops.audit where action = 'publish.flip' and after = to_jsonb(%s::text)",
+            "select actor, role, reason from ops.audit where action = 'publish.flip'"
+            " and after = to_jsonb(%s::text)",
             (candidate,),
         ).fetchone()
     assert row == ("tester", "publisher", "for the test")
