@@ -11,6 +11,7 @@ from creditops.build import drop_build, write_docs
 from creditops.identity import current_actor
 from creditops.ingest import freshness
 from creditops.past_day import PREFIX
+from creditops.publish.tables import load_tables
 from creditops.settings import get_settings
 from creditops.warehouse.connection import connect
 from creditops.warehouse.run_log import step

@@ -162,15 +162,14 @@ Cell = tuple[str, str, str]
 def granted(connection: psycopg.Connection) -> dict[Cell, str]:
     """What the catalogue grants: verbs by role, schema and table; columns in brackets where not on all."""
     rows = connection.execute(
-        "select grantee, table_schema, table_name, lower(privilege_type), null as column_name"
-        " from information_schema.role_table_grants where grantee = any(%(roles)s)"
-        " and table_schema = any(%(schemas)s) and lower(privilege_type) = any(%(verbs)s)"
-        " union all select grantee, table_schema, table_name, lower(privilege_type), column_name"
-        " from information_schema.role_column_grants as c where grantee = any(%(roles)s)"
-        " and table_schema = any(%(schemas)s) and lower(privilege_type) = any(%(verbs)s)"
-        " and not exists (select from information_schema.role_table_grants as t where t.grantee = c.grantee"
-        " and t.table_schema = c.table_schema and t.table_name = c.table_name"
-        " and t.privilege_type = c.privilege_type) order by 1, 2, 3, 4, 5",
+        "select g.rolname, n.nspname, c.relname, lower(a.privilege_type), a.attname from pg_class as c"
+        " join pg_namespace as n on n.oid = c.relnamespace cross join lateral ("
+        "   select grantee, privilege_type, null::name as attname from aclexplode(c.relacl)"
+        "   union all select x.grantee, x.privilege_type, t.attname from pg_attribute as t"
+        "   cross join lateral aclexplode(t.attacl) as x where t.attrelid = c.oid and not t.attisdropped"
+        " ) as a join pg_roles as g on g.oid = a.grantee"
+        " where g.rolname = any(%(roles)s) and n.nspname = any(%(schemas)s) and c.relkind in ('r', 'v', 'p')"
+        " and lower(a.privilege_type) = any(%(verbs)s) order by 1, 2, 3, 4, 5 nulls first",
         {"roles": list(RIGHTS), "schemas": list(SCHEMAS), "verbs": list(VERBS)},
     ).fetchall()
     found: dict[Cell, dict[str, list[str]]] = {}
