@@ -163,7 +163,8 @@ def test_a_champion_named_in_mlflow_alone_is_no_champion(published: str) -> None
     held = registry.show(CARD)["version"]
     client = tracking.client()
     source = client.get_model_version(CARD, held)
-    forged = client.create_model_version(CARD, source.source, source.run_id, model_id=source.source.rpartition("/")[2])
+    model = source.source.rpartition("/")[2]
+    forged = client.create_model_version(CARD, source.source, source.run_id, model_id=model)
     client.set_model_version_tag(CARD, forged.version, "gates_passed", "true")
     client.set_registered_model_alias(CARD, "champion", forged.version)
     said = chain.run_step("settle", Partition(BOOK, DAY).key)
