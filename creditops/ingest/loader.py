@@ -185,7 +185,8 @@ def _write(
 ) -> LoadResult:
     landed, contract = load.landed, load.contract
     batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)
-    reading = Reading(contract, is_first=not ledger.has_raw_rows(connection, contract, landed.book))
+    is_first = not ledger.has_raw_rows(connection, contract, landed.book)
+    reading = Reading(contract, str(zone(landed.book)), is_first=is_first)
     frames = _frames(load, known, batch_id, reading)
     if staged:
         create_stage(connection, contract)

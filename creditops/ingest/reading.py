@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import date, datetime
+from datetime import date
 
 import numpy as np
 import polars as pl
 
 from creditops.errors import DataRefusedError, listed
+from creditops.ingest.book_time import local_days
 from creditops.ingest.landing import LandedFile
 from creditops.ingest.reader import SourceFile
 from creditops.ingest.row_hash import row_hashes
@@ -45,8 +46,9 @@ class Reading:
     file: the file, once it is read to its end.
     """
 
-    def __init__(self, contract: Contract, *, is_first: bool = False) -> None:
+    def __init__(self, contract: Contract, zone: str, *, is_first: bool = False) -> None:
         self.contract = contract
+        self._zone = zone
         self.is_first = is_first
         self.rows = 0
         self.good = 0
@@ -121,10 +123,11 @@ class Reading:
         if self.contract.effective is None:
             return
         days = good[self.contract.effective]
+        if days.dtype != pl.Date:
+            days = local_days(days, self._zone)
         first, last = days.min(), days.max()
         if not isinstance(first, date) or not isinstance(last, date):
             return  # no row says
-        first, last = (day.date() if isinstance(day, datetime) else day for day in (first, last))
         before = self.covers or (first, last)
         self.covers = (min(first, before[0]), max(last, before[1]))
 

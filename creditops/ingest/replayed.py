@@ -60,7 +60,7 @@ def load_lines(
     with loader_connection(landed) as connection, connection.transaction() as transaction:
         lock_source(connection, landed)
         batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)
-        reading = Reading(contract)
+        reading = Reading(contract, str(zone(landed.book)))
         good: list[int] = []
         chosen = list(lines)
 

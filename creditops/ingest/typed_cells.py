@@ -24,7 +24,7 @@ from creditops.ingest.book_time import local_days, to_utc
 from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
 
-# What a pattern lets through is read exactly as it stands. Digits are ASCII: \d would take any script's.
+# What a pattern lets through is read exactly as it stands. Digits are ASCII, not those of any script.
 _MONEY = r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2}0*)?$"
 _INTEGER = r"^[+-]?[0-9]{1,19}(\.0+)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -148,23 +148,27 @@ def _streamed(path: Path, name: str, form: FileFormat) -> Iterator[list[Cell]]:
     from openpyxl import load_workbook
 
     has_formulas = check_workbook(path, name)
-    with _explained(name), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the library: parts that it does not know
-        values = load_workbook(path, read_only=True, data_only=True)
-        formulas = load_workbook(path, read_only=True) if has_formulas else None
+    with _explained(name), ExitStack() as stack:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the library: parts that it does not know
+            values = stack.enter_context(closing(load_workbook(path, read_only=True, data_only=True)))
+            formulas = (
+                stack.enter_context(closing(load_workbook(path, read_only=True))) if has_formulas else None
+            )
         titles = [sheet.title for sheet in values.worksheets]
         _check_sheet(form, titles, name)
         title = form.sheet or titles[0]
-        values[title].reset_dimensions()  # which some programs write wrongly
-        found: Iterable[tuple[Any, ...]] = values[title].iter_rows()
-        written: Iterable[tuple[Any, ...]] = repeat(())
-        if formulas is not None:
-            formulas[title].reset_dimensions()
-            written = formulas[title].iter_rows()
-        for cells, beside in zip(found, written, strict=False):
+        written = _rows(formulas[title]) if formulas is not None else repeat(())
+        for cells, beside in zip(_rows(values[title]), written, strict=False):
             yield [
                 _cell(cell, other) for cell, other in zip(cells, chain(beside, repeat(None)), strict=False)
             ]
+
+
+def _rows(sheet: Any) -> Iterable[tuple[Any, ...]]:
+    sheet.reset_dimensions()  # which some programs write wrongly
+    rows: Iterable[tuple[Any, ...]] = sheet.iter_rows()
+    return rows
 
 
 def _cell(cell: Any, beside: Any) -> Cell:
@@ -184,8 +188,6 @@ def _cell(cell: Any, beside: Any) -> Cell:
         case timedelta():
             minutes, seconds = divmod(round(value.total_seconds()), 60)
             return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
-        case date() | time():
-            return str(value)
         case _:
             return str(value)
 

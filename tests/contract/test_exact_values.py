@@ -19,6 +19,7 @@ from creditops.ingest.cells import as_contract_writes
 from creditops.ingest.privacy import hash_series, one_spelling
 from creditops.ingest.reader import LINE, open_source_file, read_batches
 from creditops.ingest.validation import Validated, validate
+from creditops.settings import PROJECT_ROOT
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
 from creditops.sources.model import FileFormat
@@ -381,3 +382,14 @@ def test_other_data_hash_apart(home: Path) -> None:
     others = pl.Series(["13987654321", "13987654322", "8613987654321", "861398765432"])
     assert hash_series(others, "phone").n_unique() == 3
     assert hash_series(pl.Series(["a1", "A1"]), "undeclared").n_unique() == 2
+
+
+def test_no_pattern_for_cells_takes_digits_of_other_scripts() -> None:
+    r"""``\d`` of Polars takes the digits of every script, which then parse as another number or none."""
+    package = PROJECT_ROOT / "creditops"
+    reading = [
+        *(package / "ingest").glob("*.py"),
+        package / "sources" / "guess.py",
+        package / "adapters" / "adapter.py",
+    ]
+    assert [path.name for path in reading if r"\d" in path.read_text(encoding="utf-8")] == []
