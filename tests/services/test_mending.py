@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
@@ -31,6 +32,7 @@ from creditops.services import (
 )
 from creditops.services import home as home_folder
 from creditops.settings import get_settings
+from creditops.warehouse.connection import connect
 from tests.services.conftest import Said, environment_of, living_in
 
 
@@ -285,6 +287,18 @@ def test_a_crashed_server_comes_back_by_itself(home: Path) -> None:
     again = postgres.running_server()
     assert again is not None
     assert again.pid != server.pid
+
+
+def test_who_connects_while_the_server_recovers_waits_for_it(stopped_home: Path) -> None:
+    lifecycle.up(only={"postgres"})
+    lost = connect("owner")
+    os.kill(lost.info.backend_pid, signal.SIGKILL)  # the server ends all others and starts anew
+    with pytest.raises(psycopg.OperationalError):
+        lost.execute("select 1")
+    for _ in range(20):
+        with connect("owner") as again:
+            assert again.execute("select 1").fetchone() == (1,)
+    lifecycle.down()
 
 
 def test_executables_can_be_named(tmp_path: Path) -> None:
