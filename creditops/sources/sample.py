@@ -49,7 +49,7 @@ def read_sample(path: Path) -> Sample:
     kind = kind_of(inner_name(path, path.name))
     if kind == "excel":
         found = itertools.islice(workbook.sheet_rows(path, path.name, FileFormat()), SAMPLE_ROWS)
-        rows = [[(workbook.plain_text(cell) or "").removeprefix(FAULT) for cell in row] for row in found]
+        rows = [[_shown(cell) for cell in row] for row in found]
         if not any(map(any, rows)):
             raise DataRefusedError(f"{path.name}: the sheet is empty", hint="draft from a file with rows")
         skip = _header_at(rows)
@@ -76,6 +76,12 @@ def read_sample(path: Path) -> Sample:
     if kind != "text":
         raise DataRefusedError(f"{path.name}: a file of this kind cannot be read", hint="see docs/sources.md")
     return _text_sample(path, encoding)
+
+
+def _shown(cell: workbook.Cell) -> str:
+    """A cell as its user sees it; an error (``#DIV/0!``) says nothing of its column."""
+    text = workbook.plain_text(cell) or ""
+    return "" if text.startswith(FAULT) else text
 
 
 def _text_sample(path: Path, encoding: str) -> Sample:

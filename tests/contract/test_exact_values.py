@@ -23,6 +23,7 @@ from creditops.settings import PROJECT_ROOT
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
 from creditops.sources.model import FileFormat
+from creditops.sources.sample import read_sample
 from tests.contract.open_document import write_ods
 from tests.contract.random_sheets import RandomSheet
 
@@ -87,6 +88,16 @@ class TestSheets:
         assert "\x1a" not in checked.bad[0].row_text
         as_null = load(path, contract(*names, form={"null_values": errors}))
         assert as_null.good.rows()[1] == (3, "b", None, None, None)
+
+    def test_a_draft_sees_what_a_user_sees_and_learns_nothing_from_errors(self, tmp_path: Path) -> None:
+        rows = [[f"L{number:03}", 0.0725, 100.5 + number] for number in range(30)]
+        rows[3][2] = "#DIV/0!"
+        formats = {f"B{number}": "0.00%" for number in range(2, 32)}
+        cells = read_sample(
+            sheet(tmp_path / "loans.xlsx", ["no", "rate", "balance"], *rows, formats=formats)
+        ).cells
+        assert cells.row(3) == ("L003", "7.25%", None)
+        assert cells.row(4) == ("L004", "7.25%", "104.5")
 
     def test_a_formula_without_a_stored_value_is_a_fault(self, tmp_path: Path) -> None:
         path = sheet(tmp_path / "loans.xlsx", ["no", "balance", "note"], ["a", "=1+1", "=B2"], ["b", 1, None])
