@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from creditops.cli.options import AnyBook, AsJson
-from creditops.cli.output import as_json, console, table
+from creditops.cli.output import as_json, attention, console, table
 from creditops.errors import UsageError
 
 app = typer.Typer(help="Source contracts: draft, check, list, show, apply.", no_args_is_help=True)
@@ -138,7 +138,9 @@ def check(
 
         name = (names or [])[0]
         own = Path(name).suffix in (".yml", ".yaml")
-        trial = vars(try_file(read_contract(Path(name)) if own else load_contract(name, book), try_))
+        trial = vars(
+            try_file(read_contract(Path(name)) if own else load_contract(name, book), try_, book=book)
+        )
     if json_:
         as_json({"findings": findings, "trial": trial})
     else:
@@ -153,6 +155,7 @@ def check(
                 f"{try_}: {trial['rows']:,} rows, {trial['bad']:,} would go to quarantine", markup=False
             )
             table(trial["reasons"], ("column", "reason", "rows", "first_line", "example"), title="why")
+            attention(trial["unlikely"])
     if errors or (strict and findings):
         raise typer.Exit(2)
     if trial is not None and trial["refused"]:

@@ -18,7 +18,7 @@ import psycopg
 
 from creditops.books import zone
 from creditops.errors import DataRefusedError
-from creditops.quality import data_docs
+from creditops.quality import data_docs, watch
 from creditops.quality.coherence import contradictions, relations_of
 from creditops.quality.suites import (
     ExpectationSpec,
@@ -65,7 +65,8 @@ class CheckResult:
 
 
 def gate_raw(book: str, as_of: date) -> list[CheckResult]:
-    """Validate the batches that were delivered for one book and day.
+    """Validate the batches that were delivered for one book and day; what is unlikely beside the deliveries
+    before (:mod:`creditops.quality.watch`) is a warning.
 
     Raises
     ------
@@ -73,12 +74,27 @@ def gate_raw(book: str, as_of: date) -> list[CheckResult]:
     """
     with connect("builder") as connection:
         batches = connection.execute(
-            "select source, batch_id from ops.load_ledger"
+            "select source, batch_id, delivery_date, rows_read from ops.load_ledger"
             " where book = %s and delivery_date = %s and status = 'loaded' and withdrawn_by is null"
             " order by source, batch_id",
             (book, as_of),
         ).fetchall()
-    contracts = load_contracts(book)
+        contracts = load_contracts(book)
+        unlikely = [
+            CheckResult(
+                contracts[source].table,
+                str(batch),
+                each.check,
+                "warning",
+                False,
+                rows,
+                each.rows,
+                [each.sentence],
+            )
+            for source, batch, delivered, rows in batches
+            if source in contracts
+            for each in watch.of_batch(connection, contracts[source], book, batch, delivered)
+        ]
     targets = [
         Target(
             book,
@@ -87,10 +103,10 @@ def gate_raw(book: str, as_of: date) -> list[CheckResult]:
             f"select * from raw.{contracts[source].table}"
             f" where book = '{book}' and _batch_id = {batch} and not _deleted",
         )
-        for source, batch in batches
+        for source, batch, _, _ in batches
         if source in contracts
     ]
-    return _run("raw", book, as_of, targets, raw_suites(book), role="builder")
+    return _run("raw", book, as_of, targets, raw_suites(book), role="builder", together=unlikely)
 
 
 def gate_publication(book: str, as_of: date, publication_id: str) -> list[CheckResult]:

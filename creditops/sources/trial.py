@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -15,8 +15,10 @@ import polars as pl
 from creditops.errors import UsageError
 from creditops.ingest.reader import LINE, open_source_file, read_batches
 from creditops.ingest.validation import BadRow, ragged_row, validate
+from creditops.quality import watch
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract
+from creditops.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from creditops.adapters import Adapter
@@ -31,6 +33,7 @@ class Trial:
     reasons: by (column, reason): rows, first line and its example, most rows first.
     left_out: rows that an adapter leaves out, by the reason.
     columns_aside: columns that the contract does not know.
+    unlikely: what differs from the deliveries before, in sentences (:mod:`creditops.quality.watch`).
     sample: the first rows that would be loaded, personal data masked.
     """
 
@@ -42,31 +45,49 @@ class Trial:
     reasons: list[dict[str, Any]] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
     columns_aside: list[str] = field(default_factory=list)
+    unlikely: list[str] = field(default_factory=list)
     sample: list[dict[str, Any]] = field(default_factory=list)
 
 
-def try_file(contract: Contract, path: Path) -> Trial:
+def try_file(contract: Contract, path: Path, *, book: str | None = None) -> Trial:
     """Read a file by a contract, as if it were delivered today.
+
+    Parameters
+    ----------
+    book: also compare the rows with what was loaded into it before.
 
     Raises
     ------
     UsageError: there is no such file.
     DataRefusedError: the file is refused whole.
+    ServiceUnreachableError: a book is named and the warehouse does not answer.
     """
     if not path.is_file():
         raise UsageError(f"{path} does not exist", hint="name the file to try")
     home = get_settings().timezone
     today = datetime.now(ZoneInfo(home)).date()
     file = open_source_file(path, contract, delivery=today)
-    rows, bad = 0, []
+    rows, bad, good = 0, [], []
     for batch in read_batches(file):
         rows += len(batch)
-        bad += validate(batch, contract, zone=home, delivery=today).bad
+        checked = validate(batch, contract, zone=home, delivery=today)
+        bad += checked.bad
+        good.append(checked.good)
     rows += len(file.ragged)
     bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
     trial = _trial(contract, path.name, rows, bad)
     trial.columns_aside = file.extra_columns
+    if book is not None and good:
+        trial.unlikely = _unlikely(contract, book, pl.concat(good), today)
     return trial
+
+
+def _unlikely(contract: Contract, book: str, rows: pl.DataFrame, today: date) -> list[str]:
+    with connect("builder") as connection:
+        made = connection.execute("select to_regclass(%s) is not null", (f"raw.{contract.table}",)).fetchone()
+        if made is None or not made[0]:
+            return []
+        return [each.sentence for each in watch.of_rows(connection, contract, book, rows, today)]
 
 
 def try_adapter(adapter: Adapter, path: Path, *, limit: int | None = None, shown: int = 3) -> list[Trial]:

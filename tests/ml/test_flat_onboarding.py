@@ -67,10 +67,10 @@ def test_the_scores_order_the_outcomes(published: Path) -> None:
 
 @pytest.mark.usefixtures("published")
 def test_special_values_have_bins_of_their_own_and_protected_ones_are_no_characteristics() -> None:
-    from models_ml import registry, tracking
+    from models_ml import registry
 
     (champion,) = registry.champions("borrowers")
-    table = tracking.load_table(champion["name"], champion["version"])
+    table = registry.load_table(champion["name"], champion["version"])
     assert table is not None
     assert not {"age", "region_code"} & set(table.features)
     late = next(each for each in table.characteristics if each.name in ("months_since_late", "bureau_score"))
