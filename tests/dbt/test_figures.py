@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from creditops.build import PROJECT, build
+from creditops.build import PROJECT, build, drop_build
 from creditops.limits import recommend
 from creditops.publish.tables import load_tables
 from creditops.settings import PROJECT_ROOT
@@ -207,6 +207,22 @@ def test_a_vintage_keeps_the_limit_that_was_granted_at_origination() -> None:
     assert {row["original_amount"] for row in found} == {Decimal(30_000)}
     assert found[-1]["ever_90_amount_rate"] == pytest.approx(1 / 3)
     assert found[-1]["ever_90_rate"] == pytest.approx(1 / 3)
+
+
+def test_a_cohorts_past_is_the_same_before_and_after_its_limits_changed() -> None:
+    build(BOOK, date(2026, 2, 28), layers=("intermediate", "marts"), schema_prefix="before_", checks=False)
+    columns = (
+        "origination_month, product_id, mob, facilities, original_amount, ever_30_rate, ever_90_amount_rate"
+    )
+    before = rows(f"select {columns} from before_marts.fct_vintage order by 1, 2, 3")
+    now = rows(
+        f"select {columns} from marts.fct_vintage where (origination_month + make_interval(months => mob))"
+        " <= '2026-02-28'::date order by 1, 2, 3"
+    )
+    drop_build("before_")
+
+    assert len(before) > 30
+    assert now == before
 
 
 def limits() -> dict[tuple[str, str], dict[str, Any]]:
