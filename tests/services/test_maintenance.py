@@ -10,7 +10,7 @@ insert into ops.publication_history (
     publication_id, book, as_of_date, known_at, created_at, published_at, status, code_version, models
 )
 select
-    book || n, book, '2026-06-30', now(), now() - make_interval(days => 10 - n), now(), 'published', '1', '[]'
+    book || n, book, '2026-06-30', now(), now() - make_interval(days => 10 - n), now(), 'candidate', '1', '[]'
 from generate_series(1, 6) as n, (values ('demo'), ('other')) as books (book)
 """
 _CURRENT = """
@@ -30,6 +30,7 @@ def test_assessments_stay_for_the_newest_publications_and_the_current_one(module
                 f"insert into published.{table} (publication_id, as_of_date, book, customer_id)"  # type: ignore[arg-type]
                 " select publication_id, as_of_date, book, 'C1' from ops.publication_history"
             )
+        connection.execute("update ops.publication_history set status = 'published'")
         connection.execute(_CURRENT)  # rolled back to an old one
     assert thin_out() == 2 + 3
     assert thin_out() == 0
