@@ -109,13 +109,13 @@ def requested_by(partition: Partition) -> str | None:
 
 def promote(partition: Partition) -> Outcome:
     """Let challengers that passed their gates become champions."""
-    from models_ml import retraining
+    from models_ml import retraining, unscored
 
     with logged("promote", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         promoted = retraining.promote_challengers(partition.book)
         step.rows = len(promoted)
     if not promoted:
-        why = retraining.without_champion(partition.book)
+        why = unscored.without_champion(partition.book)
         raise NothingToDo("; ".join((f"no challenger of book {partition.book} becomes champion", *why)))
     return {"promoted": promoted}
 

@@ -119,34 +119,6 @@ def promote_challengers(book: str) -> list[str]:
     return promoted
 
 
-def without_champion(book: str) -> list[str]:
-    """Why the newest version of each scorecard of the book does not score, in a sentence each.
-
-    Gates that did not pass with what they measured, a comparison with the champion that was lost, an
-    approval that is waited for, or data that cannot make a scorecard.
-    """
-    said = []
-    for spec in scorecards_of(book):
-        name = registered_name(book, spec.name)
-        version = registry.alias_version(name, CHALLENGER)
-        if version is None:
-            refusals = [step for step in registry.timeline(name) if step["action"] == "model.not_trained"]
-            if refusals and registry.alias_version(name, CHAMPION) is None:
-                said.append(f"{name} is not trained: {refusals[-1]['reason']}")
-            continue
-        if version == registry.alias_version(name, CHAMPION):
-            continue
-        held = registry.show(name, version)
-        failed = "; ".join(gate["detail"] for gate in held["gates"] if not gate["passed"])
-        if failed:
-            said.append(f"{name} v{version} is not champion: gates did not pass: {failed}")
-        elif held["promotion_refused"]:
-            said.append(f"{name} v{version} is not champion: {held['promotion_refused']}")
-        elif promotion_of(spec) != "gates":
-            said.append(f"{name} v{version} waits for an approval: creditops models approve {name} {version}")
-    return said
-
-
 def promotion_of(spec: ScorecardSpec) -> str:
     """``gates`` or ``approval``: the scorecard's own, else the platform's setting."""
     return spec.promotion or get_settings().model_promotion

@@ -13,6 +13,8 @@ from creditops.warehouse import connect
 from models_ml import registry
 from models_ml.population import feature_columns
 from models_ml.spec import ScorecardSpec, load_scorecards, scorecards_of
+from models_ml.tracking import registered_name
+from models_ml.version_store import CHALLENGER, CHAMPION
 
 _WITHOUT = (
     "it is published without scores: portfolio, delinquency, worklist, limits of ungraded customers by"
@@ -52,10 +54,8 @@ def afterwards(book: str, as_of: date) -> str | None:
         return None  # the registry does not answer: whoever needs it has said so
     meant = [spec.name for spec in scorecards_of(book)]
     if meant:
-        return (
-            f"book {book} has no champion yet of {', '.join(meant)}, so {_WITHOUT};"
-            " `creditops models list` says why, `creditops models approve` makes a challenger champion"
-        )
+        why = "; ".join(without_champion(book)) or "no outcome window that it could learn from has passed"
+        return f"book {book} has no champion yet of {', '.join(meant)}, so {_WITHOUT}. Why: {why}"
     fits = fitting(book, as_of)
     if not fits:
         return (
@@ -73,6 +73,40 @@ def afterwards(book: str, as_of: date) -> str | None:
         f" To get scores copy models_ml/scorecards/{fits[0].scorecard}.yml to {own}, write `name: {name}` and"
         f" `books: [{book}]` in it, and run the day again"
     )
+
+
+def without_champion(book: str, trained_as_of: date | None = None) -> list[str]:
+    """Why the newest version of each scorecard of the book does not score, in a sentence each.
+
+    Parameters
+    ----------
+    trained_as_of: only of versions trained as of that day.
+
+    Gates that did not pass with what they measured, a comparison with the champion that was lost, an
+    approval that is waited for, or data that cannot make a scorecard.
+    """
+    said = []
+    for spec in scorecards_of(book):
+        name = registered_name(book, spec.name)
+        version = registry.alias_version(name, CHALLENGER)
+        if version is None:
+            refusals = [step for step in registry.timeline(name) if step["action"] == "model.not_trained"]
+            if refusals and registry.alias_version(name, CHAMPION) is None and trained_as_of is None:
+                said.append(f"{name} is not trained: {refusals[-1]['reason']}")
+            continue
+        if version == registry.alias_version(name, CHAMPION):
+            continue
+        held = registry.show(name, version)
+        if trained_as_of is not None and held["params"].get("as_of") != trained_as_of.isoformat():
+            continue
+        failed = "; ".join(gate["detail"] for gate in held["gates"] if not gate["passed"])
+        if failed:
+            said.append(f"{name} v{version} is not champion: gates did not pass: {failed}")
+        elif held["promotion_refused"]:
+            said.append(f"{name} v{version} is not champion: {held['promotion_refused']}")
+        elif (spec.promotion or get_settings().model_promotion) != "gates":
+            said.append(f"{name} v{version} waits for an approval: creditops models approve {name} {version}")
+    return said
 
 
 def fitting(book: str, as_of: date) -> list[Fit]:

@@ -131,7 +131,9 @@ def _standing(partition: Partition) -> list[str]:
     try:
         said = standing.of_day(partition.book, partition.as_of)
         without = unscored.afterwards(partition.book, partition.as_of)
-        return [*said, without] if without else said
+        if without:
+            return [*said, without]
+        return [*said, *unscored.without_champion(partition.book, partition.as_of)]
     except ServiceUnreachableError:
         return []
 

@@ -104,7 +104,7 @@ def test_a_scorecard_that_is_not_due_is_trained_by_force_only() -> None:
 
 @pytest.mark.usefixtures("published")
 def test_a_failed_gate_is_said_with_what_it_measured() -> None:
-    from models_ml import retraining
+    from models_ml import retraining, unscored
     from models_ml.spec import scorecard
     from models_ml.training import train_declared
 
@@ -112,7 +112,7 @@ def test_a_failed_gate_is_said_with_what_it_measured() -> None:
     strict = spec.model_copy(update={"gates": spec.gates.model_copy(update={"min_auc_hold_out": 0.99})})
     train_declared("borrowers", strict, date(2026, 6, 30), seed=5)
     assert retraining.promote_challengers("borrowers") == []
-    (said,) = retraining.without_champion("borrowers")
+    (said,) = unscored.without_champion("borrowers")
     assert re.search(
         r"borrowers\.borrowers v3 is not champion: gates did not pass: hold-out AUC 0\.\d+", said
     )
