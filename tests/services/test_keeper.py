@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -38,11 +39,8 @@ def started(tmp_path: Path) -> Iterator[list[psutil.Process]]:
     begun: list[psutil.Process] = []
     yield begun
     for process in begun:
-        for one in (process, *(process.children(recursive=True) if process.is_running() else ())):
-            try:
-                one.kill()
-            except psutil.NoSuchProcess:
-                continue
+        with suppress(psutil.NoSuchProcess):
+            processes.end([*process.children(recursive=True), process], seconds=0)
 
 
 def _start(home: Path, kind: str, started: list[psutil.Process]) -> list[psutil.Process]:
