@@ -117,7 +117,7 @@ def special_values(cells: pl.Series) -> list[int]:
     counted = numbers.value_counts().filter(pl.col("count") >= max(2, _SPECIAL_SHARE * len(numbers)))
     often = {int(value) for value in counted[numbers.name] if value == int(value)}
     negative = numbers.filter(numbers < 0).unique()
-    found = {int(v) for v in negative if v in often} if len(negative) <= 3 and (numbers >= 0).any() else set()
+    found = {int(v) for v in negative if v in often} if len(negative) <= 2 and (numbers >= 0).any() else set()
     rest = numbers.filter(~numbers.is_in([float(v) for v in found]))
     highest = float(rest.max() or 0)  # type: ignore[arg-type]
     below = rest.filter(rest < highest)

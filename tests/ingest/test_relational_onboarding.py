@@ -94,6 +94,9 @@ def test_nothing_is_quarantined_and_what_is_left_out_is_counted(delivery: Path) 
     assert payments["rows"] == counted["payments"][0]
     assert payments["left_out"] == {"where": transactions - payments["rows"]}
     assert payments["left_out"]["where"] > 0
+    assert select(
+        "select sum(rows_left_out) from ops.load_ledger where book = 'old_bank' and source = 'payments'"
+    ) == [(payments["left_out"]["where"],)]
 
 
 def test_a_trial_shows_no_personal_data(delivery: Path) -> None:
