@@ -212,7 +212,7 @@ def _profile(
     row = connection.execute(
         sql.SQL(
             "select {} from (select * from raw.{} where book = %s and _batch_id = any(%s) and not _deleted"
-            " limit %s) as rows"
+            " order by _batch_id, _row limit %s) as rows"
         ).format(sql.SQL(", ").join(parts), sql.Identifier(contract.table)),
         (book, batches, _LOOKED_AT),
     ).fetchone()
@@ -252,7 +252,7 @@ def _raw_shapes(
         sql.SQL(
             "select regexp_replace(regexp_replace({0}, '[0-9]+', '9', 'g'), '[A-Za-z]+', 'A', 'g'), count(*)"
             " from (select {0} from raw.{1} where book = %s and _batch_id = any(%s) and not _deleted"
-            " and {0} is not null limit %s) as rows group by 1"
+            " and {0} is not null order by _batch_id, _row limit %s) as rows group by 1"
         ).format(sql.Identifier(column.raw_name), sql.Identifier(contract.table)),
         (book, batches, _LOOKED_AT),
     ).fetchall()
@@ -280,7 +280,7 @@ def _renamed(
     row = connection.execute(
         sql.SQL(
             "with b as (select * from raw.{table} where book = %(book)s and _batch_id = %(batch)s"
-            " and not _deleted limit %(most)s)"
+            " and not _deleted order by _row limit %(most)s)"
             " select (select rows_read from ops.load_ledger where batch_id = %(batch)s), {changed}"
             " from b cross join lateral (select {columns} from raw.{table} as r"
             " where r.book = b.book and {same} and r._batch_id < %(batch)s"

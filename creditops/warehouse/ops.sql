@@ -359,7 +359,7 @@ declare
     gated text := (
         select added.publication_id from (select distinct publication_id from added) as added
         left join ops.publication_history as history using (publication_id)
-        where history.status is distinct from 'candidate' limit 1
+        where history.status is distinct from 'candidate' order by added.publication_id limit 1
     );
 begin
     if gated is not null then
