@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pandas as pd
 from creditops.errors import UsageError
 from creditops.identity import current_actor
 from creditops.warehouse import connect
-from models_ml import tracking
+from models_ml import tracking, version_store
 from models_ml.assessment import SplitFigures, assess, characteristic_stability, flat_metrics
 from models_ml.calibration import fit_calibration
 from models_ml.challengers import log as log_challengers
@@ -39,7 +41,10 @@ from models_ml.validation_pack import PackContents, write_pack
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """A registered version: ``name`` is the registered model, ``gates`` decide on promotion."""
+    """A registered version: ``name`` is the registered model, ``gates`` decide on promotion.
+
+    ``is_new`` is false where the same inputs had made the version before.
+    """
 
     book: str
     scorecard: str
@@ -48,6 +53,7 @@ class TrainingOutcome:
     run_id: str
     metrics: dict[str, float]
     gates: list[Gate]
+    is_new: bool = True
 
     @property
     def gates_passed(self) -> bool:
@@ -71,6 +77,8 @@ def train(
     book: str, scorecard: str, as_of: date, *, seed: int = 0, actor: str | None = None, because: str = ""
 ) -> TrainingOutcome:
     """Train, validate, log and register a scorecard; the version gets alias ``challenger``.
+
+    The same data, declaration, day, seed and code make one version: trained again they give that one.
 
     Parameters
     ----------
@@ -99,7 +107,26 @@ def train_declared(
     """:func:`train` for a declaration that is not among the shipped ones."""
     who = actor or current_actor()
     name = tracking.registered_name(book, spec.name)
-    data = load_training_set(book, spec, as_of)
+    with connect("modeller", autocommit=True) as connection:
+        # Two trainings of one model at once would not see each other's version.
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"train {name}",))
+        data = load_training_set(book, spec, as_of)
+        inputs = _inputs(book, spec, as_of, seed, data)
+        for held in version_store.versions(name=name):
+            if held.facts.get("inputs") == inputs:
+                gates = [
+                    Gate(g["gate"], g["passed"], g["value"], g["limit"], g["detail"]) for g in held.gates
+                ]
+                return TrainingOutcome(
+                    book, spec.name, name, held.version, held.run_id, held.metrics, gates, is_new=False
+                )
+        return _train(name, book, spec, as_of, seed, who, because, data, inputs)
+
+
+def _train(
+    name: str, book: str, spec: ScorecardSpec, as_of: date, seed: int, who: str, because: str,
+    data: TrainingSet, inputs: str,
+) -> TrainingOutcome:  # fmt: skip
     fitted = fit(book, spec, data, seed=seed)
     with connect("modeller", large_joins=True) as connection:
         parity = prove_parity(connection, fitted, data)
@@ -135,7 +162,8 @@ def train_declared(
     log_challengers(evidence.challengers, logged.run_id, data.frame.head(5))
     shown = metrics | (champion.metrics() if champion else {})
     tracking.log_metrics(logged, shown)
-    _mark_challenger(name, logged, spec, who, gates, params, shown, champion, because)
+    facts = {"inputs": inputs} | ({"trained_because": because} if because else {})
+    _mark_challenger(name, logged, spec, who, gates, params, shown, champion, facts)
     return TrainingOutcome(book, spec.name, name, logged.version, logged.run_id, metrics, gates)
 
 
@@ -310,6 +338,20 @@ def seed_study(
     return [fit(book, spec, data, seed=seed).figures[HOLD_OUT] for seed in seeds]
 
 
+def _inputs(book: str, spec: ScorecardSpec, as_of: date, seed: int, data: TrainingSet) -> str:
+    """What a version follows from, as one hash: book, declaration, day, seed, data and code."""
+    what = [book, spec.model_dump_json(), as_of.isoformat(), str(seed), data.snapshot_id, _code()]
+    return hashlib.sha256("\n".join(what).encode()).hexdigest()
+
+
+@cache
+def _code() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _params(book: str, spec: ScorecardSpec, as_of: date, seed: int, data: TrainingSet) -> dict[str, Any]:
     return {
         "book": book,
@@ -334,7 +376,7 @@ def _params(book: str, spec: ScorecardSpec, as_of: date, seed: int, data: Traini
 
 def _mark_challenger(
     name: str, logged: tracking.Logged, spec: ScorecardSpec, who: str, gates: list[Gate],
-    params: dict[str, Any], metrics: dict[str, float], champion: Comparison | None, because: str,
+    params: dict[str, Any], metrics: dict[str, float], champion: Comparison | None, facts: dict[str, str],
 ) -> None:  # fmt: skip
     from models_ml.registry import mark_challenger
 
@@ -347,7 +389,7 @@ def _mark_challenger(
         | {"scorecard": spec.name, "book": str(params["book"])}
         | {"auc_holdout": f"{metrics.get('hold_out_auc', float('nan')):.4f}"}
         | ({"champion_comparison": champion.to_json()} if champion else {})
-        | ({"trained_because": because} if because else {}),
+        | facts,
         params={key: str(value) for key, value in params.items()},
         metrics=metrics,
         run_id=logged.run_id,

@@ -82,6 +82,11 @@ def train(
         )
     outcome = retraining.train_because(chosen, scorecard, day, due or "by hand", seed=seed, actor=actor)
     promoted = None
+    if not outcome.is_new and not json_:
+        console.print(
+            f"the same data, declaration, day, seed and code made version {outcome.model_version} before",
+            soft_wrap=True,
+        )
     if retraining.promotion_of(spec) == "gates":
         promoted = registry.promote(outcome.name, outcome.model_version)
     gates = [gate.as_dict() for gate in outcome.gates]

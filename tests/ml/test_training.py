@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import date
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ import pytest
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.warehouse import connect
 from models_ml import monitoring, registry, retraining, scoring, tracking
+from models_ml.dataset import load_training_set
 from models_ml.evaluate import score_frame
 from models_ml.gates import Gate
 from models_ml.registry import PromotionOutcome
-from models_ml.training import TrainingOutcome, train
+from models_ml.spec import scorecard
+from models_ml.training import TrainingOutcome, fit, train
 from tests.ml.feature_tables import labels, synthetic_retail, write_table
 
 AS_OF = date(2026, 6, 30)
@@ -102,12 +105,20 @@ def test_only_windows_that_had_ended_are_used(first: TrainingOutcome) -> None:
 
 
 def test_the_same_data_and_seed_give_the_same_table_to_the_byte(first: TrainingOutcome) -> None:
-    again = train("demo", "retail_behaviour", AS_OF, actor="trainer")
-    one, two = (registry.load_table(NAME, v) for v in (first.model_version, again.model_version))
+    spec = scorecard("retail_behaviour")
+    again = fit("demo", spec, load_training_set("demo", spec, AS_OF))
+    one = registry.load_table(NAME, first.model_version)
     assert one is not None
-    assert two is not None
-    assert one.to_json() == two.to_json()
-    registry.reject(NAME, again.model_version, actor="approver", reason="only a repeat")
+    assert one.to_json() == again.table.to_json()
+
+
+def test_training_twice_with_the_same_inputs_makes_one_version(first: TrainingOutcome) -> None:
+    before = [each["version"] for each in registry.list_versions("demo")]
+    again = train("demo", "retail_behaviour", AS_OF, actor="trainer")
+    assert (again.model_version, again.is_new) == (first.model_version, False)
+    assert (again.run_id, again.gates_passed) == (first.run_id, first.gates_passed)
+    assert again.metrics == pytest.approx(again.metrics | first.metrics, nan_ok=True)
+    assert [each["version"] for each in registry.list_versions("demo")] == before
 
 
 def test_a_promoted_version_is_champion_with_tags_and_audit(
@@ -191,9 +202,13 @@ def test_monitoring_finds_a_stable_score_and_a_shifted_one(champion: PromotionOu
     assert status == "red"
 
 
+SEEDS = count(1)
+"""Each test has a challenger of its own: the same inputs would give the same version."""
+
+
 @pytest.fixture
 def challenger(champion: PromotionOutcome) -> Iterator[TrainingOutcome]:
-    outcome = train("demo", "retail_behaviour", date(2026, 3, 31), actor="trainer")
+    outcome = train("demo", "retail_behaviour", date(2026, 3, 31), seed=next(SEEDS), actor="trainer")
     yield outcome
     if registry.alias_version(NAME, "champion") != champion.version:
         registry.rollback(NAME, actor="approver", reason="put back")
