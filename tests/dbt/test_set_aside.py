@@ -147,7 +147,7 @@ def test_a_withdrawn_load_restates_the_months_it_spoke_of_and_they_are_listed(tm
     bring("due_items", item(1, "F", date(2026, 3, 15)))
     paid = {"payment_id": "P1", "facility_id": "F", "value_date": "2026-03-15", "amount": 1000}
     wrong = bring("payments", {**paid, "currency": "CNY"})
-    with connect("publisher") as connection:
+    with connect("owner") as connection:
         connection.execute(
             "insert into ops.publication_history (publication_id, book, as_of_date, known_at, published_at,"
             " status, code_version, models) values ('taken', %s, %s, now(), now(), 'published', '1', '[]')",

@@ -44,7 +44,7 @@ def known(book: str, at: date | None = None) -> dict[str, str]:
 
 
 def publish(book: str, day: date) -> None:
-    with connect("publisher") as connection:
+    with connect("owner") as connection:
         connection.execute(
             "insert into ops.publication_history (publication_id, book, as_of_date, known_at, published_at,"
             " status, code_version, models) values (%s, %s, %s, now(), now(), 'published', '1', '[]')",
