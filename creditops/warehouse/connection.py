@@ -25,6 +25,7 @@ DATABASE = "warehouse"
 _RECOVERY_SECONDS = 30.0
 _RECOVERING = re.compile(
     r"the database system is (in recovery mode|starting up|not yet accepting connections)"
+    r"|server closed the connection unexpectedly|terminating connection because of crash"
 )
 
 # Tables that were filled a moment ago have no statistics yet, and for the tiny joins that the planner then
