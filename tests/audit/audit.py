@@ -50,7 +50,8 @@ class Audit:
         self.sources, self.published = sources, published
         self.panel = Panel(sources)
         self.classes = Classes(self.panel)
-        self.versions = oracle_policy.policies(POLICIES / book)
+        own = POLICIES / book
+        self.versions = oracle_policy.policies(own if own.is_dir() else POLICIES / "default")
         self.policy = oracle_policy.in_force(self.versions, sources.as_of)
 
     def view(self, name: str) -> list[dict[str, Any]]:
@@ -228,8 +229,7 @@ def read(book: str, as_of: date) -> Published:
     """The current publication of a book."""
     from creditops.warehouse.connection import connect
     from models_ml.spec import scorecard
-    from models_ml.tracking import load_table
-    from models_ml.versions import champions
+    from models_ml.versions import champions, load_table
 
     with connect("owner") as connection:
 

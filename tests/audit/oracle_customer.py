@@ -17,7 +17,10 @@ from tests.audit.sources import month_end
 
 
 def customer_360(panel: Panel, classes: Classes, pds: Mapping[str, float | None]) -> Found:
-    """Of every customer; the PD of the expected loss is the published one."""
+    """Of every customer; the PD of the expected loss is the published one.
+
+    The class is that of open facilities; it is not compared where one was written off.
+    """
     sources, on = panel.sources, panel.sources.as_of
     held: dict[str, list[Cell]] = defaultdict(list)
     past: dict[str, list[Cell]] = defaultdict(list)
@@ -32,11 +35,16 @@ def customer_360(panel: Panel, classes: Classes, pds: Mapping[str, float | None]
         if month_end(on, -12) < when <= on:
             customer = panel.version(facility, when)["customer_id"]
             gone[customer].append((account.dpd(when), account.dpd(month_end(when))))
+    lost = {
+        panel.version(facility, when)["customer_id"]
+        for facility in panel.opened
+        if (when := panel.written_off_on(facility, on)) is not None
+    }
     statements, bureau = Statements(sources), Bureau(sources)
     found: Found = {}
     for customer, row in sources.customers.items():
         cells = held[customer]
-        limited = [cell for cell in cells if cell.limit is not None]
+        limited = [cell for cell in cells if cell.limit is not None and cell.status != "closed_with_arrears"]
         limit = sum(cell.limit or 0 for cell in limited)
         dpd = max((cell.dpd for cell in cells), default=0)
         latest = statements.latest(customer, on)
@@ -66,7 +74,7 @@ def customer_360(panel: Panel, classes: Classes, pds: Mapping[str, float | None]
             "expected_loss": _expected_loss(panel, cells, pds.get(customer)),
             **next_due,
         }
-        if cells:
+        if cells and customer not in lost:
             found[customer,]["class5"] = CLASSES[max(classes.class_of(cell) for cell in cells)]
     return found
 

@@ -45,7 +45,11 @@ def credit_limits(panel: Panel, policy: dict[str, Any], grades: Mapping[str, str
                 for cell in own
             )
             exposure = sum(cell.balance for cell in own)
-            service = sum(_monthly_dues(panel, cell) for cell in cells if cell.product != product)
+            service = sum(
+                _monthly_dues(panel, cell)
+                for cell in cells
+                if cell.product != product and cell.status != "closed_with_arrears"
+            )
             row: dict[str, Any] = {
                 "current_limit": money(granted),
                 "cap_policy": float(rules["caps"][kind][grade]),

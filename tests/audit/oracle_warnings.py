@@ -69,6 +69,7 @@ class Subjects:
                     "utilisation_min_3m": min(used) if used else None,
                     "months_seen_3m": len(seen),
                     "oldest_due_date": oldest if oldest <= self.on else None,
+                    "first_due_open_days": _open_days(self.panel, cell.facility, self.on),
                     "first_due_month": month_end(first.due) if first else None,
                 })  # fmt: skip
         return found
@@ -194,6 +195,14 @@ class Subjects:
                 "top_buyer_share": max(positive.values()) / sum(positive.values()) if positive else None,
             })  # fmt: skip
         return found
+
+
+def _open_days(panel: Panel, facility: str, on: date) -> int | None:
+    """Days that the first due has been unpaid after its day; none if it is settled or not due."""
+    first = first_item(panel, facility)
+    if first is None or first.due >= on or panel.accounts[facility].settled_on(first) is not None:
+        return None
+    return (on - first.due).days
 
 
 def _ratio(over: float | None, under: float | None) -> float | None:
