@@ -53,6 +53,7 @@ def program(port: int) -> Program:
 def _auth_configuration() -> Path:
     """Write the login app's settings (mode 0600: they hold the database's password); returns the file."""
     path = get_settings().home / "mlflow" / "login.ini"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     parser = ConfigParser(interpolation=None)
     parser["mlflow"] = {
         "default_permission": "READ",

@@ -145,7 +145,7 @@ def test_a_service_holds_only_the_secrets_it_needs(services: Services, secrets: 
             if secret in values:
                 holders[name].add(service)
     airflow = {name for name in services if name.startswith("airflow-")}
-    people = {"airflow-api-server", "creditops"}
+    people = {"airflow-api-server", "creditops", "mlflow"}
     working = {"init", "airflow-scheduler", "creditops"}
     expected = {
         "POSTGRES_OWNER": {"postgres", "init", "creditops"},
@@ -162,6 +162,8 @@ def test_a_service_holds_only_the_secrets_it_needs(services: Services, secrets: 
         "AIRFLOW_ADMIN": people,
         "AIRFLOW_MODELLER": people,
         "AIRFLOW_APPROVER": people,
+        "MLFLOW_PLATFORM": {"mlflow", "airflow-scheduler", "creditops"},
+        "MLFLOW_SESSIONS": {"mlflow"},
         "PII_KEY": {"airflow-scheduler", "creditops"},
     }
     assert {name.removeprefix("CREDITOPS_SECRET_"): found for name, found in holders.items()} == expected
