@@ -45,7 +45,12 @@ MODELS = (
     "int_facility",
     "int_credit_entry",
     "int_due_item_settlement",
-    "int_default_episode",
+    "int_facility_holding",
+    "int_struck_customer",
+    "int_default_event",
+    "fct_month_end_position",
+    "fct_non_performing",
+    "fct_default",
     "fct_facility_month",
 )
 LAYERS = ("intermediate", "marts")

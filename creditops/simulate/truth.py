@@ -54,7 +54,7 @@ def facility_truth(
             named_spells(named, everyone[by_name], facilities.opened_on[by_name], looks),
         ]
     )
-    episodes = default_episodes(spells, states, grid.last_day)
+    episodes = default_episodes(spells, states, facilities, items, grid.last_day)
     months = facility_months(grid, facilities, states, items, spells, episodes, card_balances)
     episodes = episodes.with_columns(
         pl.Series("customer", facilities.customer[episodes["facility"].to_numpy()], dtype=pl.Int64)

@@ -1,8 +1,8 @@
 """What of a book a build has to compute: everything, or what changed since the build before.
 
 Raw rows that arrived since, and days that came, name the changed facilities; with each of them all
-facilities of its customer count as changed, because contagion and customer features look at them
-together. A firm's bureau report touches all of its facilities, whose class may follow from it. The
+facilities that its customers ever held count as changed, because class, default and customer features look at
+them together. A firm's bureau report touches all of its facilities, whose class may follow from it. The
 lists stand in schema ``staging`` until the layer that reads them is built:
 
 - ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day.
@@ -122,11 +122,17 @@ _CHANGED_FACILITIES = (
     # A facility that was ever with several customers ties what is looked at together, so all of it counts.
     """
     create temporary table touched_customer on commit drop as
-    with holders as (
+    with recursive told as (
         select distinct facility_id, customer_id from raw.facilities
         where book = %(book)s and facility_id = any(array(select facility_id from touched))
+        union
+        select facility_id, customer_id from intermediate.int_facility_holding
+        where book = %(book)s and facility_key in (
+            select facility_key from intermediate.int_facility_holding
+            where book = %(book)s and from_on > '0001-01-01'
+        )
     ), moved as (
-        select facility_id from holders group by facility_id having count(*) > 1
+        select facility_id from told group by facility_id having count(*) > 1
     ), reasons as (
         select
             customer_id,
@@ -134,7 +140,7 @@ _CHANGED_FACILITIES = (
                 when facility_id in (select facility_id from moved) then '-infinity'
                 else from_on
             end as from_on
-        from holders
+        from told
         join touched using (facility_id)
         union all
         select customer_id, '-infinity' from new_customers
@@ -153,15 +159,26 @@ _CHANGED_FACILITIES = (
                 select customer_id from intermediate.int_facility
                 where book = %(book)s and customer_type = 'corporate'
             ))
+    ), tied as (
+        select customer_id from reasons
+        union
+        select other.customer_id
+        from tied
+        join told as one using (customer_id)
+        join told as other on one.facility_id = other.facility_id
+        where one.facility_id in (select facility_id from moved)
     )
-    select customer_id, min(from_on) as from_on from reasons group by customer_id
+    select customer_id, coalesce(min(from_on), '-infinity') as from_on
+    from tied
+    left join reasons using (customer_id)
+    group by customer_id
     """,
     """
     create temporary table changed on commit drop as
     select facility_id, customer_id from raw.facilities
     where book = %(book)s and facility_id = any(array(select facility_id from touched))
     union
-    select facility_id, customer_id from intermediate.int_facility
+    select facility_id, customer_id from intermediate.int_facility_holding
     where book = %(book)s and customer_id = any(array(select customer_id from touched_customer))
     """,
     """

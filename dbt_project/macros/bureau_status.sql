@@ -18,3 +18,8 @@
 {% macro history_character(state) -%}
     case when {{ state }} = 8 then 'W' else cast({{ state }} as text) end
 {%- endmacro %}
+
+{# Debt of a tradeline: of one written off at least what is overdue, as its balance may be taken off the books. #}
+{% macro debt_of_line() -%}
+    case when state_now = 8 then greatest(balance, overdue_amount) else balance end
+{%- endmacro %}

@@ -88,3 +88,8 @@ Last day of the month `months` months before that of `day`. "The last n months" 
         ) as months (month_start)
     )
 {%- endmacro %}
+
+{# The day before which what has no end yet goes on. #}
+{% macro end_of_time() -%}
+    cast('9999-12-31' as date)
+{%- endmacro %}

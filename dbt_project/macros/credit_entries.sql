@@ -9,9 +9,8 @@ and ends with `credit_entries`: scope_key, due_item_id, value_date, cash_cents, 
 pool_cents.
 
 A payment that names an item of the scope settles that item first: `applied_cents` go to the item,
-what exceeds its amount joins the pool, from which the rest is settled oldest first. An item that its
-own payments settle within the tolerance counts as applied in full. A red-letter item is a credit to
-the pool from its due date on. Running positions are differenced, so same-day entries add up to the
+what exceeds its amount joins the pool, from which the rest is settled oldest first. A red-letter item is a
+credit to the pool from its due date on. Running positions are differenced, so same-day entries add up to the
 state at the end of the day.
 #}
 {% macro credit_entry_ctes() %}
@@ -41,10 +40,7 @@ named_payments as (
 named_positions as (
     select
         *,
-        case
-            when named_to_date >= amount_cents - {{ var('settlement_tolerance_cents') }} then amount_cents
-            else greatest(named_to_date, 0)
-        end as applied_to_date,
+        least(greatest(named_to_date, 0), amount_cents) as applied_to_date,
         case
             when named_to_date > amount_cents then named_to_date - amount_cents
             else least(named_to_date, 0)

@@ -3,20 +3,24 @@ The month-end panel of each scope (DOMAIN 2, 3). A scope is a facility as known 
 a month end uses what is effective on or before it, of all the scope's rows.
 
 Reads the CTEs
-    scopes: scope_key, basis, customer_type, opened_on, panel_from (the first day whose month end is wanted),
-        ended_on, last_day, status, principal_cents, credit_limit_cents
+    scopes: scope_key, basis, customer_type, product_id, opened_on, panel_from (the first day whose month end is
+        wanted), ended_on, last_day, status, principal_cents, credit_limit_cents
     due_ladder: scope_key, due_item_id, sequence_no, issued_on, due_date, amount_cents,
-        principal_cents, due_through_cents
+        principal_cents, due_through_cents, principal_through_cents
     credit_entries: scope_key, due_item_id, value_date, cash_cents, applied_cents, pool_cents
     disputes: scope_key, due_item_id, opened_on, closed_on
     snapshots: scope_key, month_end, balance_cents, credit_limit_cents, paid_cents, dpd,
         months_past_due, status
-    facility_versions: scope_key, effective_date, next_effective_date, status, manual_class,
+    facility_versions: scope_key, effective_date, next_effective_date, customer_id, status, manual_class,
         credit_limit_cents
 and ends with `facility_months`, grain (scope_key, month_end).
 #}
 {% macro facility_month_ctes() %}
-{%- set tolerance = var('settlement_tolerance_cents') -%}
+{%- set is_lost = "(coalesce(snapshot_ends.is_written_off, 0) = 1 or scopes.status = 'written_off')" -%}
+{%- set last_change = 'receipts.last_value_on, case when scopes.scope_key in (select queued_scopes.scope_key from'
+    ~ ' queued_scopes) then ' ~ days_after('schedules.last_due_on', 1) ~ ' end' -%}
+{%- set tolerance_here = settlement_tolerance('scopes.scope_key', 'scopes', 'scope_key') -%}
+{%- set tolerance = settlement_tolerance('scope_key', 'scopes', 'scope_key') -%}
 months as (
     select *
     from {{ month_ends('(select min(scopes.panel_from) from scopes)') }} as calendar
@@ -27,15 +31,26 @@ schedules as (
         scope_key,
         {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents,
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
-        count(principal_cents) as items_with_principal
+        count(principal_cents) as items_with_principal,
+        max(due_date) as last_due_on
     from due_ladder
+    group by scope_key
+),
+
+receipts as (
+    select
+        scope_key,
+        {{ sum_cents('applied_cents + pool_cents') }} as credit_cents,
+        max(value_date) as last_value_on
+    from credit_entries
     group by scope_key
 ),
 
 snapshot_ends as (
     select
         scope_key,
-        min(case when status in ('closed', 'written_off') then month_end end) as ended_on
+        min(case when status in ('closed', 'written_off') then month_end end) as ended_on,
+        max(case when status = 'written_off' then 1 else 0 end) as is_written_off
     from snapshots
     group by scope_key
 ),
@@ -56,12 +71,26 @@ bounds as (
         scopes.basis,
         scopes.panel_from,
         least(scopes.ended_on, snapshot_ends.ended_on) as ended_on,
-        least({{ month_end('least(scopes.ended_on, snapshot_ends.ended_on)') }}, scopes.last_day) as last_month_end,
+        least(
+            case
+                when least(scopes.ended_on, snapshot_ends.ended_on) is null then scopes.last_day
+                when schedules.scope_key is null or {{ is_lost }}
+                    then {{ month_end('least(scopes.ended_on, snapshot_ends.ended_on)') }}
+                when coalesce(receipts.credit_cents, 0) >= schedules.amount_cents - {{ tolerance_here }}
+                    then {{ month_end('greatest(least(scopes.ended_on, snapshot_ends.ended_on), ' ~ last_change ~ ')') }}
+            end,
+            scopes.last_day
+        ) as last_month_end,
+        least(scopes.ended_on, snapshot_ends.ended_on) is not null
+        and schedules.scope_key is not null
+        and not {{ is_lost }} as must_settle,
         {{ month_index('scopes.opened_on') }} as opened_index,
         scopes.status,
         scopes.principal_cents,
         scopes.credit_limit_cents,
         schedules.scope_key is not null as has_dues,
+        schedules.last_due_on,
+        schedules.principal_cents as schedule_principal_cents,
         snapshot_ends.scope_key is not null as has_reports,
         scopes.scope_key in (select queued_scopes.scope_key from queued_scopes) as is_queued,
         scopes.basis = 'loan'
@@ -69,6 +98,7 @@ bounds as (
     from scopes
     left join schedules on scopes.scope_key = schedules.scope_key
     left join snapshot_ends on scopes.scope_key = snapshot_ends.scope_key
+    left join receipts on scopes.scope_key = receipts.scope_key
 ),
 
 grid as (
@@ -91,9 +121,9 @@ flows as (
         amount_cents as due_cents,
         greatest(amount_cents, 0) as billed_cents,
         case when due_date = {{ month_end('due_date') }} then greatest(amount_cents, 0) else 0 end as due_today_cents,
-        coalesce(principal_cents, 0) as principal_due_cents,
         amount_cents - principal_cents as interest_due_cents,
         cast(0 as bigint) as issued_cents,
+        cast(0 as bigint) as issued_billed_cents,
         cast(0 as bigint) as issued_principal_cents,
         0 as issued_with_principal,
         cast(0 as bigint) as paid_cents,
@@ -103,13 +133,13 @@ flows as (
     union all
     select
         scope_key,
-        {{ month_end('coalesce(issued_on, due_date)') }},
-        0,
+        {{ month_end(owed_from('issued_on', 'due_date', 'amount_cents')) }},
         0,
         0,
         0,
         null,
         amount_cents,
+        greatest(amount_cents, 0),
         coalesce(principal_cents, 0),
         case when principal_cents is not null then 1 else 0 end,
         0,
@@ -123,8 +153,8 @@ flows as (
         0,
         0,
         0,
-        0,
         null,
+        0,
         0,
         0,
         0,
@@ -139,8 +169,8 @@ flows as (
         0,
         0,
         0,
-        0,
         null,
+        0,
         0,
         0,
         0,
@@ -157,9 +187,9 @@ monthly_flows as (
         {{ sum_cents('due_cents') }} as due_cents,
         {{ sum_cents('billed_cents') }} as billed_cents,
         {{ sum_cents('due_today_cents') }} as due_today_cents,
-        {{ sum_cents('principal_due_cents') }} as principal_due_cents,
         {{ sum_cents('interest_due_cents') }} as interest_due_cents,
         {{ sum_cents('issued_cents') }} as issued_cents,
+        {{ sum_cents('issued_billed_cents') }} as issued_billed_cents,
         {{ sum_cents('issued_principal_cents') }} as issued_principal_cents,
         sum(issued_with_principal) as issued_with_principal,
         {{ sum_cents('paid_cents') }} as paid_cents,
@@ -177,7 +207,7 @@ running as (
         due_cents as due_in_month,
         interest_due_cents as interest_due_in_month,
         paid_cents as paid_in_month,
-        {% for flow in ['due', 'billed', 'principal_due', 'issued', 'issued_principal', 'paid', 'pool'] %}
+        {% for flow in ['billed', 'issued', 'issued_billed', 'issued_principal', 'paid', 'pool'] %}
         {{ sum_cents(flow ~ '_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
             as {{ flow }}_to_date,
         {% endfor %}
@@ -198,17 +228,17 @@ positions as (
         running.pool_to_date,
         running.billed_to_date - running.due_today_cents as billed_before_cents,
         case
-            when bounds.basis = 'loan'
-                then {{ owed_on_loan('running', 'bounds.principal_cents') }}
+            when bounds.basis = 'loan' then {{ disbursed_on_loan('running', 'bounds.principal_cents') }}
             else running.issued_to_date - running.paid_to_date
-        end as owed_cents
+        end as claim_cents,
+        running.issued_with_principal
     from running
     inner join bounds on running.scope_key = bounds.scope_key
     where running.in_grid > 0
 ),
 
 -- Oldest first: at each month end, the lowest item whose level the payments to date do not reach. The month
--- ends stand among the items by what was paid; those of scopes that do not simply queue see no items.
+-- ends stand among the items by what was paid; those of scopes with payments that name items see none.
 levels as (
     select
         scope_key,
@@ -216,16 +246,21 @@ levels as (
         due_through_cents - {{ tolerance }} as level_cents,
         due_date as item_due_date,
         due_through_cents - amount_cents as item_due_before_cents,
+        principal_through_cents - coalesce(principal_cents, 0) as item_principal_before_cents,
+        due_through_cents - principal_through_cents as item_interest_through_cents,
         cast(null as date) as month_end,
         cast(null as bigint) as due_cents,
         cast(null as bigint) as interest_due_cents,
         cast(null as bigint) as paid_cents,
         cast(null as bigint) as billed_before_cents,
-        cast(null as bigint) as owed_cents
+        cast(null as bigint) as claim_cents,
+        cast(null as bigint) as issued_with_principal
     from due_ladder
     where
         amount_cents > 0
-        and scope_key not in (select queued_scopes.scope_key from queued_scopes)
+        and scope_key not in (
+            select credit_entries.scope_key from credit_entries where credit_entries.due_item_id is not null
+        )
     union all
     select
         scope_key,
@@ -233,12 +268,15 @@ levels as (
         pool_to_date,
         cast(null as date),
         cast(null as bigint),
+        cast(null as bigint),
+        cast(null as bigint),
         month_end,
         due_cents,
         interest_due_cents,
         paid_cents,
         billed_before_cents,
-        owed_cents
+        claim_cents,
+        issued_with_principal
     from positions
 ),
 
@@ -246,7 +284,9 @@ first_open as (
     select
         *,
         min(item_due_date) over unreached as due_date,
-        min(item_due_before_cents) over unreached as due_before_cents
+        min(item_due_before_cents) over unreached as due_before_cents,
+        min(item_principal_before_cents) over unreached as principal_before_cents,
+        min(item_interest_through_cents) over unreached as interest_through_cents
     from levels
     window
         unreached as (
@@ -265,7 +305,8 @@ queue_items as (
         due_ladder.sequence_no,
         due_ladder.due_date,
         {{ days_after('due_ladder.due_date', 1) }} as enters_on,
-        due_ladder.amount_cents
+        due_ladder.amount_cents,
+        {{ settlement_tolerance('due_ladder.scope_key', 'scopes', 'scope_key') }} as tolerance_cents
     from due_ladder
     inner join bounds on due_ladder.scope_key = bounds.scope_key
     where
@@ -315,6 +356,19 @@ open_states as (
 {{ material_runs_cte('scopes', 'due_ladder', 'credit_entries', 'disputes', 'snapshots') }},
 
 {% endif %}
+-- A snapshot without days or months past due knows nothing of them; what was reported last still holds then.
+known_reports as (
+    select
+        *,
+        coalesce(dpd, {{ dpd_of_months('months_past_due') }}) as reported_dpd,
+        count(coalesce(dpd, months_past_due)) over (
+            partition by scope_key
+            order by month_end
+            rows unbounded preceding
+        ) as report_no
+    from snapshots
+),
+
 reported as (
     select
         scope_key,
@@ -323,9 +377,10 @@ reported as (
         credit_limit_cents,
         paid_cents,
         status,
-        months_past_due,
-        coalesce(dpd, {{ dpd_of_months('months_past_due') }}) as dpd
-    from snapshots
+        reported_dpd,
+        max(reported_dpd) over (partition by scope_key, report_no) as dpd,
+        max(months_past_due) over (partition by scope_key, report_no) as months_past_due
+    from known_reports
 ),
 
 states as (
@@ -340,14 +395,26 @@ states as (
         bounds.status as status_at_end,
         bounds.credit_limit_cents,
         bounds.may_be_repaid,
+        bounds.must_settle,
         first_open.due_cents,
         first_open.interest_due_cents,
         first_open.paid_cents,
-        first_open.owed_cents,
+        case
+            when bounds.basis <> 'loan' then first_open.claim_cents
+            when first_open.issued_with_principal = 0 then first_open.claim_cents - first_open.level_cents
+            else first_open.claim_cents
+                - {{ settled_principal(
+                    'first_open.level_cents',
+                    'first_open.principal_before_cents',
+                    'first_open.interest_through_cents',
+                    'bounds.schedule_principal_cents'
+                ) }}
+        end as owed_cents,
         reported.scope_key is not null as is_reported,
         reported.credit_limit_cents as reported_limit_cents,
         reported.paid_cents as reported_paid_cents,
-        reported.dpd as reported_dpd,
+        reported.reported_dpd,
+        reported.dpd as held_dpd,
         reported.months_past_due as reported_months,
         reported.status as reported_status,
         max(case when reported.scope_key is not null then first_open.month_end end) over (
@@ -387,7 +454,10 @@ states as (
             end,
             0
         ) as overdue_cents,
-        not bounds.is_queued and first_open.due_date is null as is_all_settled
+        case
+            when bounds.is_queued then open_states.scope_key is null and bounds.last_due_on < first_open.month_end
+            else first_open.due_date is null
+        end as is_all_settled
     from first_open
     inner join bounds on first_open.scope_key = bounds.scope_key
     left join open_states
@@ -411,12 +481,12 @@ states as (
     where first_open.is_due < 1
 ),
 
--- A loan ends with the month in which its whole schedule is settled for good.
+-- A loan ends with the month in which its whole schedule is settled for good; so does what was closed before that.
 lives as (
     select
         *,
-        max(case when not (may_be_repaid and is_all_settled) then month_end end) over (partition by scope_key)
-            as last_owing_on,
+        max(case when not ((may_be_repaid or must_settle) and is_all_settled) then month_end end)
+            over (partition by scope_key) as last_owing_on,
         min(month_end) over (partition by scope_key) as first_month_end
     from states
 ),
@@ -424,11 +494,14 @@ lives as (
 dated as (
     select
         lives.*,
+        facility_versions.customer_id,
         facility_versions.manual_class,
         facility_versions.credit_limit_cents as version_limit_cents,
         case
             when lives.ended_on <= lives.month_end and 'written_off' in (lives.status_at_end, lives.reported_status)
                 then 'written_off'
+            when lives.ended_on <= lives.month_end and lives.must_settle and lives.month_end <= lives.last_owing_on
+                then 'closed_with_arrears'
             when lives.ended_on <= lives.month_end then 'closed'
             when lives.may_be_repaid and lives.month_end > coalesce(lives.last_owing_on, lives.first_month_end - 1)
                 then 'closed'
@@ -444,7 +517,8 @@ dated as (
     where
         (lives.has_dues or lives.is_reported or not lives.has_reports)
         and (
-            not lives.may_be_repaid
+            not lives.may_be_repaid and not lives.must_settle
+            or not lives.may_be_repaid and lives.month_end <= {{ month_end('lives.ended_on') }}
             or lives.month_end <= coalesce(
                 {{ month_end(days_after('lives.last_owing_on', 1)) }},
                 lives.first_month_end
@@ -456,6 +530,7 @@ measured as (
     select
         dated.scope_key,
         dated.month_end,
+        dated.customer_id,
         dated.basis,
         {{ month_index('dated.month_end') }} - dated.opened_index as mob,
         case when dated.has_dues or not dated.is_reported then 'settled' else 'reported' end as method,
@@ -465,7 +540,7 @@ measured as (
             when dated.status = 'closed' then 0
             when last_reported.balance_cents is not null then last_reported.balance_cents
             else greatest(dated.owed_cents, 0)
-        end as balance_cents,
+        end as claim_cents,
         coalesce(
             dated.reported_limit_cents,
             dated.version_limit_cents,
@@ -476,16 +551,17 @@ measured as (
         dated.interest_due_cents,
         coalesce(dated.reported_paid_cents, dated.paid_cents) as paid_cents,
         case
+            when dated.status = 'written_off' then 0
             when dated.has_dues then dated.overdue_cents
-            when coalesce(dated.reported_dpd, 0) = 0 then 0
+            when coalesce(dated.held_dpd, 0) = 0 then 0
         end as overdue_cents,
-        case when dated.has_dues then dated.settled_dpd else coalesce(dated.reported_dpd, 0) end as dpd,
-        case when dated.has_dues then dated.settled_dpd_undisputed else coalesce(dated.reported_dpd, 0) end
+        case when dated.has_dues then dated.settled_dpd else coalesce(dated.held_dpd, 0) end as dpd,
+        case when dated.has_dues then dated.settled_dpd_undisputed else coalesce(dated.held_dpd, 0) end
             as dpd_undisputed,
         dated.reported_dpd,
         case
             when dated.has_dues then {{ months_of_dpd('dated.settled_dpd') }}
-            else coalesce(dated.reported_months, {{ months_of_dpd('dated.reported_dpd') }}, 0)
+            else coalesce(dated.reported_months, {{ months_of_dpd('dated.held_dpd') }}, 0)
         end as months_past_due,
         dated.reported_status
     from dated
@@ -496,11 +572,20 @@ measured as (
             and (dated.basis = 'card' or not dated.has_dues)
 ),
 
+-- What is written off is owed no more on the books: it is a flow of the month (DOMAIN 2).
+balances as (
+    select
+        *,
+        case when status = 'written_off' then 0 else claim_cents end as balance_cents,
+        case when status = 'written_off' then claim_cents end as written_off_cents
+    from measured
+),
+
 opened as (
     select
         *,
         lag(balance_cents) over (partition by scope_key order by month_end) as opening_balance_cents
-    from measured
+    from balances
 ),
 
 facility_months as (
@@ -525,20 +610,18 @@ From which month end on the panel of a facility is computed where only its payme
 change stands, as a loan that still owes then has not ended by then, whatever is paid later; the month end before the
 change gives the opening balance.
 
-Reads the CTEs facilities, due_ladder, credit_entries and snapshots of `fct_facility_month` and ends with
+Reads the CTEs facilities, due_ladder, credit_entries and snapshots of `fct_month_end_position` and ends with
     resumed: facility_key, month_end
-A firm's facilities are computed from the same month end on, as contagion looks at them together; a facility with
-reports from one of them on, as the balance of a month may be that of the latest report.
+A facility with reports is computed from one of them on, as the balance of a month may be that of the latest report; one
+that was closed is not, unless it is owed on.
 #}
 {% macro resumed_panel_ctes() %}
 panel_changes as (
     select
         facilities.facility_key,
-        facilities.customer_id,
-        facilities.customer_type,
         facilities.basis,
-        cast(date_trunc('month', min(changes.from_on) over (partition by facilities.customer_id)) as date) - 1
-            as month_end
+        facilities.ended_on,
+        cast(date_trunc('month', changes.from_on) as date) - 1 as month_end
     from facilities
     inner join {{ changes() }} as changes on facilities.facility_key = changes.facility_key
 ),
@@ -546,7 +629,7 @@ panel_changes as (
 dues_in_all as (
     select
         scope_key,
-        max(due_through_cents) - {{ var('settlement_tolerance_cents') }} as level_cents
+        max(due_through_cents) - {{ settlement_tolerance('scope_key', 'facilities') }} as level_cents
     from due_ladder
     where amount_cents > 0
     group by scope_key
@@ -567,7 +650,8 @@ paid_by_then as (
 reported_by_then as (
     select
         snapshots.scope_key,
-        max(case when snapshots.month_end = panel_changes.month_end then 1 else 0 end) as is_reported_then
+        max(case when snapshots.month_end = panel_changes.month_end then 1 else 0 end) as is_reported_then,
+        max(case when snapshots.status in ('closed', 'written_off') then 1 else 0 end) as has_ended
     from snapshots
     inner join panel_changes on snapshots.scope_key = panel_changes.facility_key
     group by snapshots.scope_key
@@ -578,7 +662,10 @@ resumable as (
         panel_changes.*,
         (
             panel_changes.basis <> 'loan'
-            or coalesce(paid_by_then.pool_cents, 0) < coalesce(dues_in_all.level_cents, 0)
+            and panel_changes.ended_on is null
+            and coalesce(reported_by_then.has_ended, 0) = 0
+            or panel_changes.basis <> 'trade'
+            and coalesce(paid_by_then.pool_cents, 0) < coalesce(dues_in_all.level_cents, 0)
         )
         and coalesce(reported_by_then.is_reported_then, 1) = 1 as has_lasted
     from panel_changes
@@ -587,21 +674,13 @@ resumable as (
     left join reported_by_then on panel_changes.facility_key = reported_by_then.scope_key
 ),
 
-firm_resumable as (
-    select
-        *,
-        min(case when has_lasted then 1 else 0 end) over (partition by customer_id) as all_have_lasted
-    from resumable
-),
-
 resumed as (
     select
         facility_key,
         month_end
-    from firm_resumable
+    from resumable
     where
         has_lasted
         and month_end > '-infinity'
-        and (customer_type <> 'corporate' or all_have_lasted = 1)
 )
 {%- endmacro %}

@@ -62,6 +62,7 @@ facility_versions as (
         scope_key,
         case when oldest = 1 then cast('0001-01-01' as date) else effective_date end as effective_date,
         coalesce(next_effective_date, cast('9999-12-31' as date)) as next_effective_date,
+        customer_id,
         status,
         manual_class,
         credit_limit_cents

@@ -25,17 +25,17 @@ CTE `material_runs`: key, counts ('all', or 'undisputed' without the items under
 stretches of days on which what is past due is material, until_on being the first day after.
 
 Reads the CTEs named by its arguments, `key` being what tells their scopes apart
-    scopes: basis, customer_type, principal_cents, last_day
-    ladder: due_item_id, sequence_no, issued_on, due_date, amount_cents, principal_cents, due_through_cents
+    scopes: basis, customer_type, product_id, principal_cents, last_day
+    ladder: due_item_id, sequence_no, issued_on, due_date, amount_cents, principal_cents, due_through_cents,
+        principal_through_cents
     entries: due_item_id, value_date, cash_cents, applied_cents, pool_cents
     disputes (none: nothing is in dispute): scope_key, due_item_id, opened_on, closed_on
     snapshots: month_end, balance_cents
 Exposure is the balance of the panel on that day.
 #}
 {% macro material_runs_cte(scopes, ladder, entries, disputes, snapshots, key='scope_key') %}
-{%- set tolerance = var('settlement_tolerance_cents') -%}
 {%- set flow_columns = [
-    'due', 'billed', 'principal_due', 'past_due', 'issued', 'issued_principal', 'paid', 'pool'
+    'past_due', 'issued', 'issued_billed', 'issued_principal', 'paid', 'pool'
 ] -%}
 material_runs as (
     with owing as (
@@ -60,7 +60,8 @@ material_runs as (
             due_date,
             amount_cents,
             principal_cents,
-            due_through_cents
+            due_through_cents,
+            principal_through_cents
         from {{ ladder }}
     ),
 
@@ -73,6 +74,14 @@ material_runs as (
             applied_cents,
             pool_cents
         from {{ entries }}
+    ),
+
+    schedules_of_dues as (
+        select
+            scope_key,
+            {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents
+        from dues
+        group by scope_key
     ),
 
     contested as (
@@ -117,11 +126,9 @@ material_runs as (
         select
             scope_key,
             due_date as day,
-            amount_cents as due_cents,
-            greatest(amount_cents, 0) as billed_cents,
-            coalesce(principal_cents, 0) as principal_due_cents,
             cast(0 as bigint) as past_due_cents,
             cast(0 as bigint) as issued_cents,
+            cast(0 as bigint) as issued_billed_cents,
             cast(0 as bigint) as issued_principal_cents,
             0 as issued_with_principal,
             cast(0 as bigint) as paid_cents,
@@ -129,24 +136,25 @@ material_runs as (
             0 as is_reported
         from dues
         union all
-        select scope_key, {{ days_after('due_date', 1) }}, 0, 0, 0, greatest(amount_cents, 0), 0, 0, 0, 0, 0, 0
+        select scope_key, {{ days_after('due_date', 1) }}, greatest(amount_cents, 0), 0, 0, 0, 0, 0, 0, 0
         from dues
         union all
         select
-            scope_key, coalesce(issued_on, due_date), 0, 0, 0, 0, amount_cents, coalesce(principal_cents, 0),
+            scope_key, {{ owed_from('issued_on', 'due_date', 'amount_cents') }}, 0, amount_cents,
+            greatest(amount_cents, 0), coalesce(principal_cents, 0),
             case when principal_cents is not null then 1 else 0 end, 0, 0, 0
         from dues
         union all
-        select scope_key, value_date, 0, 0, 0, 0, 0, 0, 0, cash_cents, pool_cents, 0
+        select scope_key, value_date, 0, 0, 0, 0, 0, cash_cents, pool_cents, 0
         from credit_entries
         union all
-        select scope_key, opened_on, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        select scope_key, opened_on, 0, 0, 0, 0, 0, 0, 0, 0
         from contested
         union all
-        select scope_key, closed_on, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        select scope_key, closed_on, 0, 0, 0, 0, 0, 0, 0, 0
         from contested
         union all
-        select scope_key, month_end, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1
+        select scope_key, month_end, 0, 0, 0, 0, 0, 0, 0, 1
         from reported_balances
     ),
 
@@ -192,13 +200,41 @@ material_runs as (
             owing.least_cents,
             owing.last_day,
             case
-                when owing.basis = 'loan' then greatest({{ owed_on_loan('running', 'owing.lent_cents') }}, 0)
+                when owing.basis = 'loan' and running.issued_with_principal = 0
+                    then greatest({{ disbursed_on_loan('running', 'owing.lent_cents') }} - running.pool_to_date, 0)
+                when owing.basis = 'loan'
+                    then greatest(
+                        {{ disbursed_on_loan('running', 'owing.lent_cents') }}
+                        - {{ settled_principal(
+                            'running.pool_to_date',
+                            'first_open.principal_through_cents - coalesce(first_open.principal_cents, 0)',
+                            '(first_open.due_through_cents - first_open.principal_through_cents)',
+                            'schedules.principal_cents'
+                        ) }},
+                        0
+                    )
                 when owing.basis = 'card' and reported_balances.balance_cents is not null
                     then reported_balances.balance_cents
                 else greatest(running.issued_to_date - running.paid_to_date, 0)
             end as exposure_cents
         from running
         inner join owing on running.scope_key = owing.scope_key
+        left join schedules_of_dues as schedules on running.scope_key = schedules.scope_key
+        left join lateral (
+            select
+                dues.principal_cents,
+                dues.principal_through_cents,
+                dues.due_through_cents
+            from dues
+            where
+                dues.scope_key = running.scope_key
+                and dues.amount_cents > 0
+                and owing.basis = 'loan'
+                and dues.due_through_cents - {{ settlement_tolerance('running.scope_key', scopes, key) }}
+                > running.pool_to_date
+            order by dues.due_through_cents
+            limit 1
+        ) as first_open on true
         left join reported_balances
             on
                 running.scope_key = reported_balances.scope_key
@@ -216,7 +252,8 @@ material_runs as (
             on
                 exposures.scope_key = dues.scope_key
                 and dues.due_through_cents > exposures.pool_to_date
-                and dues.due_through_cents <= exposures.pool_to_date + {{ tolerance }}
+                and dues.due_through_cents <= exposures.pool_to_date
+                + {{ settlement_tolerance('exposures.scope_key', scopes, key) }}
         where exposures.past_due_to_date - exposures.pool_to_date > exposures.least_cents
         group by exposures.scope_key, exposures.day
     ),
@@ -228,7 +265,8 @@ material_runs as (
             sequence_no,
             due_date,
             {{ days_after('due_date', 1) }} as enters_on,
-            amount_cents
+            amount_cents,
+            {{ settlement_tolerance('scope_key', scopes, key) }} as tolerance_cents
         from dues
         where
             amount_cents > 0

@@ -1,8 +1,33 @@
 {#
+Cents by which an item may be short and still count as settled (DOMAIN 2): the book's or, in a book with products that
+have their own, that of the facility's product. `key` tells the rows of CTE `facilities`, which has product_id, apart.
+#}
+{% macro settlement_tolerance(key, facilities, facilities_key='facility_key') -%}
+    {%- set choices, products = var('settlement_tolerances'), [] -%}
+    {%- set of_book = choices.get(var('book'), var('settlement_tolerance_cents')) -%}
+    {%- for name, cents in choices.items() if name.startswith(var('book') ~ '/') -%}
+        {%- do products.append((name[(var('book') | length) + 1:], cents)) -%}
+    {%- endfor -%}
+    {%- if not products -%}
+        {{ of_book }}
+    {%- else -%}
+        case
+            {%- for product_id, cents in products %}
+            when {{ key }} in (
+                select tolerated.{{ facilities_key }} from {{ facilities }} as tolerated
+                where tolerated.product_id = '{{ product_id | replace("'", "''") }}'
+            ) then {{ cents }}
+            {%- endfor %}
+            else {{ of_book }}
+        end
+    {%- endif -%}
+{%- endmacro %}
+
+{#
 Where the running sum of each scope's dues stands after each item, oldest first (DOMAIN 2).
 
-Reads CTE `scoped_due_items` (scope_key, due_item_id, due_date, amount_cents, ...) and ends with CTE `name`: its
-columns, sequence_no and due_through_cents. A red-letter item is a credit, not a due: it stands on the ladder with
+Reads CTE `scoped_due_items` (scope_key, due_item_id, due_date, amount_cents, principal_cents, ...) and ends with CTE `name`: its
+columns, sequence_no, due_through_cents and principal_through_cents. A red-letter item is a credit, not a due: it stands on the ladder with
 nothing.
 #}
 {% macro due_ladder_cte(name='due_ladder') %}
@@ -11,7 +36,9 @@ nothing.
         *,
         cast(row_number() over (partition by scope_key order by due_date, due_item_id) as integer) as sequence_no,
         {{ sum_cents('greatest(amount_cents, 0)', 'partition by scope_key order by due_date, due_item_id'
-            ' rows unbounded preceding') }} as due_through_cents
+            ' rows unbounded preceding') }} as due_through_cents,
+        {{ sum_cents('coalesce(principal_cents, 0)', 'partition by scope_key order by due_date, due_item_id'
+            ' rows unbounded preceding') }} as principal_through_cents
     from scoped_due_items
 )
 {%- endmacro %}
@@ -79,7 +106,8 @@ least_pools as (
     select
         pools_since.facility_key,
         payment_changes.from_on,
-        min(pools_since.pool_to_date) + {{ var('settlement_tolerance_cents') }} as least_level
+        min(pools_since.pool_to_date)
+        + {{ settlement_tolerance('pools_since.facility_key', 'facilities') }} as least_level
     from pools_since
     inner join payment_changes on pools_since.facility_key = payment_changes.facility_key
     group by pools_since.facility_key, payment_changes.from_on
@@ -125,11 +153,12 @@ The items that are open on given days where payments name items: each is first s
 that name it, the rest oldest first from the pool (DOMAIN 2).
 
 Reads the CTEs
-    queue_items: scope_key, due_item_id, sequence_no, due_date, enters_on, amount_cents > 0
+    queue_items: scope_key, due_item_id, sequence_no, due_date, enters_on, amount_cents > 0, tolerance_cents
     queue_looks: scope_key, look_on, looks_until: an item is looked at if enters_on <= looks_until
     credit_entries: scope_key, due_item_id, value_date, applied_cents, pool_cents
 and ends with `open_items`: scope_key, look_on, looks_until, due_item_id, due_date, unpaid_cents.
-An item that is not among them is settled on that day.
+An item that is not among them is settled on that day: what is applied to it reaches its amount less the tolerance. What
+queues behind an item starts from its full amount.
 #}
 {% macro open_item_ctes() %}
 named_days as (
@@ -217,6 +246,7 @@ looked_at as (
         queue_items.sequence_no,
         queue_items.due_date,
         queue_items.amount_cents,
+        queue_items.tolerance_cents,
         queue_looks.look_on,
         queue_looks.looks_until
     from queue_items
@@ -251,6 +281,7 @@ partly_paid as (
 queues as (
     select
         looked_at.*,
+        coalesce(partly_paid.applied_cents, 0) as applied_cents,
         looked_at.amount_cents - coalesce(partly_paid.applied_cents, 0) as open_cents,
         {{ sum_cents(
             'looked_at.amount_cents - coalesce(partly_paid.applied_cents, 0)',
@@ -278,7 +309,7 @@ open_items as (
             queues.scope_key = pools.scope_key
             and queues.look_on = pools.day
     where
-        queues.open_cents > 0
-        and pools.pool_to_date < queues.open_through_cents - {{ var('settlement_tolerance_cents') }}
+        queues.open_cents > case when queues.applied_cents > 0 then queues.tolerance_cents else 0 end
+        and pools.pool_to_date < queues.open_through_cents - queues.tolerance_cents
 )
 {%- endmacro %}

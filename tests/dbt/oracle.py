@@ -78,7 +78,10 @@ class ItemState:
 
 
 def item_states(account: Account, day: date) -> list[ItemState]:
-    """Every due of the account on ``day``, oldest first; red-letter items are credits, not dues."""
+    """Every due of the account on ``day``, oldest first; red-letter items are credits, not dues.
+
+    The tolerance holds for each item; what queues behind one starts from its full amount.
+    """
     named: dict[str, int] = {}
     pool = 0
     for payment in account.payments:
@@ -95,17 +98,13 @@ def item_states(account: Account, day: date) -> list[ItemState]:
     own: dict[str, int] = {}
     for item in dues:
         received = named.get(item.due_item_id, 0)
-        if received >= item.amount - TOLERANCE and item.due_item_id in named:
-            own[item.due_item_id] = item.amount
-            pool += max(received - item.amount, 0)
-        else:
-            own[item.due_item_id] = max(received, 0)
-            pool += min(received, 0)
+        own[item.due_item_id] = min(max(received, 0), item.amount)
+        pool += received - own[item.due_item_id]
     states = []
     before = 0
     for item in dues:
         rest = item.amount - own[item.due_item_id]
-        by_name = rest == 0 and item.due_item_id in named
+        by_name = own[item.due_item_id] > 0 and rest <= TOLERANCE
         settled = by_name or pool >= before + rest - TOLERANCE
         from_pool = min(max(pool - before, 0), rest)
         states.append(ItemState(item, settled, item.amount if settled else own[item.due_item_id] + from_pool))
@@ -177,15 +176,22 @@ def settled_on(account: Account, as_of: date) -> dict[str, date | None]:
 
 
 def loan_balance(account: Account, day: date) -> int:
-    """Principal not yet due, and what is due less what was paid, never under 0."""
-    due = sum(item.amount for item in account.due_items if item.due_date <= day)
-    not_due = sum(item.principal or 0 for item in account.due_items if item.due_date > day)
-    return max(not_due + due - received(account, day), 0)
+    """Principal disbursed less principal settled; what is paid on an item goes to interest and fee first."""
+    settled = 0
+    for state in item_states(account, day):
+        principal = state.item.principal or 0
+        interest = state.item.amount - principal
+        settled += principal if state.is_settled else max(state.paid - interest, 0)
+    return max(sum(item.principal or 0 for item in account.due_items) - settled, 0)
 
 
 def trade_balance(account: Account, day: date) -> int:
-    """Invoices issued by ``day``, red-letter ones off, less what was paid, never under 0."""
-    issued = sum(item.amount for item in account.due_items if item.issued_on <= day)
+    """Invoices issued by ``day``, red-letter ones off from their due day on, less what was paid."""
+    issued = sum(
+        item.amount
+        for item in account.due_items
+        if (item.due_date if item.amount < 0 else item.issued_on) <= day
+    )
     return max(issued - received(account, day), 0)
 
 
@@ -193,18 +199,54 @@ def received(account: Account, day: date) -> int:
     return sum(payment.amount for payment in account.payments if payment.value_date <= day)
 
 
-def default_episodes(dpd: Callable[[date], int], first: date, last: date) -> list[tuple[date, date | None]]:
-    """(default date, cure date): default at more than 90 days, cure on the 90th day in a row at none."""
+def months_later(day: date, months: int) -> date:
+    """The same day some months later, or the last of that month."""
+    index = day.year * 12 + day.month - 1 + months
+    first = date(index // 12, index % 12 + 1, 1)
+    following = date((index + 1) // 12, (index + 1) % 12 + 1, 1)
+    return min(first + timedelta(days=day.day - 1), following - timedelta(days=1))
+
+
+def upgraded_on(account: Account, clean_from: date) -> date:
+    """First day on which a non-performing claim, clean from a day on, may be upgraded: after six months or,
+    of a loan, the second instalment due after that day, whichever is later.
+    """
+    half_a_year = months_later(clean_from, 6)
+    if not account.product_type.endswith("loan"):
+        return half_a_year
+    later = sorted({i.due_date for i in account.due_items if i.amount > 0 and i.due_date > clean_from})[:2]
+    return max([half_a_year, *later])
+
+
+def repaid_on(account: Account, as_of: date) -> date | None:
+    """Day on which the whole schedule of a loan was settled for good, as known on ``as_of``."""
+    dues = [item.due_item_id for item in account.due_items if item.amount > 0]
+    if not dues or not account.product_type.endswith("loan"):
+        return None
+    days = [day for name, day in settled_on(account, as_of).items() if name in dues and day is not None]
+    return max(days) if len(days) == len(dues) else None
+
+
+def default_episodes(
+    account: Account, dpd: Callable[[date], int], first: date, last: date
+) -> list[tuple[date, date | None]]:
+    """(default date, cure date) of a facility by itself: default at more than 90 days, cure on the 90th day
+    in a row at none, but no earlier than the class is upgraded, and never after the loan is repaid.
+    """
+    last = min(last, repaid_on(account, last) or last)
     episodes: list[tuple[date, date | None]] = []
-    clean, day, in_default = 0, first, False
+    day, in_default = first, False
+    clean_from: date | None = None
     while day <= last:
         late = dpd(day)
-        clean = clean + 1 if late == 0 else 0
+        clean_from = None if late else clean_from or day
         if not in_default and late > 90:
             episodes.append((day, None))
             in_default = True
-        elif in_default and clean >= 90:
-            episodes[-1] = (episodes[-1][0], day)
-            in_default = False
+        elif in_default and clean_from is not None:
+            cured_on = max(clean_from + timedelta(days=89), upgraded_on(account, clean_from))
+            if day >= cured_on:
+                episodes[-1] = (episodes[-1][0], day)
+                in_default = False
         day += timedelta(days=1)
     return episodes

@@ -20,15 +20,21 @@ FANOUT, JOINS, VIEWS = 3, 7, 5
 """The evaluator's own thresholds."""
 # Core tables: a star has one centre, and each subject's own marts and features rest on it.
 READ_BY_MANY = {
-    "int_facility", "int_due_item_settlement", "int_default_episode",
+    "int_facility", "int_facility_holding", "int_due_item_settlement", "int_default_event", "fct_default",
     "fct_facility_month", "dim_customer", "dim_facility",
 }  # fmt: skip
 # Facilities set aside are listed to people, beside their one reader.
 LISTED = {"base_quarantined_facility"}
-# The panel brings dues, credits, disputes, reports and versions of a facility together; a position everything
-# of a customer; features what was known of it.
+# The panel, default events and their calendar bring dues, credits, reports and versions of a facility
+# together; class and default its customer's other facilities; a position everything of a customer; features
+# what was known of it.
 READ_MANY = {
-    "fct_facility_month",
+    "fct_month_end_position",
+    "int_default_event",
+    "int_facility_calendar",
+    "int_facility_delinquency",
+    "fct_non_performing",
+    "fct_default",
     "fct_customer_position",
     "feat_application",
     "feat_trade_payment",
@@ -43,7 +49,8 @@ COME_WHEN_SOMETHING_HAPPENS = {
 }
 # Definitions of DOMAIN 2 to 5 are in models; these only select or count what others define.
 NO_DEFINITION_OF_THEIR_OWN = {
-    "fct_default", "fct_collection_action", "fct_open_due_item", "fct_sme_counterparty_month",
+    "fct_facility_standing", "int_facility_holding", "int_struck_customer",
+    "fct_collection_action", "fct_open_due_item", "fct_sme_counterparty_month",
     "dim_customer", "dim_facility", "int_facility", "int_facility_version", "int_facility_calendar",
     "int_facility_month_known_then",
 }  # fmt: skip

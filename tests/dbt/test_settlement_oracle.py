@@ -89,7 +89,7 @@ def test_warehouse_and_oracle_agree_where_only_material_days_count(seed: int) ->
     for row in rows("select * from marts.fct_facility_month"):
         panel.setdefault(row["facility_id"], []).append(row)
     begun: dict[str, list[tuple[date, date | None]]] = {}
-    for row in rows("select * from intermediate.int_default_episode order by facility_id, default_on"):
+    for row in rows("select * from marts.fct_default order by facility_id, default_on"):
         begun.setdefault(row["facility_id"], []).append((row["default_on"], row["cured_on"]))
 
     differing, late = [], 0
@@ -104,7 +104,7 @@ def test_warehouse_and_oracle_agree_where_only_material_days_count(seed: int) ->
             late += expected[0] > 0
             if (row["dpd"], row["dpd_undisputed"]) != expected:
                 differing.append((account.facility_id, row["month_end"], row["dpd"], expected))
-        episodes = oracle.default_episodes(undisputed.__getitem__, account.opened_on, as_of)
+        episodes = oracle.default_episodes(account, undisputed.__getitem__, account.opened_on, as_of)
         if begun.get(account.facility_id, []) != episodes:
             differing.append((account.facility_id, begun.get(account.facility_id), episodes))
     assert differing == []
@@ -169,13 +169,13 @@ def delinquency_differences(accounts: list[oracle.Account], as_of: date) -> Iter
 
 def episode_differences(accounts: list[oracle.Account], as_of: date) -> Iterator[tuple[Any, ...]]:
     found: dict[str, list[tuple[date, date | None]]] = {}
-    for row in rows("select * from intermediate.int_default_episode order by facility_id, default_on"):
+    for row in rows("select * from marts.fct_default order by facility_id, default_on"):
         found.setdefault(row["facility_id"], []).append((row["default_on"], row["cured_on"]))
     for account in accounts:
 
         def late(day: date, account: oracle.Account = account) -> int:
             return oracle.days_past_due(account, day, undisputed=True)
 
-        expected = oracle.default_episodes(late, account.opened_on, as_of)
+        expected = oracle.default_episodes(account, late, account.opened_on, as_of)
         if found.get(account.facility_id, []) != expected:
             yield account.facility_id, found.get(account.facility_id), expected

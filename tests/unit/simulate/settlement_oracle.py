@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 DEFAULT_DAYS, CURE_DAYS = 91, 90
+EPOCH = date(1970, 1, 1)
 
 
 @dataclass
@@ -54,14 +56,28 @@ class Facility:
                 undisputed = max(undisputed, day - item.due)
         return dpd, undisputed, max(0, overdue) if dpd else 0
 
-    def default_and_cure(self, first: int, last: int, cure_days: int = CURE_DAYS) -> list[tuple[int, int]]:
-        """Default day and cure day (-1 if none) of each episode, found day by day."""
+    def upgraded_on(self, clean_from: int, due_days: list[int]) -> int:
+        """The same day six months on or, if later, the second of ``due_days`` after the first clean day."""
+        begin = EPOCH + timedelta(days=clean_from)
+        index = begin.year * 12 + begin.month - 1 + 6
+        last_of_month = date((index + 1) // 12, (index + 1) % 12 + 1, 1) - timedelta(days=1)
+        half_a_year = last_of_month.replace(day=min(begin.day, last_of_month.day))
+        later = sorted({day for day in due_days if day > clean_from})[:2]
+        return max([(half_a_year - EPOCH).days, *later])
+
+    def default_and_cure(self, first: int, last: int, instalments: list[int]) -> list[tuple[int, int]]:
+        """Default day and cure day (-1 if none) of each episode, found day by day, as if the customer had no
+        other facility. ``instalments`` are due days of a loan's.
+        """
         episodes: list[tuple[int, int]] = []
-        in_default, clean = False, 0
+        in_default, clean_from = False, -1
         for day in range(first, last + 1):
             dpd = self.state(day)[1]
-            clean = clean + 1 if dpd == 0 else 0
-            if in_default and clean >= cure_days:
+            clean_from = -1 if dpd else (clean_from if clean_from >= 0 else day)
+            cured = clean_from >= 0 and day >= max(
+                clean_from + CURE_DAYS - 1, self.upgraded_on(clean_from, instalments)
+            )
+            if in_default and cured:
                 episodes[-1] = (episodes[-1][0], day)
                 in_default = False
             elif not in_default and dpd >= DEFAULT_DAYS:

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditops.simulate.settlement_truth import Ledger, Spells, fifo_spells, named_spells
-from tests.unit.simulate.settlement_oracle import CURE_DAYS, Facility, Item, Payment
+from tests.unit.simulate.settlement_oracle import Facility, Item, Payment
 from tests.unit.simulate.simulated_book import SimulatedBook
 
 EPOCH = date(1970, 1, 1)
 NOBODY = np.zeros(0, dtype=np.int64)
+HALF_A_YEAR = 181
 
 
 def day_number(day: date) -> int:
@@ -142,7 +143,9 @@ def test_month_ends_equal_the_oracle(book: SimulatedBook, segment: str) -> None:
         rows = book.of_facility("truth/facility_month", facility_id)
         for row in rows.iter_rows(named=True):
             found = (row["dpd"], row["dpd_undisputed"], round(row["overdue_amount"] * 100))
-            assert found == facility.state(day_number(row["month_end"])), (facility_id, row["month_end"])
+            late, undisputed, overdue = facility.state(day_number(row["month_end"]))
+            overdue = 0 if row["status"] == "written_off" else overdue
+            assert found == (late, undisputed, overdue), (facility_id, row["month_end"])
 
 
 def test_default_and_cure_dates_equal_the_oracle_day_by_day(book: SimulatedBook) -> None:
@@ -158,7 +161,13 @@ def test_default_and_cure_dates_equal_the_oracle_day_by_day(book: SimulatedBook)
     )
     ends = {name: (day, status) for name, day, status in last.iter_rows()}
     closed = dict(book["facilities"].drop_nulls("closed_on").select("facility_id", "closed_on").iter_rows())
-    for facility_id in dict.fromkeys([*cured[:12:2], *others[::60]]):
+    # What the customer's other claims add to a cure is looked at in the warehouse.
+    holders = dict(book.opened().select("facility_id", "customer_id").iter_rows())
+    struck = [holders[name] for name in dict.fromkeys(defaults["facility_id"].to_list())]
+    alone = {name for name, holder in holders.items() if struck.count(holder) == 1}
+    chosen = [name for name in dict.fromkeys([*cured[:24:2], *others[::60]]) if name in alone]
+    assert len(chosen) > 5
+    for facility_id in chosen:
         facility = read_facility(book, facility_id, kinds[facility_id])
         begin = min(item.due for item in facility.items)
         end = day_number(closed.get(facility_id, ends[facility_id][0]))
@@ -168,10 +177,12 @@ def test_default_and_cure_dates_equal_the_oracle_day_by_day(book: SimulatedBook)
             (day_number(day), day_number(found_cures[n]) if n in found_cures else -1)
             for n, day in defaults.filter(mine).select("episode", "default_date").iter_rows()
         ]
-        assert found == facility.default_and_cure(begin, end), facility_id
+        items = book.of_facility("due_items", facility_id).filter(pl.col("kind") == "instalment")
+        instalments = [day_number(day) for day in items["due_date"]]
+        assert found == facility.default_and_cure(begin, end, instalments), facility_id
 
 
-def test_a_cure_takes_ninety_days_and_a_year_after_restructuring(book: SimulatedBook) -> None:
+def test_a_cure_takes_half_a_year_and_a_year_after_restructuring(book: SimulatedBook) -> None:
     restructured = set(book["facilities"].filter(pl.col("status") == "restructured")["facility_id"])
     both = book["truth/cure_dates"].join(book["truth/default_dates"], on=["facility_id", "episode"])
     days = both.select(
@@ -179,7 +190,7 @@ def test_a_cure_takes_ninety_days_and_a_year_after_restructuring(book: Simulated
     )
     assert restructured
     assert days.height > 20
-    assert days["days"].min() >= CURE_DAYS
+    assert days["days"].min() >= HALF_A_YEAR
     slow = days.filter(pl.col("facility_id").is_in(list(restructured)))
     assert slow.height == 0 or slow["days"].min() >= timedelta(days=365).days
 

@@ -24,11 +24,26 @@ restated as (
     where book = {{ book() }}
 ),
 
+-- A facility that moved is restated for whoever holds it now and for whoever held it as known then.
 restated_customers as (
-    select distinct
+    select
         customer_id,
         observation_date
     from restated
+    union
+    select
+        customer_id,
+        observation_date
+    from known_then
+    union
+    select
+        facility_months.customer_id,
+        restated.observation_date
+    from restated
+    inner join facility_months
+        on
+            restated.facility_id = facility_months.facility_id
+            and restated.observation_date >= facility_months.month_end
 ),
 
 -- The panel as known now, and for observations that later rows changed, the panel as known then.

@@ -30,7 +30,7 @@ facility_months as (
 
 episodes as (
     select *
-    from {{ ref('int_default_episode') }}
+    from {{ ref('fct_default') }}
     where book = {{ book() }}
 ),
 

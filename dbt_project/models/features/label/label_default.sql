@@ -12,7 +12,7 @@ customers as (
 
 episodes as (
     select *
-    from {{ ref('int_default_episode') }}
+    from {{ ref('fct_default') }}
     where book = {{ book() }}
 ),
 
@@ -34,7 +34,7 @@ customer_months as (
         max(dpd) as dpd,
         max(mob) as months_on_book,
         max(case when is_default then 1 else 0 end) as is_default,
-        count(case when status in ('active', 'restructured') then 1 end) as active_facilities,
+        count(case when {{ is_open('status') }} then 1 end) as active_facilities,
         count(case when status = 'written_off' then 1 end) as written_off_facilities
     from facility_months
     group by customer_id, month_end
@@ -77,11 +77,10 @@ in_default as (
         on
             windows.customer_id = episodes.customer_id
             and windows.month_end >= episodes.default_on
-            and (episodes.cured_on is null or windows.month_end < episodes.cured_on)
+            and windows.month_end < episodes.until_on
     inner join facilities on episodes.facility_id = facilities.facility_id
     where
-        facilities.status = 'written_off'
-        or facilities.closed_on is null
+        facilities.status <> 'closed'
         or facilities.closed_on > windows.month_end
 ),
 

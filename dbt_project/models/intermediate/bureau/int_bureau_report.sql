@@ -55,6 +55,12 @@ lines as (
         tradelines.balance,
         tradelines.overdue_amount,
         tradelines.closed_on is null or tradelines.closed_on > states.pulled_on as is_open,
+        {{ bureau_status('tradelines.status_now') }} < 8
+        or coalesce(
+            tradelines.closed_on > {{ months_after('states.pulled_on', -(var('written_off_tradeline_max_age_months') | int)) }},
+            length(tradelines.history) - length(ltrim(tradelines.history, 'W'))
+            < {{ var('written_off_tradeline_max_age_months') }}
+        ) as is_debt,
         {{ bureau_status('tradelines.status_now') }} as state_now,
         greatest(
             {{ worst_in_history('substr(tradelines.history, 1, 3)') }},
@@ -92,8 +98,8 @@ credit as (
         max(case when not guarantee then worst_12m end) as bureau_worst_12m,
         max(case when not guarantee then worst_24m end) as bureau_worst_24m,
         sum(case when not guarantee then overdue_amount end) as overdue_elsewhere,
-        sum(case when not guarantee then balance end) as debt,
-        sum(case when not guarantee and state_now >= 4 then balance end) as balance_past_90,
+        sum(case when not guarantee and is_debt then {{ debt_of_line() }} end) as debt,
+        sum(case when not guarantee and is_debt and state_now >= 4 then {{ debt_of_line() }} end) as debt_past_90,
         min(case when not guarantee then opened_on end) as oldest_opened_on,
         count(case when not guarantee and opened_on > {{ same_day_before('pulled_on', 6) }} then 1 end) as new_accounts_6m,
         count(case when guarantee and is_open then 1 end) as guarantees,
@@ -198,7 +204,8 @@ select
     cast(coalesce(records.tax_records, 0) as integer) as tax_records,
     {{ month_index('states.pulled_on') }} - {{ month_index('records.last_recorded_on') }} as months_since_public_record,
     cast(coalesce(credit.overdue_elsewhere, 0) as numeric(18, 2)) as overdue_elsewhere,
-    cast(coalesce(credit.balance_past_90, 0) / nullif(credit.debt, 0) as double precision) as share_past_90
+    cast(coalesce(credit.debt, 0) as numeric(18, 2)) as debt,
+    cast(coalesce(credit.debt_past_90, 0) as numeric(18, 2)) as debt_past_90
 from states
 left join credit
     on

@@ -16,14 +16,6 @@ facilities as (
         and {{ in_scope('facility_key', daily=true, age=false) }}
 ),
 
-episodes as (
-    select *
-    from {{ ref('int_default_episode') }}
-    where
-        book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true, age=false) }}
-),
-
 coming_days as (
     select *
     from {{ ref('stg_coming_days') }}
@@ -34,7 +26,7 @@ coming_days as (
 item_days as (
     select
         facility_key,
-        min(case when due_date > {{ as_of() }} and (settled_on is null and paid_amount = amount_due or amount_cents <= {{ var('settlement_tolerance_cents') }})
+        min(case when due_date > {{ as_of() }} and (settled_on is null and paid_amount = amount_due or amount_cents <= {{ settlement_tolerance('facility_key', 'facilities') }})
             then due_date end) as settles_on,
         {% if not counts_material_only() %}
         min(case when settled_on is null and {{ days_after('due_date', 91) }} > {{ as_of() }} then {{ days_after('due_date', 91) }} end)
@@ -59,10 +51,29 @@ arrivals as (
     group by facility_key
 ),
 
-uncured as (
-    select distinct facility_key
-    from episodes
-    where cured_on is null
+-- Of customers that a default event befell, every day past due counts.
+watched as (
+    select distinct holdings.facility_key
+    from {{ ref('int_facility_holding') }} as holdings
+    inner join {{ ref('int_struck_customer') }} as struck
+        on
+            holdings.customer_id = struck.customer_id
+            and struck.book = {{ book() }}
+    where
+        holdings.book = {{ book() }}
+        and {{ in_scope('holdings.facility_key', daily=true, age=false) }}
+),
+
+-- Who is in arrears for over 90 days already is not in default anew when more of the items have been due so long.
+struck as (
+    select facility_key
+    from {{ ref('int_default_event') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
+        and reason = 'past_due'
+        and struck_on is not null
+        and until_on = {{ end_of_time() }}
 ),
 
 disputed as (
@@ -76,18 +87,16 @@ disputed as (
     where disputes.is_latest
 ),
 
--- A cure period runs, or what is disputed or paid by name hides how long it does.
-curing as (
+-- What is disputed, paid by name or material hides on which day the facility is past due.
+looked_at as (
     select
         facilities.facility_key,
         {{ days_after(as_of(), 1) }} as looked_at_on
     from facilities
-    inner join uncured on facilities.facility_key = uncured.facility_key
-    inner join delinquency on facilities.facility_key = delinquency.facility_key
+    inner join watched on facilities.facility_key = watched.facility_key
     left join disputed on facilities.facility_key = disputed.facility_key
     where
-        facilities.ended_on is null
-        and (delinquency.dpd = 0 or facilities.basis = 'trade' or disputed.facility_key is not null)
+        {{ 'true' if counts_material_only() else "facilities.basis = 'trade' or disputed.facility_key is not null" }}
     {% if counts_material_only() %}
     union
     -- What is undisputed of it may have been material for less long.
@@ -100,7 +109,6 @@ curing as (
     {% endif %}
 ),
 
--- A facility in default is not in default anew when more of its items have been due for 90 days.
 reviewed as (
     select
         delinquency.facility_id,
@@ -116,18 +124,18 @@ reviewed as (
             {% if counts_material_only() %}
             case when delinquency.dpd between 1 and 90 then {{ days_after(as_of(), '91 - delinquency.dpd') }} end,
             {% else %}
-            case when uncured.facility_key is null then item_days.default_on end,
+            case when struck.facility_key is null then item_days.default_on end,
             {% endif %}
             arrivals.comes_on,
-            curing.looked_at_on
+            case when watched.facility_key is not null then item_days.past_due_on end,
+            looked_at.looked_at_on
         ) as reviewed_on
     from delinquency
     left join item_days on delinquency.facility_key = item_days.facility_key
     left join arrivals on delinquency.facility_key = arrivals.facility_key
-    left join curing on delinquency.facility_key = curing.facility_key
-    {%- if not counts_material_only() %}
-    left join uncured on delinquency.facility_key = uncured.facility_key
-    {%- endif %}
+    left join watched on delinquency.facility_key = watched.facility_key
+    left join struck on delinquency.facility_key = struck.facility_key
+    left join looked_at on delinquency.facility_key = looked_at.facility_key
 ),
 
 {% set decided_on = days_after('first_due_date', first_payment_days() | int + 1) %}

@@ -14,15 +14,50 @@ snapshots as (
         month_end,
         balance_cents,
         credit_limit_cents,
-        coalesce(dpd, {{ dpd_of_months('months_past_due') }}, 0) as dpd,
-        row_number() over (partition by facility_key order by month_end desc) as newest
+        coalesce(dpd, {{ dpd_of_months('months_past_due') }}) as dpd,
+        row_number() over (partition by facility_key order by month_end desc) as newest,
+        row_number() over (
+            partition by facility_key, coalesce(dpd, months_past_due) is null
+            order by month_end desc
+        ) as newest_known
     from {{ ref('stg_facility_snapshots') }}
     where
         is_latest
         and {{ in_scope('facility_id', daily=true, age=false) }}
 ),
 
+disputed as (
+    select distinct
+        due_items.facility_key,
+        disputes.due_item_id
+    from {{ ref('stg_disputes') }} as disputes
+    inner join {{ ref('int_due_item_settlement') }} as due_items
+        on
+            disputes.due_item_id = due_items.due_item_id
+            and due_items.book = {{ book() }}
+            and {{ in_scope('due_items.facility_key', daily=true, age=false) }}
+    where
+        disputes.is_latest
+        and disputes.opened_on <= {{ as_of() }}
+        and disputes.closed_on > {{ as_of() }}
+),
+
 {% if counts_material_only() %}
+disputes as (
+    select
+        due_items.facility_key as scope_key,
+        disputes.due_item_id,
+        disputes.opened_on,
+        disputes.closed_on
+    from {{ ref('stg_disputes') }} as disputes
+    inner join {{ ref('int_due_item_settlement') }} as due_items
+        on
+            disputes.due_item_id = due_items.due_item_id
+            and due_items.book = {{ book() }}
+            and {{ in_scope('due_items.facility_key', daily=true, age=false) }}
+    where disputes.is_latest
+),
+
 due_items as (
     select *
     from {{ ref('int_due_item_settlement') }}
@@ -44,19 +79,40 @@ scopes as (
         facility_key,
         basis,
         customer_type,
+        product_id,
         principal_cents,
         {{ as_of() }} as last_day
     from facilities
 ),
 
-{{ material_runs_cte('scopes', 'due_items', 'credit_entries', none, 'snapshots', 'facility_key') }},
+{{ material_runs_cte('scopes', 'due_items', 'credit_entries', 'disputes', 'snapshots', 'facility_key') }},
 
 {% endif %}
+due_states as (
+    select
+        *,
+        {{ owed_from('issued_on', 'due_date', 'amount_cents') }} <= {{ as_of() }} as is_owed
+    from {{ ref('int_due_item_settlement') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key', daily=true, age=false) }}
+),
+
 schedules as (
     select
         facility_key,
         min(case when amount_cents > 0 and settled_on is null and due_date < {{ as_of() }} then due_date end)
             as oldest_due_date,
+        min(
+            case
+                when
+                    amount_cents > 0
+                    and settled_on is null
+                    and due_date < {{ as_of() }}
+                    and due_item_id not in (select disputed.due_item_id from disputed)
+                    then due_date
+            end
+        ) as oldest_undisputed_due_date,
         {{ sum_cents(
             'case when amount_cents > 0 and settled_on is null and due_date < ' ~ as_of()
             ~ ' then amount_cents - ' ~ to_cents('paid_amount') ~ ' else 0 end'
@@ -70,21 +126,15 @@ schedules as (
         count(principal_cents) as items_with_principal,
         {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents,
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
-        count(case when coalesce(issued_on, due_date) <= {{ as_of() }} then principal_cents end) as issued_with_principal,
-        {{ sum_cents('case when coalesce(issued_on, due_date) <= ' ~ as_of() ~ ' then amount_cents else 0 end') }}
-            as issued_to_date,
-        {{ sum_cents(
-            'case when coalesce(issued_on, due_date) <= ' ~ as_of() ~ ' then coalesce(principal_cents, 0) else 0 end'
-        ) }} as issued_principal_to_date,
-        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then amount_cents else 0 end') }} as due_to_date,
-        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then greatest(amount_cents, 0) else 0 end') }}
-            as billed_to_date,
-        {{ sum_cents('case when due_date <= ' ~ as_of() ~ ' then coalesce(principal_cents, 0) else 0 end') }}
-            as principal_due_to_date
-    from {{ ref('int_due_item_settlement') }}
-    where
-        book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true, age=false) }}
+        count(case when is_owed then principal_cents end) as issued_with_principal,
+        {{ sum_cents('case when is_owed then amount_cents else 0 end') }} as issued_to_date,
+        {{ sum_cents('case when is_owed then greatest(amount_cents, 0) else 0 end') }} as issued_billed_to_date,
+        {{ sum_cents('case when is_owed then coalesce(principal_cents, 0) else 0 end') }} as issued_principal_to_date,
+        {{ sum_cents('case
+            when settled_on is not null then coalesce(principal_cents, 0)
+            else greatest(' ~ to_cents('paid_amount') ~ ' - (amount_cents - coalesce(principal_cents, 0)), 0)
+        end') }} as settled_principal_cents
+    from due_states
     group by facility_key
 ),
 
@@ -117,7 +167,8 @@ payments as (
     select
         facility_key,
         max(case when cash_cents > 0 then value_date end) as last_payment_on,
-        {{ sum_cents('cash_cents') }} as paid_cents
+        {{ sum_cents('cash_cents') }} as paid_cents,
+        {{ sum_cents('pool_cents') }} as pool_cents
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
@@ -130,10 +181,13 @@ joined as (
         facilities.*,
         schedules.facility_key is not null as has_dues,
         schedules.oldest_due_date,
+        schedules.oldest_undisputed_due_date,
         {% if counts_material_only() %}
         {{ dpd_of_run('material_runs', as_of()) }} as settled_dpd,
+        {{ dpd_of_run('undisputed_runs', as_of()) }} as settled_dpd_undisputed,
         {% else %}
         coalesce({{ days_between('schedules.oldest_due_date', as_of()) }}, 0) as settled_dpd,
+        coalesce({{ days_between('schedules.oldest_undisputed_due_date', as_of()) }}, 0) as settled_dpd_undisputed,
         {% endif %}
         schedules.overdue_cents,
         schedules.next_due_date,
@@ -147,10 +201,10 @@ joined as (
         coalesce(schedules.items_with_principal, 0) as items_with_principal,
         coalesce(schedules.issued_with_principal, 0) as issued_with_principal,
         coalesce(schedules.issued_to_date, 0) as issued_to_date,
+        coalesce(schedules.issued_billed_to_date, 0) as issued_billed_to_date,
         coalesce(schedules.issued_principal_to_date, 0) as issued_principal_to_date,
-        coalesce(schedules.due_to_date, 0) as due_to_date,
-        coalesce(schedules.billed_to_date, 0) as billed_to_date,
-        coalesce(schedules.principal_due_to_date, 0) as principal_due_to_date,
+        coalesce(schedules.settled_principal_cents, 0) as settled_principal_cents,
+        coalesce(payments.pool_cents, 0) as pool_to_date,
         coalesce(payments.paid_cents, 0) as paid_to_date,
         facilities.basis = 'loan'
         and schedules.items > 0
@@ -158,7 +212,7 @@ joined as (
         and {{ is_schedule_complete('schedules', 'facilities.principal_cents') }} as is_repaid,
         payments.last_payment_on,
         snapshots.month_end as reported_on,
-        snapshots.dpd as reported_dpd,
+        known_snapshots.dpd as reported_dpd,
         snapshots.balance_cents as reported_balance_cents
     from facilities
     left join schedules on facilities.facility_key = schedules.facility_key
@@ -168,6 +222,11 @@ joined as (
         on
             facilities.facility_key = snapshots.facility_key
             and snapshots.newest <= 1
+    left join snapshots as known_snapshots
+        on
+            facilities.facility_key = known_snapshots.facility_key
+            and known_snapshots.newest_known <= 1
+            and known_snapshots.dpd is not null
     {% if counts_material_only() %}
     left join material_runs
         on
@@ -175,7 +234,30 @@ joined as (
             and material_runs.from_on <= {{ as_of() }}
             and material_runs.until_on > {{ as_of() }}
             and material_runs.counts = 'all'
+    left join material_runs as undisputed_runs
+        on
+            facilities.facility_key = undisputed_runs.facility_key
+            and undisputed_runs.from_on <= {{ as_of() }}
+            and undisputed_runs.until_on > {{ as_of() }}
+            and undisputed_runs.counts = 'undisputed'
     {% endif %}
+),
+
+-- Closing a facility settles nothing: it is owed on while any item is open. Writing it off ends it.
+final as (
+    select
+        *,
+        case
+            when status = 'closed' and items_open > 0 then 'closed_with_arrears'
+            when ended_on is null and is_repaid then 'closed'
+            else status
+        end as status_now,
+        case
+            when status = 'written_off' then ended_on
+            when is_repaid then last_settled_on
+            when status = 'closed' and coalesce(items_open, 0) = 0 then greatest(ended_on, last_settled_on)
+        end as left_on
+    from joined
 )
 
 select
@@ -183,16 +265,18 @@ select
     facility_id,
     facility_key,
     customer_id,
+    status_now as status,
+    left_on,
     case when has_dues or reported_on is null then 'settled' else 'reported' end as method,
-    case
-        when has_dues then settled_dpd
-        else coalesce(reported_dpd, 0)
-    end as dpd,
+    case when has_dues then settled_dpd else coalesce(reported_dpd, 0) end as dpd,
+    case when has_dues then settled_dpd_undisputed else coalesce(reported_dpd, 0) end as dpd_undisputed,
     {{ from_cents("case
+        when status = 'written_off' then 0
         when has_dues then coalesce(overdue_cents, 0)
         when coalesce(reported_dpd, 0) = 0 then 0
     end") }} as overdue_amount,
     oldest_due_date,
+    oldest_undisputed_due_date,
     next_due_date,
     {{ from_cents('next_due_cents') }} as next_due_amount,
     first_due_date,
@@ -200,14 +284,15 @@ select
     is_first_payment_default,
     last_payment_on,
     {{ from_cents("case
-        when status = 'closed' or is_repaid then 0
+        when left_on is not null then 0
         when reported_on is not null and (basis = 'card' or not has_dues) then reported_balance_cents
-        when basis = 'loan' then greatest(" ~ owed_on_loan('joined', 'principal_cents') ~ ", 0)
+        when basis = 'loan' then greatest(" ~ disbursed_on_loan('final', 'principal_cents') ~ "
+            - case when issued_with_principal = 0 then pool_to_date else settled_principal_cents end, 0)
         else greatest(issued_to_date - paid_to_date, 0)
     end") }} as balance,
     coalesce(is_repaid, false) as is_repaid,
     case when is_repaid then last_settled_on end as repaid_on
-from joined
+from final
 {%- if var('scope') == 'changed' %}
 union all
 select
@@ -215,10 +300,15 @@ select
     facility_id,
     facility_key,
     customer_id,
+    status,
+    left_on,
     method,
     case when method = 'settled' then {{ days_between('oldest_due_date', as_of()) }} else dpd end as dpd,
+    case when method = 'settled' then coalesce({{ days_between('oldest_undisputed_due_date', as_of()) }}, 0) else dpd_undisputed end
+        as dpd_undisputed,
     overdue_amount,
     oldest_due_date,
+    oldest_undisputed_due_date,
     next_due_date,
     next_due_amount,
     first_due_date,

@@ -17,6 +17,7 @@ select
     scope_key as facility_key,
     effective_date,
     next_effective_date,
+    customer_id,
     status,
     manual_class,
     credit_limit_cents

@@ -138,7 +138,7 @@ select
     scopes.facility_id,
     scopes.last_day as observation_date,
     facility_months.month_end,
-    scopes.customer_id,
+    coalesce(facility_months.customer_id, scopes.customer_id) as customer_id,
     scopes.product_id,
     scopes.product_type,
     scopes.opened_on,

@@ -79,7 +79,7 @@ scoped_due_items as (
 due_ladder as (
     {%- set ladder = [
         'due_item_id', 'kind', 'issued_on', 'due_date', 'amount_cents', 'principal_cents', 'sequence_no',
-        'due_through_cents'
+        'due_through_cents', 'principal_through_cents'
     ] %}
     select scope_key, {{ ladder | join(', ') }} from whole_ladder
     union all
@@ -123,7 +123,7 @@ paid_for_good as (
 levels as (
     select
         scope_key,
-        due_through_cents - {{ var('settlement_tolerance_cents') }} as level_cents,
+        due_through_cents - {{ settlement_tolerance('scope_key', 'facilities') }} as level_cents,
         1 as is_due,
         cast(null as date) as value_date,
         due_item_id,
@@ -133,7 +133,8 @@ levels as (
         due_date,
         amount_cents,
         principal_cents,
-        due_through_cents
+        due_through_cents,
+        principal_through_cents
     from due_ladder
     where scope_key not in (select named_facilities.scope_key from named_facilities)
     union all
@@ -149,7 +150,8 @@ levels as (
         cast(null as date) as due_date,
         cast(null as bigint) as amount_cents,
         cast(null as bigint) as principal_cents,
-        cast(null as bigint) as due_through_cents
+        cast(null as bigint) as due_through_cents,
+        cast(null as bigint) as principal_through_cents
     from paid_for_good
 ),
 
@@ -185,6 +187,7 @@ oldest_first as (
         reached.amount_cents,
         reached.principal_cents,
         reached.due_through_cents,
+        reached.principal_through_cents,
         case
             when reached.amount_cents < 0 or reached.level_cents <= coalesce(paid_in_all.least_ever_cents, 0)
                 then reached.due_date
@@ -221,7 +224,8 @@ queue_items as (
         sequence_no,
         due_date,
         enters_on,
-        amount_cents
+        amount_cents,
+        {{ settlement_tolerance('scope_key', 'facilities') }} as tolerance_cents
     from named_ladder
     where amount_cents > 0
 ),
@@ -270,7 +274,8 @@ prepaid_items as (
         named_ladder.due_item_id,
         named_ladder.sequence_no,
         named_ladder.amount_cents,
-        named_ladder.due_through_cents
+        named_ladder.due_through_cents,
+        {{ settlement_tolerance('named_ladder.scope_key', 'facilities') }} as tolerance_cents
     from named_ladder
     left join last_open
         on
@@ -340,9 +345,10 @@ prepaid_days as (
         prepaid_positions.scope_key,
         prepaid_positions.due_item_id,
         prepaid_positions.look_on,
-        prepaid_positions.own_to_date = prepaid_items.amount_cents
-        or prepaid_positions.credit_to_date
-        >= prepaid_items.due_through_cents - {{ var('settlement_tolerance_cents') }} as is_settled
+        prepaid_positions.own_to_date > 0
+        and prepaid_positions.own_to_date >= prepaid_items.amount_cents - prepaid_items.tolerance_cents
+        or prepaid_positions.credit_to_date >= prepaid_items.due_through_cents - prepaid_items.tolerance_cents
+            as is_settled
     from prepaid_positions
     inner join prepaid_items
         on
@@ -377,10 +383,11 @@ named_first as (
         named_ladder.amount_cents,
         named_ladder.principal_cents,
         named_ladder.due_through_cents,
+        named_ladder.principal_through_cents,
         case
             when named_ladder.amount_cents <= 0 then named_ladder.due_date
             when last_open.look_on is not null then next_looks.next_look_on
-            when named_ladder.due_through_cents <= {{ var('settlement_tolerance_cents') }} then named_ladder.due_date
+            when named_ladder.due_through_cents <= {{ settlement_tolerance('named_ladder.scope_key', 'facilities') }} then named_ladder.due_date
             else prepaid_settled.settled_on
         end as settled_on,
         named_ladder.amount_cents - coalesce(last_open.unpaid_cents, 0) as paid_here_cents
@@ -424,7 +431,8 @@ final as (
         end") }} as paid_amount,
         settlement.amount_cents,
         settlement.principal_cents,
-        settlement.due_through_cents
+        settlement.due_through_cents,
+        settlement.principal_through_cents
     from settlement
     inner join facilities on settlement.scope_key = facilities.facility_key
 )

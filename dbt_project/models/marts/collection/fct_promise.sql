@@ -48,7 +48,7 @@ select
     {{ from_cents('amount_cents') }} as amount,
     {{ from_cents('paid_cents') }} as paid_by_due,
     case
-        when paid_cents + {{ var('settlement_tolerance_cents') }} >= amount_cents then 'kept'
+        when paid_cents + {{ settlement_tolerance('facility_key', 'facilities') }} >= amount_cents then 'kept'
         when due_on < {{ as_of() }} then 'broken'
         else 'running'
     end as outcome

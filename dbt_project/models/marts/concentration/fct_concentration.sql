@@ -19,7 +19,7 @@ facilities as (
     from {{ ref('dim_facility') }}
     where
         book = {{ book() }}
-        and status in ('active', 'restructured')
+        and {{ is_open('status') }}
 ),
 
 customers as (

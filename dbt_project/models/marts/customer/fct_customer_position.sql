@@ -58,35 +58,42 @@ open_facilities as (
         sum(greatest(delinquency.balance, 0)) as exposure,
         sum(delinquency.overdue_amount) as overdue_amount,
         max(delinquency.dpd) as dpd,
-        sum(facilities.credit_limit) as limit_total,
-        sum(case when facilities.credit_limit > 0 then delinquency.balance end) as limited_balance,
+        sum(case when {{ may_draw('facilities.status') }} then facilities.credit_limit end) as limit_total,
+        sum(case when {{ may_draw('facilities.status') }} and facilities.credit_limit > 0 then delinquency.balance end)
+            as limited_balance,
         sum(
             cast(facilities.lgd as numeric) * (
                 greatest(delinquency.balance, 0)
                 + cast(facilities.ccf as numeric)
-                * greatest(coalesce(facilities.credit_limit, 0) - greatest(delinquency.balance, 0), 0)
+                * greatest(
+                    case when {{ may_draw('facilities.status') }} then coalesce(facilities.credit_limit, 0) else 0 end
+                    - greatest(delinquency.balance, 0),
+                    0
+                )
             )
         ) as loss_given_default
     from facilities
     inner join delinquency on facilities.facility_id = delinquency.facility_id
-    where facilities.status in ('active', 'restructured')
+    where {{ is_open('facilities.status') }}
     group by facilities.customer_id
 ),
 
 year_to_date as (
     select
         customer_id,
-        max(dpd) as worst_dpd,
-        max(case when month_end = last_month_end then class_rank end) as class_rank
-    from (
-        select
-            customer_id,
-            month_end,
-            dpd,
-            {{ class_rank('class5') }} as class_rank,
-            max(month_end) over (partition by customer_id) as last_month_end
-        from facility_months
-    ) as months
+        max(dpd) as worst_dpd
+    from facility_months
+    group by customer_id
+),
+
+standings as (
+    select
+        customer_id,
+        max({{ class_rank('class5') }}) as class_rank
+    from {{ ref('fct_facility_standing') }}
+    where
+        book = {{ book() }}
+        and is_open
     group by customer_id
 ),
 
@@ -100,7 +107,7 @@ due_days as (
     inner join facilities
         on
             due_items.facility_id = facilities.facility_id
-            and facilities.status in ('active', 'restructured')
+            and {{ is_open('facilities.status') }}
     group by due_items.customer_id, due_items.due_date
 )
 
@@ -116,7 +123,7 @@ select
     cast(coalesce(open_facilities.overdue_amount, 0) as numeric(18, 2)) as overdue_amount,
     coalesce(open_facilities.dpd, 0) as dpd,
     {{ bucket_of('coalesce(open_facilities.dpd, 0)') }} as bucket,
-    case when year_to_date.class_rank is not null then {{ class_of_rank('year_to_date.class_rank') }} end as class5,
+    case when standings.class_rank is not null then {{ class_of_rank('standings.class_rank') }} end as class5,
     greatest(year_to_date.worst_dpd, open_facilities.dpd) as worst_dpd_12m,
     cast(open_facilities.loss_given_default as numeric(18, 2)) as loss_given_default,
     cast(open_facilities.limit_total as numeric(18, 2)) as limit_total,
@@ -131,6 +138,7 @@ select
 from customers
 left join open_facilities on customers.customer_id = open_facilities.customer_id
 left join year_to_date on customers.customer_id = year_to_date.customer_id
+left join standings on customers.customer_id = standings.customer_id
 left join statements
     on
         customers.customer_id = statements.customer_id

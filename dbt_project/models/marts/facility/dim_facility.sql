@@ -26,10 +26,7 @@ select
     facilities.application_id,
     facilities.opened_on,
     coalesce(facilities.ended_on, delinquency.repaid_on) as closed_on,
-    case
-        when facilities.ended_on is null and delinquency.is_repaid then 'closed'
-        else facilities.status
-    end as status,
+    coalesce(delinquency.status, facilities.status) as status,
     facilities.manual_class,
     facilities.currency,
     {{ from_cents('facilities.principal_cents') }} as principal,

@@ -28,7 +28,9 @@ known_now as (
 compared as (
     select
         restated.facility_id,
-        restated.customer_id,
+        coalesce(known_now.customer_id, restated.customer_id) as customer_id,
+        known_then.customer_id as customer_id_before,
+        known_now.customer_id as customer_id_after,
         restated.observation_date as month_end,
         known_then.status as status_before,
         known_now.status as status_after,
@@ -58,7 +60,8 @@ select
     *
 from compared
 where
-    status_before is distinct from status_after
+    customer_id_before is distinct from customer_id_after
+    or status_before is distinct from status_after
     or dpd_before is distinct from dpd_after
     or balance_before is distinct from balance_after
     or overdue_amount_before is distinct from overdue_amount_after

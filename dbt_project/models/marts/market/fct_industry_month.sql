@@ -15,7 +15,7 @@ facility_months as (
     from {{ ref('fct_facility_month') }}
     where
         book = {{ book() }}
-        and status in ('active', 'restructured')
+        and {{ is_open('status') }}
 ),
 
 customers as (

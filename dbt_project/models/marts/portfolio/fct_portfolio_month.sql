@@ -30,7 +30,7 @@ summed as (
         moves.month_end as month,
         moves.product_id,
         coalesce(customers.customer_type, 'unknown') as segment,
-        count(case when moves.status in ('active', 'restructured') then 1 end) as facilities,
+        count(case when {{ is_open('moves.status') }} then 1 end) as facilities,
         sum(moves.balance) as balance,
         sum(case when moves.dpd > 0 then moves.balance else 0 end) as overdue_balance,
         sum(

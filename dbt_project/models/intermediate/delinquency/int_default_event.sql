@@ -1,4 +1,4 @@
-{{ config(follows='facility', grain=['facility_key', 'default_on'], indexed=['facility_key'], shared=true) }}
+{{ config(follows='facility', grain=['facility_key', 'reason', 'from_on'], indexed=['facility_key'], shared=true) }}
 
 with facilities as (
     select *
@@ -8,30 +8,38 @@ with facilities as (
         and {{ in_scope('facility_key') }}
 ),
 
-{% if not counts_material_only() %}
--- Only facilities with an item more than 90 days late are looked at day by day.
-late_facilities as (
-    select distinct facility_key
-    from {{ ref('int_due_item_settlement') }}
-    where
-        book = {{ book() }}
-        and {{ in_scope('facility_key') }}
-        and amount_cents > 0
-        and (settled_on is null or {{ days_between('due_date', 'settled_on') }} > 90)
-        and {{ days_between('due_date', 'coalesce(settled_on, ' ~ days_after(as_of(), 1) ~ ')') }} > 90
+versions as (
+    select * from {{ ref('int_facility_version') }}
 ),
 
-{% endif %}
+snapshots as (
+    select
+        *,
+        coalesce(dpd, {{ dpd_of_months('months_past_due') }}) as reported_dpd
+    from {{ ref('stg_facility_snapshots') }}
+    where
+        is_latest
+        and {{ in_scope('facility_id') }}
+),
+
+watched as (
+    select distinct holdings.facility_key
+    from {{ ref('int_facility_holding') }} as holdings
+    inner join {{ ref('int_struck_customer') }} as struck
+        on
+            holdings.customer_id = struck.customer_id
+            and struck.book = {{ book() }}
+    where
+        holdings.book = {{ book() }}
+        and {{ in_scope('holdings.facility_key') }}
+),
+
 due_items as (
     select *
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        {%- if counts_material_only() %}
-        and {{ in_scope('facility_key') }}
-        {%- else %}
-        and {{ among('facility_key', 'late_facilities') }}
-        {%- endif %}
+        and {{ among('facility_key', 'watched') }}
 ),
 
 facility_entries as (
@@ -39,11 +47,7 @@ facility_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        {%- if counts_material_only() %}
-        and {{ in_scope('facility_key') }}
-        {%- else %}
-        and {{ among('facility_key', 'late_facilities') }}
-        {%- endif %}
+        and {{ among('facility_key', 'watched') }}
 ),
 
 disputes as (
@@ -57,16 +61,6 @@ disputes as (
     where disputes.is_latest
 ),
 
-snapshots as (
-    select
-        *,
-        coalesce(dpd, {{ dpd_of_months('months_past_due') }}) as reported_dpd
-    from {{ ref('stg_facility_snapshots') }}
-    where
-        is_latest
-        and {{ in_scope('facility_id') }}
-),
-
 first_items as (
     select facility_key
     from {{ ref('int_due_item_settlement') }}
@@ -76,19 +70,17 @@ first_items as (
         and sequence_no = 1
 ),
 
-versions as (
-    select * from {{ ref('int_facility_version') }}
-),
-
 {% if counts_material_only() %}
 scopes as (
     select
         facility_key,
         basis,
         customer_type,
+        product_id,
         principal_cents,
         {{ as_of() }} as last_day
     from facilities
+    where facility_key in (select watched.facility_key from watched)
 ),
 
 {{ material_runs_cte('scopes', 'due_items', 'facility_entries', 'disputes', 'snapshots', 'facility_key') }},
@@ -164,7 +156,8 @@ settled_spells as (
         {{ sum_cents('owed_90_cents', 'partition by facility_key order by changed_on rows unbounded preceding') }}
             as owed_90_cents,
         {{ sum_cents('pool_cents', 'partition by facility_key order by changed_on rows unbounded preceding') }}
-            as pool_cents
+            as pool_cents,
+        {{ settlement_tolerance('facility_key', 'facilities') }} as tolerance_cents
     from change_days
 ),
 
@@ -177,7 +170,8 @@ queue_items as (
         late_items.sequence_no,
         late_items.due_date,
         {{ days_after('late_items.due_date', 1) }} as enters_on,
-        late_items.amount_cents
+        late_items.amount_cents,
+        {{ settlement_tolerance('late_items.facility_key', 'facilities') }} as tolerance_cents
     from late_items
     inner join queued_facilities on late_items.facility_key = queued_facilities.facility_key
 ),
@@ -250,236 +244,124 @@ reported_spells as (
         snapshots.reported_dpd
     from snapshots
     left join first_items on snapshots.facility_key = first_items.facility_key
-    where first_items.facility_key is null
+    where
+        first_items.facility_key is null
+        and snapshots.reported_dpd is not null
 ),
 
--- Spells of days on which a facility is past due or classed as bad, and where in them default begins.
-dirty_spells as (
+-- Days on which a facility is past due, or classed as bad by a person, and where in them a default event begins.
+raw_spells as (
     {% if counts_material_only() %}
     select
         material_runs.facility_key,
+        'past_due' as reason,
         material_runs.from_on,
         material_runs.until_on,
-        {{ default_of_run('material_runs') }} as default_on,
-        'past_due' as reason
+        {{ default_of_run('material_runs') }} as struck_on
     from material_runs
     where material_runs.counts = 'undisputed'
     {% else %}
     select
         facility_key,
+        'past_due' as reason,
         from_on,
         until_on,
-        case
-            when owed_90_cents > 0 and owed_90_cents - pool_cents > {{ var('settlement_tolerance_cents') }} then from_on
-        end as default_on,
-        'past_due' as reason
+        case when owed_90_cents > 0 and owed_90_cents - pool_cents > tolerance_cents then from_on end as struck_on
     from settled_spells
     where
         owed_cents > 0
-        and owed_cents - pool_cents > {{ var('settlement_tolerance_cents') }}
+        and owed_cents - pool_cents > tolerance_cents
     union all
     select
         facility_key,
+        'past_due',
         from_on,
         until_on,
-        default_on,
-        'past_due'
+        default_on
     from queued_spells
     {% endif %}
     union all
     select
         facility_key,
+        'past_due',
         from_on,
         until_on,
-        case when reported_dpd > 90 then from_on end,
-        'past_due'
+        case when reported_dpd > 90 then from_on end
     from reported_spells
     where reported_dpd > 0
     union all
     select
         facility_key,
+        'manual',
         effective_date,
-        least(next_effective_date, {{ days_after(as_of(), 1) }}),
-        effective_date,
-        'class'
+        next_effective_date,
+        effective_date
     from versions
     where {{ class_rank('manual_class') }} >= 3
     union all
     select
         facility_key,
+        'written_off',
         ended_on,
-        cast('9999-12-31' as date),
-        ended_on,
-        'written_off'
+        {{ end_of_time() }},
+        ended_on
     from facilities
     where status = 'written_off'
-),
-
--- Restructuring in distress is a default event; the days of probation count from the end of the arrears
--- that it cleared, if these are not cured by then.
-restructurings as (
-    select
-        facilities.facility_key,
-        facilities.restructured_on as from_on,
-        coalesce(max(dirty_spells.until_on), facilities.restructured_on) as until_on,
-        facilities.restructured_on as default_on,
-        'restructured' as reason
-    from facilities
-    left join dirty_spells
-        on
-            facilities.facility_key = dirty_spells.facility_key
-            and facilities.restructured_on >= dirty_spells.from_on
-            and {{ days_between('dirty_spells.until_on', 'facilities.restructured_on') }} < {{ var('cure_days') }}
-    where facilities.restructured_on is not null
-    group by facilities.facility_key, facilities.restructured_on
-),
-
-spells as (
-    select * from dirty_spells
     union all
-    select * from restructurings
+    select
+        facility_key,
+        'restructured',
+        restructured_on,
+        restructured_on,
+        restructured_on
+    from facilities
+    where restructured_on is not null
 ),
 
--- A first version holds before its date; a default does not begin before the facility.
+-- A first version holds before its date; nothing befalls a facility before it is opened. What lasts has no end yet.
 bounded_spells as (
     select
-        spells.facility_key,
+        raw_spells.facility_key,
         facilities.facility_id,
-        facilities.customer_id,
-        greatest(spells.from_on, facilities.opened_on) as from_on,
-        spells.until_on,
-        greatest(spells.default_on, case when spells.default_on is not null then facilities.opened_on end) as default_on,
-        spells.reason,
-        facilities.restructured_on,
-        facilities.ended_on
-    from spells
-    inner join facilities on spells.facility_key = facilities.facility_key
+        raw_spells.reason,
+        greatest(raw_spells.from_on, facilities.opened_on) as from_on,
+        case when raw_spells.until_on > {{ as_of() }} then {{ end_of_time() }} else raw_spells.until_on end as until_on,
+        case when raw_spells.struck_on is not null then greatest(raw_spells.struck_on, facilities.opened_on) end
+            as struck_on
+    from raw_spells
+    inner join facilities on raw_spells.facility_key = facilities.facility_key
+    inner join watched on raw_spells.facility_key = watched.facility_key
 ),
 
-gaps as (
+reaches as (
     select
         *,
         max(until_on) over (
-            partition by facility_key
+            partition by facility_key, reason
             order by from_on, until_on
             rows between unbounded preceding and 1 preceding
-        ) as clean_from
+        ) as reached_on
     from bounded_spells
 ),
 
-run_starts as (
+joined_spells as (
     select
         *,
-        sum(case when {{ days_between('clean_from', 'from_on') }} >= {{ var('cure_days') }} then 1 else 0 end) over (
-            partition by facility_key
+        sum(case when from_on <= reached_on then 0 else 1 end) over (
+            partition by facility_key, reason
             order by from_on, until_on
             rows unbounded preceding
-        ) as run_no
-    from gaps
-),
-
--- Runs of spells without a full cure period between them.
-runs as (
-    select
-        facility_key,
-        facility_id,
-        customer_id,
-        restructured_on,
-        ended_on,
-        run_no,
-        min(from_on) as from_on,
-        min(default_on) as default_on,
-        max(until_on) as clean_from,
-        max(case when reason = 'restructured' then 1 else 0 end) as has_restructuring
-    from run_starts
-    group by facility_key, facility_id, customer_id, restructured_on, ended_on, run_no
-),
-
--- After a restructuring, runs belong to the same default until the longer cure period has passed once.
-linked_runs as (
-    select
-        *,
-        max(has_restructuring) over before as is_after_restructuring,
-        {{ days_between('lag(clean_from) over in_order', 'from_on') }} as gap_days
-    from runs
-    window
-        in_order as (partition by facility_key order by run_no),
-        before as (
-            partition by facility_key
-            order by run_no
-            rows between unbounded preceding and 1 preceding
-        )
-),
-
-long_gaps as (
-    select
-        *,
-        sum(
-            case
-                when is_after_restructuring = 1 and gap_days >= {{ var('cure_days_restructured') }} then 1
-                else 0
-            end
-        ) over (
-            partition by facility_key
-            order by run_no
-            rows unbounded preceding
-        ) as long_gaps
-    from linked_runs
-),
-
-episode_nos as (
-    select
-        *,
-        sum(case when is_after_restructuring = 1 and long_gaps = 0 then 0 else 1 end) over (
-            partition by facility_key
-            order by run_no
-            rows unbounded preceding
-        ) as episode_no
-    from long_gaps
-),
-
-episodes as (
-    select
-        facility_key,
-        facility_id,
-        customer_id,
-        ended_on,
-        episode_no,
-        min(default_on) as default_on,
-        max(clean_from) as clean_from,
-        case
-            when max(has_restructuring) = 1 then {{ var('cure_days_restructured') }}
-            else {{ var('cure_days') }}
-        end as cure_days
-    from episode_nos
-    group by facility_key, facility_id, customer_id, ended_on, episode_no
-    having min(default_on) is not null
-),
-
-first_reasons as (
-    select
-        facility_key,
-        default_on,
-        min(reason) as reason
-    from spells
-    where default_on is not null
-    group by facility_key, default_on
+        ) as spell_no
+    from reaches
 )
 
 select
     {{ book() }} as book,
-    episodes.facility_id,
-    episodes.facility_key,
-    episodes.customer_id,
-    episodes.default_on,
-    case
-        when {{ days_after('episodes.clean_from', 'episodes.cure_days - 1') }}
-            <= least({{ as_of() }}, episodes.ended_on)
-            then {{ days_after('episodes.clean_from', 'episodes.cure_days - 1') }}
-    end as cured_on,
-    coalesce(first_reasons.reason, 'class') as reason
-from episodes
-left join first_reasons
-    on
-        episodes.facility_key = first_reasons.facility_key
-        and episodes.default_on = first_reasons.default_on
+    facility_id,
+    facility_key,
+    reason,
+    min(from_on) as from_on,
+    max(until_on) as until_on,
+    min(struck_on) as struck_on
+from joined_spells
+group by facility_id, facility_key, reason, spell_no
