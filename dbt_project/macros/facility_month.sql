@@ -17,8 +17,8 @@ and ends with `facility_months`, grain (scope_key, month_end).
 #}
 {% macro facility_month_ctes() %}
 {%- set is_lost = "(coalesce(snapshot_ends.is_written_off, 0) = 1 or scopes.status = 'written_off')" -%}
-{%- set last_change = 'receipts.last_value_on, case when scopes.scope_key in (select queued_scopes.scope_key from'
-    ~ ' queued_scopes) then ' ~ days_after('schedules.last_due_on', 1) ~ ' end' -%}
+{%- set last_change = 'receipts.last_value_on, case when scopes.scope_key in (select named_scopes.scope_key from'
+    ~ ' named_scopes) then ' ~ days_after('schedules.last_due_on', 1) ~ ' end' -%}
 {%- set tolerance_here = settlement_tolerance('scopes.scope_key', 'scopes', 'scope_key') -%}
 {%- set tolerance = settlement_tolerance('scope_key', 'scopes', 'scope_key') -%}
 months as (
@@ -55,11 +55,15 @@ snapshot_ends as (
     group by scope_key
 ),
 
--- Scopes whose items do not simply queue: some payment names an item, or an item is disputed.
-queued_scopes as (
-    select scope_key
+named_scopes as (
+    select distinct scope_key
     from credit_entries
     where due_item_id is not null
+),
+
+-- Scopes whose items do not simply queue: some payment names an item, or an item is disputed.
+queued_scopes as (
+    select scope_key from named_scopes
     union
     select scope_key
     from disputes
@@ -91,8 +95,10 @@ bounds as (
         schedules.scope_key is not null as has_dues,
         schedules.last_due_on,
         schedules.principal_cents as schedule_principal_cents,
+        schedules.amount_cents as schedule_cents,
         snapshot_ends.scope_key is not null as has_reports,
         scopes.scope_key in (select queued_scopes.scope_key from queued_scopes) as is_queued,
+        scopes.scope_key in (select named_scopes.scope_key from named_scopes) as is_named,
         scopes.basis = 'loan'
         and coalesce({{ is_schedule_complete('schedules', 'scopes.principal_cents') }}, false) as may_be_repaid
     from scopes
@@ -128,6 +134,7 @@ flows as (
         0 as issued_with_principal,
         cast(0 as bigint) as paid_cents,
         cast(0 as bigint) as pool_cents,
+        cast(0 as bigint) as credit_cents,
         0 as in_grid
     from due_ladder
     union all
@@ -142,6 +149,7 @@ flows as (
         greatest(amount_cents, 0),
         coalesce(principal_cents, 0),
         case when principal_cents is not null then 1 else 0 end,
+        0,
         0,
         0,
         0
@@ -160,6 +168,7 @@ flows as (
         0,
         cash_cents,
         pool_cents,
+        applied_cents + pool_cents,
         0
     from credit_entries
     union all
@@ -170,6 +179,7 @@ flows as (
         0,
         0,
         null,
+        0,
         0,
         0,
         0,
@@ -194,6 +204,7 @@ monthly_flows as (
         sum(issued_with_principal) as issued_with_principal,
         {{ sum_cents('paid_cents') }} as paid_cents,
         {{ sum_cents('pool_cents') }} as pool_cents,
+        {{ sum_cents('credit_cents') }} as credit_cents,
         max(in_grid) as in_grid
     from flows
     group by scope_key, month_end
@@ -207,7 +218,7 @@ running as (
         due_cents as due_in_month,
         interest_due_cents as interest_due_in_month,
         paid_cents as paid_in_month,
-        {% for flow in ['billed', 'issued', 'issued_billed', 'issued_principal', 'paid', 'pool'] %}
+        {% for flow in ['billed', 'issued', 'issued_billed', 'issued_principal', 'paid', 'pool', 'credit'] %}
         {{ sum_cents(flow ~ '_cents', 'partition by scope_key order by month_end rows unbounded preceding') }}
             as {{ flow }}_to_date,
         {% endfor %}
@@ -231,7 +242,8 @@ positions as (
             when bounds.basis = 'loan' then {{ disbursed_on_loan('running', 'bounds.principal_cents') }}
             else running.issued_to_date - running.paid_to_date
         end as claim_cents,
-        running.issued_with_principal
+        running.issued_with_principal,
+        running.credit_to_date
     from running
     inner join bounds on running.scope_key = bounds.scope_key
     where running.in_grid > 0
@@ -254,13 +266,12 @@ levels as (
         cast(null as bigint) as paid_cents,
         cast(null as bigint) as billed_before_cents,
         cast(null as bigint) as claim_cents,
-        cast(null as bigint) as issued_with_principal
+        cast(null as bigint) as issued_with_principal,
+        cast(null as bigint) as credit_to_date
     from due_ladder
     where
         amount_cents > 0
-        and scope_key not in (
-            select credit_entries.scope_key from credit_entries where credit_entries.due_item_id is not null
-        )
+        and scope_key not in (select named_scopes.scope_key from named_scopes)
     union all
     select
         scope_key,
@@ -276,7 +287,8 @@ levels as (
         paid_cents,
         billed_before_cents,
         claim_cents,
-        issued_with_principal
+        issued_with_principal,
+        credit_to_date
     from positions
 ),
 
@@ -455,7 +467,10 @@ states as (
             0
         ) as overdue_cents,
         case
-            when bounds.is_queued then open_states.scope_key is null and bounds.last_due_on < first_open.month_end
+            when bounds.is_named
+                then first_open.credit_to_date >= bounds.schedule_cents
+                - {{ settlement_tolerance('first_open.scope_key', 'scopes', 'scope_key') }}
+                or open_states.scope_key is null and bounds.last_due_on < first_open.month_end
             else first_open.due_date is null
         end as is_all_settled
     from first_open

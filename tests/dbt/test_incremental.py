@@ -154,6 +154,7 @@ def bureau(random: Random) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 "overdue_amount": money(0),
                 "status_now": random.choice(("0", "4")),
                 "worst_status_24m": "4",
+                "guarantee": False,
                 "history": "",
             }
         )

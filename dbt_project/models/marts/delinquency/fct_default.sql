@@ -153,6 +153,14 @@ of_obligors as (
         )
 ),
 
+lasting_spells as (
+    select *
+    from own_spells
+    where cures = 'after'
+),
+
+{{ islands_cte('dirty', 'lasting_spells', 'facility_key') }},
+
 -- Persons: facilities in default that hold more than a share of the balance pull the rest; looked at on month ends.
 person_claims as (
     select
@@ -162,7 +170,7 @@ person_claims as (
         positions.customer_id,
         positions.balance,
         own.facility_key is not null as is_default,
-        coalesce(own.clean_from > positions.month_end, false) as is_cause
+        dirty.facility_key is not null as is_cause
     from {{ ref('fct_month_end_position') }} as positions
     inner join facilities on positions.facility_id = facilities.facility_id
     left join own
@@ -170,6 +178,11 @@ person_claims as (
             facilities.facility_key = own.facility_key
             and positions.month_end >= own.from_on
             and positions.month_end < own.until_on
+    left join dirty
+        on
+            own.facility_key = dirty.facility_key
+            and positions.month_end >= dirty.from_on
+            and positions.month_end < dirty.until_on
     where
         positions.book = {{ book() }}
         and {{ is_open('positions.status') }}

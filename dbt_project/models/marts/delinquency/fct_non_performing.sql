@@ -50,6 +50,8 @@ own_spells as (
 
 {{ non_performing_runs_cte('own_runs', 'own_spells') }},
 
+{{ islands_cte('dirty', 'own_spells', 'facility_key') }},
+
 -- A claim is the holder's of the day; once the facility is gone it keeps no other from its upgrade.
 own_claims as (
     select
@@ -57,7 +59,6 @@ own_claims as (
         holdings.facility_id,
         holdings.customer_id,
         greatest(own_runs.struck_on, holdings.from_on) as from_on,
-        own_runs.clean_from,
         own_runs.upgraded_on,
         holdings.until_on as held_until,
         delinquency.left_on
@@ -87,7 +88,6 @@ own as (
         own_claims.facility_id,
         own_claims.customer_id,
         own_claims.from_on,
-        least(own_claims.clean_from, own_claims.held_until) as clean_from,
         least(greatest(own_claims.upgraded_on, customer_spells.until_on), own_claims.held_until) as until_on
     from own_claims
     inner join customer_spells
@@ -115,7 +115,7 @@ claims as (
         positions.balance,
         positions.dpd > 90 as is_past_90,
         own.facility_id is not null as is_non_performing,
-        coalesce(own.clean_from > positions.month_end, false) as is_cause
+        dirty.facility_key is not null as is_cause
     from {{ ref('fct_month_end_position') }} as positions
     inner join firms on positions.customer_id = firms.customer_id
     inner join suspects on positions.customer_id = suspects.customer_id
@@ -124,6 +124,11 @@ claims as (
             positions.facility_id = own.facility_id
             and positions.month_end >= own.from_on
             and positions.month_end < own.until_on
+    left join dirty
+        on
+            own.facility_key = dirty.facility_key
+            and positions.month_end >= dirty.from_on
+            and positions.month_end < dirty.until_on
     where
         positions.book = {{ book() }}
         and {{ is_open('positions.status') }}
