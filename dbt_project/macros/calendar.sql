@@ -52,6 +52,11 @@ Last day of the month `months` months before that of `day`. "The last n months" 
     case when {{ day }} = {{ month_end(day) }} then {{ month_end_before(day, months) }} else {{ months_after(day, '-(' ~ months ~ ')') }} end
 {%- endmacro %}
 
+{# The same day so many months later, at most the last of that month. #}
+{% macro same_day_after(day, months) -%}
+    {{ months_after(day, months) }}
+{%- endmacro %}
+
 {# The day itself if it is a month end, else the month end before: the newest one that is over. #}
 {% macro last_month_end(day) -%}
     {{ month_end_before(days_after(day, 1), 1) }}

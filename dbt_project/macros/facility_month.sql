@@ -29,7 +29,7 @@ months as (
 schedules as (
     select
         scope_key,
-        {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents,
+        {{ sum_cents('case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end') }} as principal_cents,
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
         count(principal_cents) as items_with_principal,
         max(due_date) as last_due_on
@@ -147,7 +147,7 @@ flows as (
         null,
         amount_cents,
         greatest(amount_cents, 0),
-        coalesce(principal_cents, 0),
+        case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end,
         case when principal_cents is not null then 1 else 0 end,
         0,
         0,

@@ -79,7 +79,7 @@ material_runs as (
     schedules_of_dues as (
         select
             scope_key,
-            {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents
+            {{ sum_cents('case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end') }} as principal_cents
         from dues
         group by scope_key
     ),
@@ -141,7 +141,8 @@ material_runs as (
         union all
         select
             scope_key, {{ owed_from('issued_on', 'due_date', 'amount_cents') }}, 0, amount_cents,
-            greatest(amount_cents, 0), coalesce(principal_cents, 0),
+            greatest(amount_cents, 0),
+            case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end,
             case when principal_cents is not null then 1 else 0 end, 0, 0, 0
         from dues
         union all

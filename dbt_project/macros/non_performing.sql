@@ -22,7 +22,7 @@ and ends with `name`: facility_key, struck_on, clean_from, upgraded_on (the end 
         cleared.facility_key,
         cleared.clean_from,
         greatest(
-            {{ months_after('cleared.clean_from', var('class_upgrade_months')) }},
+            {{ same_day_after('cleared.clean_from', var('class_upgrade_months')) }},
             instalments.last_due_on
         ) as upgraded_on
     from (

@@ -37,7 +37,8 @@ nothing.
         cast(row_number() over (partition by scope_key order by due_date, due_item_id) as integer) as sequence_no,
         {{ sum_cents('greatest(amount_cents, 0)', 'partition by scope_key order by due_date, due_item_id'
             ' rows unbounded preceding') }} as due_through_cents,
-        {{ sum_cents('coalesce(principal_cents, 0)', 'partition by scope_key order by due_date, due_item_id'
+        {{ sum_cents('case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end',
+            'partition by scope_key order by due_date, due_item_id'
             ' rows unbounded preceding') }} as principal_through_cents
     from scoped_due_items
 )

@@ -21,7 +21,7 @@ FANOUT, JOINS, VIEWS = 3, 7, 5
 # Core tables: a star has one centre, and each subject's own marts and features rest on it.
 READ_BY_MANY = {
     "int_facility", "int_facility_holding", "int_due_item_settlement", "int_default_event", "fct_default",
-    "fct_facility_month", "dim_customer", "dim_facility",
+    "fct_facility_month", "dim_customer", "dim_facility", "int_facility_delinquency",
 }  # fmt: skip
 # Facilities set aside are listed to people, beside their one reader.
 LISTED = {"base_quarantined_facility"}

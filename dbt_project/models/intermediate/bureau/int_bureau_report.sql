@@ -57,7 +57,7 @@ lines as (
         tradelines.closed_on is null or tradelines.closed_on > states.pulled_on as is_open,
         {{ bureau_status('tradelines.status_now') }} < 8
         or coalesce(
-            tradelines.closed_on > {{ months_after('states.pulled_on', -(var('written_off_tradeline_max_age_months') | int)) }},
+            tradelines.closed_on > {{ same_day_before('states.pulled_on', var('written_off_tradeline_max_age_months')) }},
             length(tradelines.history) - length(ltrim(tradelines.history, 'W'))
             < {{ var('written_off_tradeline_max_age_months') }}
         ) as is_debt,

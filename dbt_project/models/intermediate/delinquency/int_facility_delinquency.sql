@@ -124,13 +124,15 @@ schedules as (
         count(case when amount_cents > 0 then 1 end) as items,
         count(case when amount_cents > 0 and settled_on is null then 1 end) as items_open,
         count(principal_cents) as items_with_principal,
-        {{ sum_cents('coalesce(principal_cents, 0)') }} as principal_cents,
+        {{ sum_cents('case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end') }} as principal_cents,
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
         count(case when is_owed then principal_cents end) as issued_with_principal,
         {{ sum_cents('case when is_owed then amount_cents else 0 end') }} as issued_to_date,
         {{ sum_cents('case when is_owed then greatest(amount_cents, 0) else 0 end') }} as issued_billed_to_date,
-        {{ sum_cents('case when is_owed then coalesce(principal_cents, 0) else 0 end') }} as issued_principal_to_date,
+        {{ sum_cents('case when is_owed and amount_cents > 0 then coalesce(principal_cents, 0) else 0 end') }}
+            as issued_principal_to_date,
         {{ sum_cents('case
+            when amount_cents <= 0 then 0
             when settled_on is not null then coalesce(principal_cents, 0)
             else greatest(' ~ to_cents('paid_amount') ~ ' - (amount_cents - coalesce(principal_cents, 0)), 0)
         end') }} as settled_principal_cents

@@ -251,7 +251,7 @@ pulled_reasons as (
     select
         pulled_runs.facility_key,
         pulled_runs.default_on,
-        pulled_runs.cured_on,
+        least(pulled_runs.cured_on, holdings.until_on) as cured_on,
         holdings.customer_id,
         causes.reason,
         row_number() over (
