@@ -142,7 +142,7 @@ def of_batch(
     now = _profile(connection, contract, book, [batch_id], delivered)
     if not now.rows:
         return []
-    found = list(compare(now, _before(connection, contract, book, batch_id), contract))
+    found = list(compare(now, _before(connection, contract, book, delivered), contract))
     return [*found, *_renamed(connection, contract, book, batch_id)]
 
 
@@ -157,7 +157,9 @@ def of_rows(
             len(cells), _median(column, cells), _latest(column, cells), _shapes_of(column, cells)
         )
     return list(
-        compare(Profile(len(rows), delivered, columns), _before(connection, contract, book, None), contract)
+        compare(
+            Profile(len(rows), delivered, columns), _before(connection, contract, book, delivered), contract
+        )
     )
 
 
@@ -183,16 +185,14 @@ def _shapes_of(column: Column, cells: pl.Series) -> dict[str, int] | None:
     return dict(shapes.alias("shape").value_counts().rows())
 
 
-def _before(
-    connection: psycopg.Connection, contract: Contract, book: str, batch_id: int | None
-) -> Profile | None:
-    """The last batches of a source before one, or of all."""
+def _before(connection: psycopg.Connection, contract: Contract, book: str, delivered: date) -> Profile | None:
+    """The last batches of a source that were delivered before a day: files of one day share a delivery."""
     found = connection.execute(
         "select batch_id, delivery_date from ops.load_ledger where book = %s and source = %s"
         " and status = 'loaded' and withdrawn_by is null and rows_loaded > 0"
-        " and (%s::bigint is null or batch_id < %s) and left(coalesce(message, ''), 9) <> 'replay by'"
-        " order by batch_id desc limit %s",
-        (book, contract.source, batch_id, batch_id, _BATCHES),
+        " and delivery_date < %s and left(coalesce(message, ''), 9) <> 'replay by'"
+        " order by delivery_date desc, batch_id desc limit %s",
+        (book, contract.source, delivered, _BATCHES),
     ).fetchall()
     if not found:
         return None
