@@ -26,10 +26,17 @@ BAD: dict[str, Any] = {
 
 
 class Published:
-    """Writes rows of one publication; what a test does not say is coherent."""
+    """Writes rows of one candidate; what a test does not say is coherent."""
 
     def __init__(self, publication_id: str) -> None:
         self.publication_id = publication_id
+        with connect("publisher") as connection:
+            connection.execute(
+                "insert into ops.publication_history"
+                " (publication_id, book, as_of_date, known_at, code_version, models)"
+                " values (%s, 'demo', %s, now(), '1', '[]')",
+                (publication_id, JUNE),
+            )
 
     def insert(self, table: str, **values: Any) -> None:
         row = {"publication_id": self.publication_id, "as_of_date": JUNE, "book": "demo", **values}
