@@ -21,6 +21,9 @@ from models_ml.points_table import PointsTable
 from models_ml.tracking import TABLE_FILE, client, quiet_mlflow
 from models_ml.version_store import Content, Version
 
+# MLflow's client adds this file to what it downloads; it names the version and is run by nobody.
+_WRITTEN_BY_THE_CLIENT = "registered_model_meta"
+
 
 def content_of(name: str, version: str) -> Content:
     """What MLflow holds of a version just logged."""
@@ -91,6 +94,8 @@ def _downloaded(name: str, version: str) -> Iterator[Path]:
 def _hashes(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
+        if path == folder / _WRITTEN_BY_THE_CLIENT:
+            continue
         if path.is_symlink():
             found[str(path.relative_to(folder))] = f"link to {path.readlink()}"
         elif path.is_file():

@@ -226,17 +226,18 @@ def copy_of(outcome: TrainingOutcome, gates: list[Gate], **facts: str) -> str:
 def test_approve_and_roll_back_move_the_champion_and_leave_history(
     champion: PromotionOutcome, challenger: TrainingOutcome
 ) -> None:
+    version = copy_of(challenger, [Gate("auc_hold_out", True, 0.8, 0.65, "passed")])
     with pytest.raises(UsageError, match="trained"):
         registry.approve(NAME, "challenger", actor="trainer", reason="mine")
     with pytest.raises(UsageError, match="reason"):
         registry.approve(NAME, "challenger", actor="approver", reason=" ")
     registry.approve(NAME, "challenger", actor="approver", reason="better documented")
-    assert registry.alias_version(NAME, "champion") == challenger.model_version
+    assert registry.alias_version(NAME, "champion") == version
     assert registry.alias_version(NAME, "challenger") is None
     assert registry.rollback(NAME, actor="approver", reason="complaints") == champion.version
     assert registry.alias_version(NAME, "champion") == champion.version
     assert (registry.history(NAME) or {})["action"] == "model.rollback"
-    assert registry.show(NAME, challenger.model_version)["status"] == "rolled_back"
+    assert registry.show(NAME, version)["status"] == "rolled_back"
 
 
 def test_a_challenger_is_compared_with_the_champion_on_the_same_rows(
@@ -247,7 +248,7 @@ def test_a_challenger_is_compared_with_the_champion_on_the_same_rows(
     assert comparison["rows"] == challenger.metrics["hold_out_rows"]
     rows = {row["metric"]: row for row in registry.compare(NAME, champion.version, challenger.model_version)}
     assert rows["hold_out_auc"][challenger.model_version] == challenger.metrics["hold_out_auc"]
-    assert rows["seed"]["difference"] == ""
+    assert rows["code_version"]["difference"] == ""
 
 
 def test_a_challenger_that_is_worse_does_not_replace_the_champion(
