@@ -96,5 +96,4 @@ def _verdict(published: Mapping[str, Any], replayed: str) -> str:
         return "agree"
     if published["decision"] == "declined":
         return "override_down"
-    on_record = published["override"] == "up" or published["decided_by"] == "manual"
-    return "override_up" if on_record else "breach"
+    return "override_up" if published["override"] == "up" else "breach"

@@ -127,7 +127,7 @@ select %(book)s, %(as_of)s, application_id, %(version)s, stated_version, decisio
     again, replayed_before,
     case
         when decision = again then 'agree'
-        when decision = 'approved' and (override = 'up' or decided_by = 'manual') then 'override_up'
+        when decision = 'approved' and override = 'up' then 'override_up'
         when decision = 'declined' then 'override_down'
         else 'breach'
     end,
