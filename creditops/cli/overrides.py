@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from creditops import identity
 from creditops.books import parse_day, today
 from creditops.cli.options import Actor, AnyBook, AsJson, Book, Reason
 from creditops.cli.output import as_json, console, table
@@ -22,7 +23,14 @@ def add(
     book: Book,
     scorecard: Annotated[str, typer.Option("--scorecard", help="The scorecard whose grade is changed.")],
     until: Annotated[str, typer.Option("--until", help="First day it no longer holds, YYYY-MM-DD.")],
-    approver: Annotated[str, typer.Option("--approver", help="Who lets it; not who asks for it.")],
+    approver: Annotated[
+        str,
+        typer.Option(
+            "--approver",
+            callback=identity.acting,
+            help="Who lets it; not who asks for it. Asks for that person's password.",
+        ),
+    ],
     reason: Reason,
     actor: Actor,
     from_: Day = None,

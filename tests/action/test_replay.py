@@ -72,7 +72,10 @@ def test_approved_against_policy_is_a_breach_unless_an_override_is_on_record(
 ) -> None:
     assert verdicts["approved_late"] == ("breach", "overdue_here")
     assert verdicts["approved_late_override"][0] == "override_up"
-    assert verdicts["approved_late_by_hand"] == ("breach", "overdue_here")  # by a person, with no override on record
+    assert verdicts["approved_late_by_hand"] == (
+        "breach",
+        "overdue_here",
+    )  # no override on record
 
 
 def test_a_decline_that_policy_would_approve_is_an_override_down_and_no_breach(
