@@ -214,7 +214,8 @@ def before(own: Path) -> None:
         other = f"{current[0]}-b"
         connection.execute(
             "insert into ops.publication_history select %s, book, as_of_date, known_at, created_at,"
-            " published_at, 'published', code_version, models, policy_version, gates from ops.publication_history"
+            " published_at, 'published', code_version, models, policy_version, gates"
+            " from ops.publication_history"
             " where publication_id = %s on conflict do nothing", (other, current[0]),
         )  # fmt: skip
         connection.execute("select ops.flip(%s, true, 'tester', 'to be rolled back')", (other,))
