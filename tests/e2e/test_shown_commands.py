@@ -56,7 +56,9 @@ def own(published: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     folder = tmp_path_factory.mktemp("shown")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("CREDITOPS_SERVICE_ACCOUNTS", pwd.getpwuid(os.geteuid()).pw_name)
+        me = pwd.getpwuid(os.geteuid()).pw_name
+        patch.setenv("CREDITOPS_SERVICE_ACCOUNTS", me)
+        patch.setenv("CREDITOPS_ACTORS", f"{me}=approver")
         get_settings.cache_clear()
         yield folder
     get_settings.cache_clear()
@@ -96,20 +98,26 @@ def an_action(status: str, kind: str = "%") -> Callable[[], str]:
 
 
 def quarantined() -> str:
+    """A row at fault, of a delivery made for it."""
+    folder = delivery(first=1000 * (1 + len(list(Path.cwd().iterdir()))))
+    done = CliRunner().invoke(app, ["ingest", "mybook", folder, "--as-of", "2026-06-29"])
+    assert done.exit_code == 0, done.output
     return str(one("select quarantine_id from ops.quarantine where status = 'open' order by 1 limit 1"))
 
 
 def batch() -> str:
     return str(one(
-        "select batch_id from ops.load_ledger where book = 'mybook' and status = 'loaded' order by 1 limit 1"
+        "select batch_id from ops.load_ledger where book = 'mybook' and status = 'loaded'"
+        " and withdrawn_by is null order by 1 limit 1"
     ))  # fmt: skip
 
 
-def delivery() -> str:
+def delivery(first: int = 0) -> str:
     """A folder with a file of customers, one of whose rows is at fault."""
-    folder = Path.cwd() / "2026-06-30"
+    folder = Path.cwd() / f"delivery{first}"
     folder.mkdir(exist_ok=True)
-    rows = [f"K{number:04},retail,2026-06-01" for number in range(300)] + ["K9999,nobody,2026-06-01"]
+    rows = [f"K{first + number:06},retail,2026-06-01" for number in range(300)]
+    rows.append(f"K{first + 999:06},nobody,2026-06-01")
     (folder / "customers.csv").write_text("\n".join(["customer_id,customer_type,effective_date", *rows]))
     return str(folder)
 
@@ -136,7 +144,8 @@ def graded() -> tuple[str, str]:
     with connect("publisher") as connection:
         row = connection.execute(
             "select customer_id, grade::int + 1 from scoring.customer_scores where book = %s and"
-            " scorecard = 'retail_behaviour' and grade in ('4', '5', '6', '7') and customer_id not in"
+            " scorecard = 'retail_behaviour' and as_of_date = (select max(as_of_date) from"
+            " scoring.customer_scores where book = 'demo') and grade in ('4', '5', '6', '7') and customer_id not in"
             " (select customer_id from scoring.grade_override) order by 1 limit 1", (BOOK,),
         ).fetchone()  # fmt: skip
     assert row is not None
@@ -163,7 +172,7 @@ OWN: list[tuple[str, Callable[[list[str]], list[str]]]] = [
     (r"models (show|history)", lambda w: replaced(w, NAME=lambda: CARD, VERSION=lambda: "1")),
     (r"models pending", lambda w: replaced(w, B=lambda: BOOK)),
     (r"models overrides add", lambda w: [*w[:3], *graded(), *replaced(w[5:], B=lambda: BOOK,
-        S=lambda: "retail_behaviour", DATE=lambda: "2026-12-31", WHO=lambda: "approver")]),
+        S=lambda: "retail_behaviour", DATE=lambda: "2026-12-31", WHO=lambda: "admin")]),
     (r"models overrides end", lambda w: replaced(w, NUMBER=lambda: str(one(
         "select override_id from scoring.grade_override where ended_on is null order by 1 limit 1")))),
     (r"publish rollback", lambda w: w),
