@@ -146,8 +146,9 @@ def graded() -> tuple[str, str]:
             "select customer_id, grade::int + 1 from scoring.customer_scores where book = %s and"
             " scorecard = 'retail_behaviour' and as_of_date = (select max(as_of_date) from"
             " scoring.customer_scores where book = 'demo') and grade in ('4', '5', '6', '7')"
-            " and customer_id not in (select customer_id from scoring.grade_override) order by 1 limit 1", (BOOK,),
-        ).fetchone()  # fmt: skip
+            " and customer_id not in (select customer_id from scoring.grade_override) order by 1 limit 1",
+            (BOOK,),
+        ).fetchone()
     assert row is not None
     return row[0], str(row[1])
 
