@@ -81,7 +81,8 @@ class _State:
         return owed(self.account, day)
 
     def is_by_hand(self, day: date) -> bool:
-        return any(begin <= day < end for begin, end in self.claim.by_hand)
+        is_gone = self.left_on is not None and day >= self.left_on
+        return not is_gone and any(begin <= day < end for begin, end in self.claim.by_hand)
 
     def is_dirty(self, day: date) -> bool:
         return self.days > 0 or self.is_by_hand(day) or self.is_lost(day)

@@ -95,7 +95,7 @@ firm_claims as (
         from_on,
         case
             when left_on is null or status = 'written_off' then until_on
-            else least(until_on, greatest(left_on, {{ days_after('clean_from', var('cure_days') - 1) }}))
+            else least(until_on, greatest(left_on, {{ days_after('least(clean_from, left_on)', var('cure_days') - 1) }}))
         end as until_on
     from own
     where
