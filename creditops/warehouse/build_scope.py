@@ -156,8 +156,12 @@ _CHANGED_FACILITIES = (
                 select report_id from new_bureau_tradelines
             ))
             and customer_id = any(array(
-                select customer_id from intermediate.int_facility
-                where book = %(book)s and customer_type = 'corporate'
+                select customer_id from raw.customers
+                where book = %(book)s
+                    and customer_type = 'corporate'
+                    and customer_id in (
+                        select customer_id from intermediate.int_facility_holding where book = %(book)s
+                    )
             ))
     ), tied as (
         select customer_id from reasons

@@ -283,7 +283,12 @@ class KeptTables(DbtRunner):
     def selection(self, layer: str) -> tuple[str, ...]:
         models = {key: node for key, node in self._manifest.nodes.items() if key.startswith("model.")}
         kept = {key for key, node in models.items() if node.config.get("follows")}
-        read = {parent for key in kept for parent in models[key].depends_on.nodes}
+        read: set[str] = set()
+        behind = list(kept)
+        while behind:
+            new = set(models[behind.pop()].depends_on.nodes) & set(models) - read
+            read |= new
+            behind.extend(new)
         folders = tuple(path.removeprefix("path:models/") for path in super().selection(layer))
         return tuple(
             node.name

@@ -8,6 +8,14 @@ with holdings as (
         and {{ in_customer_scope('customer_id') }}
 ),
 
+firms as (
+    select customer_id
+    from {{ ref('stg_customers') }}
+    where
+        customer_type = 'corporate'
+        and {{ in_customer_scope('customer_id') }}
+),
+
 versions as (
     select * from {{ ref('int_facility_version') }}
 ),
@@ -24,7 +32,7 @@ struck_facilities as (
         and (settled_on is null or settled_on > due_date)
         {%- else %}
         and (settled_on is null or {{ days_between('due_date', 'settled_on') }} > 90)
-        and {{ days_between('due_date', 'coalesce(settled_on, ' ~ days_after(as_of(), 1) ~ ')') }} > 90
+        and {{ days_between('due_date', 'coalesce(settled_on, ' ~ days_after(as_of(), 1) ~ ')') }} > 91
         {%- endif %}
     union
     select facility_key
@@ -54,6 +62,7 @@ struck as (
     select reports.customer_id
     from {{ ref('int_bureau_report') }} as reports
     inner join holdings on reports.customer_id = holdings.customer_id
+    inner join firms on reports.customer_id = firms.customer_id
     where
         reports.book = {{ book() }}
         and reports.debt_past_90 > 0
