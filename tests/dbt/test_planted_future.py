@@ -17,12 +17,12 @@ from tests.dbt.raw_rows import customer, facility, known_on, put, put_product
 
 JUNE, AUGUST = date(2025, 6, 30), date(2025, 8, 31)
 LEAKS = {
-    "features/bureau/feat_bureau.sql": (
-        "and {{ known_at_end_of('reports', 'observations.observation_date') }}",
+    "marts/bureau/fct_bureau_month.sql": (
+        "and {{ known_at_end_of('reports', 'month_ends.month_end') }}",
         "and reports.known_until is null",
     ),
-    "features/statement/feat_corporate_financial.sql": (
-        "and {{ known_at_end_of('statements', 'observations.observation_date') }}",
+    "marts/statement/fct_statement_month.sql": (
+        "and {{ known_at_end_of('statements', 'month_ends.month_end') }}",
         "and statements.known_until is null",
     ),
     "features/behaviour/feat_retail_behaviour.sql": (

@@ -106,7 +106,7 @@ def test_the_gates_pages_are_one_click_from_the_task_and_closed_to_strangers(
 def test_a_day_without_files_is_accounted_for(
     api: AirflowApi, browser: httpx.Client, creditops: Command
 ) -> None:
-    day = "2027-03-31"
+    day = "2026-11-30"
     ran = creditops("run", "ingest_repayment", "--book", BOOK, "--as-of", day, "--json")
     assert ran.returncode == 0, ran.stderr
     states = {step["step"]: step["state"] for step in json.loads(ran.stdout)["steps"]}
@@ -138,8 +138,8 @@ def test_what_arrives_is_loaded_by_itself_once(
         (run,) = api.dag_runs(started.key, dag_ids=[dag])
         assert _end_of(api, run).state == "success"
     ledger = json.loads(creditops("ledger", "--book", "arrival", "--json").stdout)
-    (line,) = ledger
-    assert (line["file"], line["status"]) == ("arrival/2026-06-30/groups.csv", "loaded")
+    (line,) = [each for each in ledger if each["status"] == "loaded"]
+    assert line["file"] == "arrival/2026-06-30/groups.csv"
     assert start_arrived() == []  # nothing came since
 
     # The rest of the chain, of one group without customers, would keep the machine busy for nothing.
