@@ -64,7 +64,7 @@ def test_the_warehouse_equals_the_simulated_truth(published: str, simulated: Pat
             " from marts.fct_facility_month where book = %s",
             (BOOK,),
         ).fetchall()
-    # Default, which others of a customer add to, is held against the truth by tests/dbt/test_simulated_truth.py.
+    # Default, to which others of a customer add: tests/dbt/test_simulated_truth.py.
     columns = ["facility_id", "month_end", "dpd", "bucket", "overdue_amount", "balance"]
     built = pl.DataFrame(rows, schema=columns, orient="row").with_columns(
         pl.col("overdue_amount", "balance").cast(pl.Float64)
