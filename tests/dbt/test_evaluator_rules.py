@@ -30,6 +30,7 @@ LISTED = {"base_quarantined_facility"}
 # what was known of it.
 READ_MANY = {
     "fct_month_end_position",
+    "int_struck_customer",
     "int_default_event",
     "int_facility_calendar",
     "int_facility_delinquency",
