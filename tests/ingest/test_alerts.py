@@ -16,7 +16,7 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from creditops import chain
+from creditops import books, chain
 from creditops.books import Partition
 from creditops.errors import DataRefusedError
 from creditops.ingest.freshness import watch
@@ -75,7 +75,10 @@ def _ingest(book: str, day: date) -> None:
     chain.run_step("ingest_reference", Partition(book, day).key)
 
 
-def test_an_overdue_source_is_told_once_per_gap(chat: Chat, book: str, tmp_path: Path) -> None:
+def test_an_overdue_source_is_told_once_per_gap(
+    chat: Chat, book: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books, "today", lambda book: date(2027, 5, 1))
     _ingest(book, JUNE)
     assert chat.heard == []
     _ingest(book, OCTOBER)

@@ -172,7 +172,7 @@ class TestBitemporal:
 
     def test_a_file_for_a_published_day_is_late_and_known_only_now(self, tmp_path: Path) -> None:
         load(tmp_path, [payment(1)])
-        with connect("publisher") as connection:
+        with connect("owner") as connection:
             connection.execute(
                 "insert into ops.publication_history (publication_id, book, as_of_date, known_at,"
                 " published_at, status, code_version, models)"

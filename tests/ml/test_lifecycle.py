@@ -332,5 +332,5 @@ def test_an_override_holds_until_it_ends_and_is_measured(trained: TrainingOutcom
     assert [each["ended_by"] for each in overrides.listed("demo", as_of=AS_OF)] == ["approver"]
     with pytest.raises(UsageError, match="no override"):
         overrides.end(number, on=AS_OF, actor="approver", reason="again")
-    with pytest.raises(psycopg.errors.CheckViolation), connect("modeller") as connection:
+    with pytest.raises(psycopg.errors.CheckViolation), connect("owner") as connection:
         connection.execute("update scoring.grade_override set approved_by = requested_by")

@@ -187,9 +187,9 @@ person_claims as (
         positions.book = {{ book() }}
         and {{ is_open('positions.status') }}
         and positions.customer_id in (
-            select own.customer_id from own
+            select customer_id from own
             where
-                own.customer_type = 'retail'
+                customer_type = 'retail'
                 and '{{ var("default_level_retail") }}' = 'pulling'
         )
 ),
