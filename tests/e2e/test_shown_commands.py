@@ -1,7 +1,8 @@
 """Every command that README and docs show is executed: as it stands, on the running platform.
 
 What stands for something of one's own (an id, a file, a version) is looked up or made; a few commands are
-executed by other tests, which are named. Commands run in this process, by the program's own parser.
+executed by other tests, which are named. Commands run in this process, by the program's own parser. They
+change what the platform shows, so they run apart: ``make soak SOAK=tests/e2e/test_shown_commands.py``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from models_ml.gates import Gate
 from tests.contract.test_documented_commands import PAGES, shown
 from tests.e2e.conftest import BOOK, DAY
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 CARD = "demo.retail_behaviour"
 #: Commands that another test executes as they are shown.
