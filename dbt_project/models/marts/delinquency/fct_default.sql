@@ -187,9 +187,9 @@ person_claims as (
         positions.book = {{ book() }}
         and {{ is_open('positions.status') }}
         and positions.customer_id in (
-            select customer_id from own
+            select people.customer_id from own as people
             where
-                customer_type = 'retail'
+                people.customer_type = 'retail'
                 and '{{ var("default_level_retail") }}' = 'pulling'
         )
 ),
