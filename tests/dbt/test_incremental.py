@@ -82,9 +82,13 @@ def some_accounts(random: Random) -> list[Account]:
 
 
 def deliveries(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Rows of random accounts that arrive up to 40 days late, some corrected, moved or disputed later."""
+    """Rows of random accounts, two a customer, that arrive up to 40 days late, some corrected, moved or disputed
+    later.
+    """
     accounts = some_accounts(random)
     sources = raw_rows(accounts)
+    for number, row in enumerate(sources["facilities"]):
+        row["customer_id"] = f"CF{number - number % 4 + number % 2:05d}"
     for source, day_of in (
         ("facilities", "opened_on"),
         ("due_items", "issued_on"),
