@@ -162,6 +162,14 @@ lasting_spells as (
 {{ islands_cte('dirty', 'lasting_spells', 'facility_key') }},
 
 -- Persons: facilities in default that hold more than a share of the balance pull the rest; looked at on month ends.
+persons as (
+    select distinct customer_id
+    from own
+    where
+        customer_type = 'retail'
+        and '{{ var("default_level_retail") }}' = 'pulling'
+),
+
 person_claims as (
     select
         facilities.facility_key,
@@ -186,12 +194,7 @@ person_claims as (
     where
         positions.book = {{ book() }}
         and {{ is_open('positions.status') }}
-        and positions.customer_id in (
-            select people.customer_id from own as people
-            where
-                people.customer_type = 'retail'
-                and '{{ var("default_level_retail") }}' = 'pulling'
-        )
+        and positions.customer_id in (select persons.customer_id from persons)
 ),
 
 person_months as (
