@@ -82,8 +82,8 @@ def some_accounts(random: Random) -> list[Account]:
 
 
 def deliveries(random: Random) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Rows of random accounts, two a customer, that arrive up to 40 days late, some corrected, moved or disputed
-    later.
+    """Rows of random accounts, two a customer, that arrive up to 40 days late, some corrected, moved or
+    disputed later.
     """
     accounts = some_accounts(random)
     sources = raw_rows(accounts)
