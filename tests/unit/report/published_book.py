@@ -55,14 +55,20 @@ def publish(
     chance = random.Random(f"{seed}{day}")
     publication_id = f"{book}-{day.isoformat()}-{seed:012x}"
     months = [month_end(day, months_before=n) for n in reversed(range(shape.months))]
-    with connect("publisher") as connection:
+    with connect("owner") as connection:
+        _record(connection, publication_id, day, book)  # rows are added to candidates alone
         _insert(connection, "portfolio_monthly", publication_id, day, book, _portfolio(months, chance))
         _insert(connection, "roll_rates", publication_id, day, book, _roll_rates(months, chance))
         _insert(connection, "customer_scores", publication_id, day, book, _scores(day, shape, chance))
         _insert(connection, "early_warnings", publication_id, day, book, _warnings(day, shape, chance))
         _insert(connection, "data_quality", publication_id, day, book, _quality())
         _insert(connection, "model_monitoring", publication_id, day, book, _monitoring())
-        _record(connection, publication_id, day, book, current)
+        connection.execute(
+            "update ops.publication_history set status = 'published' where publication_id = %s",
+            (publication_id,),
+        )
+        if current:
+            _show(connection, publication_id)
     return publication_id
 
 
@@ -174,7 +180,7 @@ def _monitoring() -> Iterable[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _record(connection: psycopg.Connection, publication_id: str, day: date, book: str, current: bool) -> None:
+def _record(connection: psycopg.Connection, publication_id: str, day: date, book: str) -> None:
     row = {
         "publication_id": publication_id,
         "book": book,
@@ -189,21 +195,13 @@ def _record(connection: psycopg.Connection, publication_id: str, day: date, book
     names = sql.SQL(", ").join(map(sql.Identifier, row))
     marks = sql.SQL(", ").join(sql.Placeholder() * len(row))
     connection.execute(
-        sql.SQL("insert into ops.publication_history ({}, status) values ({}, 'published')").format(
-            names, marks
-        ),
+        sql.SQL("insert into ops.publication_history ({}) values ({})").format(names, marks),
         list(row.values()),
     )
-    if current:
-        changes = sql.SQL(", ").join(
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in row
-        )
-        connection.execute(
-            sql.SQL(
-                "insert into ops.publication ({}) values ({}) on conflict (book) do update set {}"
-            ).format(names, marks, changes),
-            list(row.values()),
-        )
+
+
+def _show(connection: psycopg.Connection, publication_id: str) -> None:
+    connection.execute("select ops.flip(%s, true, 'tester', 'for the test')", (publication_id,))
 
 
 MODEL = {

@@ -32,6 +32,7 @@ def catalogue(module_portfolio: Portfolio) -> Portfolio:
             (JUNE,),
         )
         connection.execute("update marts.fct_bureau_month set inquiries_3m = inquiries_3m - 1")
+        connection.execute("update marts.fct_customer_state set as_of_date = %s", (after(1),))
     with connect("modeller") as connection:
         connection.execute(
             "create temporary table next as select * from scoring.customer_scores where as_of_date = %s",
