@@ -20,6 +20,8 @@ from creditops.settings import PROJECT_ROOT, get_settings
 
 DAY = date(2026, 6, 30)
 BOOK = "demo"
+#: What MLflow's client and its login leave in the environment of the process.
+MLFLOWS = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Found = TypeVar("Found")
@@ -44,7 +46,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("platform")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CREDITOPS_HOME", str(home))
-        for name in ("CREDITOPS_DATABASE_URL", "MLFLOW_TRACKING_URI"):
+        for name in ("CREDITOPS_DATABASE_URL", *MLFLOWS):
             patch.delenv(name, raising=False)
         get_settings.cache_clear()
         lifecycle.up(prepare_warehouse=initialise)
@@ -59,8 +61,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _settings_of_the_platform(platform: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test of this folder works in the platform's home."""
+    """Every test of this folder works in the platform's home, and leaves no address or login of it behind."""
     monkeypatch.setenv("CREDITOPS_HOME", str(platform))
+    for name in MLFLOWS:
+        monkeypatch.setenv(name, "")  # noted as absent, so that it is taken away after the test
+        monkeypatch.delenv(name)
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
