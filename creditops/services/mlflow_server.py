@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from configparser import ConfigParser
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 from creditops.errors import ServiceUnreachableError
@@ -61,9 +61,9 @@ def _auth_configuration() -> Path:
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
         "auth_cache_ttl_seconds": "60",
     }
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        parser.write(handle)
+    text = StringIO()
+    parser.write(text)
+    replace(path, text.getvalue())
     return path
 
 
