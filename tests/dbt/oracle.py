@@ -182,7 +182,8 @@ def loan_balance(account: Account, day: date) -> int:
         principal = state.item.principal or 0
         interest = state.item.amount - principal
         settled += principal if state.is_settled else max(state.paid - interest, 0)
-    return max(sum(item.principal or 0 for item in account.due_items) - settled, 0)
+    lent = sum(item.principal or 0 for item in account.due_items if item.amount > 0)
+    return max(lent - settled, 0)
 
 
 def trade_balance(account: Account, day: date) -> int:

@@ -30,7 +30,7 @@ def random_account(random: Random, number: int, first_day: date = FIRST_DAY) -> 
     for item_number in range(random.randrange(15)):
         due = due + timedelta(days=random.choice((0, 1, 20, 28, 30, 31, 31, 45)))
         amount = random.choice(amounts)
-        if product_type == "trade_credit" and random.random() < 0.12:
+        if random.random() < {"trade_credit": 0.12}.get(product_type, 0.03 if is_loan else 0):
             amount = -amount
         elif not is_loan and random.random() < 0.03 and product_type != "trade_credit":
             amount = 0
@@ -41,11 +41,11 @@ def random_account(random: Random, number: int, first_day: date = FIRST_DAY) -> 
                 due_date=due,
                 amount=amount,
                 issued_on=opened_on if is_loan else issued_on,
-                principal=amount - amount // 10 if is_loan else None,
+                principal=None if not is_loan else amount - amount // 10 if amount > 0 else amount,
             )
         )
     if is_loan and account.due_items:
-        account.principal = sum(item.principal or 0 for item in account.due_items)
+        account.principal = sum(item.principal or 0 for item in account.due_items if item.amount > 0)
     account.payments = list(_payments(random, account))
     account.disputes = list(_disputes(random, account))
     return account
