@@ -109,7 +109,8 @@ def _template_database(postgres_server: str, session_home: Path) -> Iterator[str
 
 def _fresh_warehouse(server: str, template: str, home: Path) -> Iterator[str]:
     name = f"warehouse_{uuid.uuid4().hex[:10]}"
-    shutil.rmtree(home / "landing", ignore_errors=True)  # what a test landed is nothing to the next
+    for what in ("landing", "contracts", "adapters", "scorecards", "places", "policy"):
+        shutil.rmtree(home / what, ignore_errors=True)  # what a test brought is nothing to the next
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}")
         parts = urlsplit(server)

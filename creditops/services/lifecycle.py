@@ -256,10 +256,12 @@ def _tasks() -> list[psutil.Process]:
 
 def left_behind() -> list[psutil.Process]:
     """Processes of this home that no supervisor looks after, the PostgreSQL server excepted."""
+    # First what there is, then who is looked after: what begins in between is in neither.
+    all_of_home = processes.of_home(get_settings().home)
     cared_for = _family(postgres.running_server())
     if supervision.is_running():
         cared_for |= _family(psutil.Process(supervision.pid()))
-    return [process for process in processes.of_home(get_settings().home) if process.pid not in cared_for]
+    return [each for each in all_of_home if each.pid not in cared_for and each.is_running()]
 
 
 def _end_left_behind(say: Progress) -> None:
