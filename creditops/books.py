@@ -1,4 +1,4 @@
-"""A book: a portfolio with its own source systems, currency and calendar."""
+"""A book (domain.md#book): a portfolio with its own source systems, currency and calendar."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def currency(book: str) -> str:
 
 
 def end_of_day(book: str, day: date) -> datetime:
-    """Last microsecond of ``day`` in the book's calendar, as UTC (DOMAIN 1: "as known at the end of D")."""
+    """Last microsecond of ``day`` in the book's calendar, as UTC (domain.md#end-of-day)."""
     return day_end(zone(book).key, day)
 
 

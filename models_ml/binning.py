@@ -141,7 +141,7 @@ def with_evidence(each: Characteristic, values: pd.Series, bad: np.ndarray) -> C
 
 
 def weight_of_evidence(goods: float, bads: float, total_goods: float, total_bads: float) -> float:
-    """ln((goods / total goods) / (bads / total bads)); an empty class counts as half a row."""
+    """ln((goods / total goods) / (bads / total bads)) (domain.md#woe); an empty class is half a row."""
     return math.log((max(goods, 0.5) / total_goods) / (max(bads, 0.5) / total_bads))
 
 

@@ -1,4 +1,4 @@
-"""Calibration: from integer score to probability of default, and how well it fits."""
+"""Calibration (domain.md#calibration): from score to probability of default, and how well it fits."""
 
 from __future__ import annotations
 

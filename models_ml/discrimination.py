@@ -1,4 +1,4 @@
-"""How well a score separates goods from bads: AUC with DeLong interval, Gini, KS, Brier."""
+"""How well a score separates goods from bads (domain.md#discrimination): AUC, Gini, KS, Brier."""
 
 from __future__ import annotations
 

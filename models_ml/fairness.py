@@ -1,4 +1,4 @@
-"""How a scorecard treats groups of protected attributes (DOMAIN 6): approval rate ratio and AUC.
+"""How a scorecard treats groups of protected attributes (domain.md#fairness): approval rate ratio and AUC.
 
 The attributes are never features; they are read beside the training rows to look at the outcome.
 """

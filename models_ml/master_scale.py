@@ -1,4 +1,4 @@
-"""The master scale of grades, a setting shared by every scorecard (``master_scale.yml``)."""
+"""The master scale of grades (domain.md#master-scale), set for every scorecard (``master_scale.yml``)."""
 
 from __future__ import annotations
 

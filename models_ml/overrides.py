@@ -1,7 +1,7 @@
 """Grades changed by hand: with a reason, an approver and an expiry, within limits, never deleted.
 
 An override holds from its day until it expires or is ended. Grade D, default, is neither given nor
-taken away by hand: it follows from the facts (DOMAIN 2).
+taken away by hand: it follows from the facts (domain.md#default).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reject inference by parcelling: what declined applications might have become (DOMAIN 6).
+"""Reject inference by parcelling: what declined applications might have become (domain.md#reject-inference).
 
 A scorecard is fitted on accepted rows first. Declined rows are scored with it and parted into bands of its
 score; in each band they are taken to have ``factor`` times the bad rate of the accepted rows there, and that

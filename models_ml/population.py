@@ -114,7 +114,7 @@ def scored_relation(
     then they are those of the newest of them, see :func:`features_day`.
 
     ``is_default`` marks customers in default on the day, whose grade is D whatever their points and
-    whatever the scorecard was trained on (DOMAIN 2).
+    whatever the scorecard was trained on (domain.md#default).
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _newest_day(spec: ScorecardSpec) -> str:
 
 
 def not_excluded(spec: ScorecardSpec) -> str:
-    """Condition on ``label``, to append: none of the scorecard's exclusions."""
+    """Condition on ``label``, to append: none of the scorecard's exclusions (domain.md#population)."""
     if not spec.population.exclusions:
         return ""
     reasons = ", ".join(literal(reason) for reason in spec.population.exclusions)

@@ -1,4 +1,4 @@
-"""Scaling of log odds to points (DOMAIN 6, after Siddiqi, *Credit Risk Scorecards*).
+"""Scaling of log odds to points (domain.md#scaling, after Siddiqi, *Credit Risk Scorecards*).
 
 score = offset + factor x ln(odds good:bad), factor = PDO / ln 2,
 offset = base score - factor x ln(base odds). 600 at 50:1 with PDO 20 gives factor 28.8539 and

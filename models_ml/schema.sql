@@ -27,6 +27,20 @@ create table if not exists scoring.customer_scores (
     primary key (book, as_of_date, scorecard, customer_id)
 );
 
+-- The score that speaks for a customer on a day (domain.md#worst-score): of several scorecards the worst PD, by name where they tie.
+create or replace view scoring.worst_score as
+select distinct on (book, as_of_date, customer_id)
+    book,
+    as_of_date,
+    customer_id,
+    scorecard,
+    model_version,
+    score,
+    pd,
+    grade
+from scoring.customer_scores
+order by book asc, as_of_date asc, customer_id asc, pd desc, scorecard asc;
+
 create table if not exists scoring.model_monitoring (
     book text not null,
     as_of_date date not null,

@@ -1,4 +1,4 @@
-"""Development, hold-out and out-of-time rows (DOMAIN 6).
+"""Development, hold-out and out-of-time rows (domain.md#split).
 
 A customer's place follows from a hash of the seed and the customer's id, so that no customer is in
 both development and hold-out, and that a later retraining with the same seed leaves the same

@@ -1,4 +1,4 @@
-"""Population stability: PSI of the score, CSI of a characteristic (DOMAIN 6)."""
+"""Population stability: PSI of the score, CSI of a characteristic (domain.md#stability)."""
 
 from __future__ import annotations
 

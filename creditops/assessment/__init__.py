@@ -1,4 +1,4 @@
-"""Assessment report of one customer (DOMAIN 8): what a credit officer attaches to a decision."""
+"""Assessment report of one customer (domain.md#assessment): what a credit officer attaches to a decision."""
 
 from creditops.assessment.page import assess
 

@@ -15,7 +15,7 @@ from creditops.report.wording import Wording
 Facts = Mapping[str, Any]
 Say = Callable[..., str]
 DISTRESS = 1.1
-"""Z'' below which a firm is in distress (DOMAIN 4)."""
+"""Z'' below which a firm is in distress (domain.md#altman)."""
 AGES = ("not_due", "d1_30", "d31_60", "d61_90", "d91_120", "d120_plus", "disputed")
 _CAPS = ("exposure", "current_limit", "cap_policy", "cap_capacity", "cap_concentration", "cap_group")
 _BINDS = {"policy": "cap_policy", "capacity": "cap_capacity", "concentration": "cap_concentration",

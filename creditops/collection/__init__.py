@@ -1,4 +1,4 @@
-"""Collections (DOMAIN 8): the worklist by expected loss at stake, stage and strategy."""
+"""Collections (domain.md#worklist): the worklist by expected loss at stake, stage and strategy."""
 
 from creditops.collection.worklist import make_worklist
 

@@ -1,4 +1,4 @@
--- Collections worklist (DOMAIN 8), one row per customer with an overdue amount, for each evaluated day.
+-- Collections worklist (domain.md#worklist), one row per customer with an overdue amount, for each evaluated day.
 create table if not exists actions.collections_worklist (
     book text not null,
     as_of_date date not null,

@@ -10,6 +10,7 @@ from importlib.resources import files
 from creditops.policy import policy_in_force
 from creditops.policy.registry import register
 from creditops.warehouse.connection import connect
+from creditops.warehouse.panel import latest_month_end
 
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
@@ -43,6 +44,7 @@ def make_worklist(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_S
             {
                 "book": book,
                 "as_of": as_of,
+                "panel_day": latest_month_end(connection, book, as_of, marts=schemas["marts"]),
                 "version": policy.version,
                 "stages": json.dumps([each.model_dump(mode="json") for each in policy.collection.stages]),
                 "capacity": policy.collection.capacity,

@@ -1,4 +1,4 @@
--- The worklist of one book and day (DOMAIN 8). Parameters: book, as_of, stages (json), capacity, intensify.
+-- The worklist of one book and day (domain.md#worklist). Parameters: book, as_of, panel_day, stages (json), capacity, intensify.
 --   expected loss at stake = sum over facilities past due of PD x LGD x EAD; PD 1 in default;
 --   priority = expected loss at stake x urgency of the stage; held customers come last, with priority 0.
 --   An approved response acts here: intensified collection takes the next stage's strategy and weighs
@@ -19,11 +19,8 @@ panel as materialized (
     from {marts}.fct_facility_month as month
     where
         month.book = %(book)s
-        and month.month_end = (
-            select max(month_end) from {marts}.fct_facility_month
-            where book = %(book)s and month_end <= %(as_of)s
-        )
-        and ops.is_open(month.status)
+        and month.month_end = %(panel_day)s
+        and month.is_open
 ),
 
 -- The day's verdict on the customer; PD 1 in default.
@@ -55,15 +52,11 @@ overdue as (
                     scores.pd::numeric, bucket_pd.pd, (select avg(pd::numeric) from scores), 1
                 )
             end
-            * coalesce(facility.lgd::numeric, 1)
-            * (panel.balance + coalesce(facility.ccf::numeric, 0)
-                * greatest(coalesce(panel.credit_limit, 0) - panel.balance, 0))
+            * panel.loss_given_default
         ), 2) as expected_loss_at_stake,
         max(case when panel.is_default or scores.in_default then 1 else scores.pd::numeric end) as pd,
         sum(panel.balance) as balance
     from panel
-    inner join {marts}.dim_facility as facility
-        on facility.book = %(book)s and panel.facility_id = facility.facility_id
     left join scores on panel.customer_id = scores.customer_id
     left join bucket_pd on panel.bucket = bucket_pd.bucket
     where panel.overdue_amount > 0

@@ -1,4 +1,4 @@
-"""When the platform is taken to have learnt a row: ``loaded_at`` (DOMAIN 1).
+"""When the platform is taken to have learnt a row: ``loaded_at`` (domain.md#point-in-time).
 
 - A delivery for a day that no publication of the book covers yet counts as learnt at the end of
   its delivery day, whenever the loader happens to run: a re-run or a backfill gives the same time.

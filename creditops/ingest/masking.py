@@ -1,4 +1,4 @@
-"""What may be seen of a row that broke its contract, where a source holds personal data (DOMAIN 9).
+"""What may be seen of a row that broke its contract, where a source holds personal data (domain.md#masking).
 
 Cells of personal columns are shown as their keyed hash. But a broken row may be a shifted one, with a
 name in the column of the sex: so in a source with personal columns a cell that breaks its own rules is

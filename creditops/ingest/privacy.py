@@ -1,4 +1,4 @@
-"""Personal data leave the landing zone only as a keyed hash (DOMAIN 9; HMAC-SHA256, RFC 2104).
+"""Personal data leave the landing zone only as a keyed hash (domain.md#personal-data; HMAC-SHA256, RFC 2104).
 
 Spellings of one datum hash alike: compatibility forms (full-width digits), invisible characters and spaces,
 the last letter of an identity card in either case, separators in numbers, the code of a Chinese mobile.

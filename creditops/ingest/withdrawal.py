@@ -2,9 +2,9 @@
 
 Raw stays append-only. Each key that the batch spoke of gets one more row: its values by the batches that
 stand, or a tombstone where none of them names it. The row counts as learnt now; where no publication covers
-the delivery yet, with the row that it takes back, since nobody has seen a figure of it (DOMAIN 1). What later
-files said again is compared once more, because it left no row while the withdrawn one stood. The file in the
-landing zone is not loaded again unless it is landed again.
+the delivery yet, with the row that it takes back, since nobody has seen a figure of it
+(domain.md#point-in-time). What later files said again is compared once more, because it left no row while
+the withdrawn one stood. The file in the landing zone is not loaded again unless it is landed again.
 """
 
 from __future__ import annotations

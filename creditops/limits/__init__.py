@@ -1,4 +1,4 @@
-"""Limits (DOMAIN 8): recommended from policy, capacity, group, concentration; decided by people."""
+"""Limits (domain.md#limit): recommended from policy, capacity, group, concentration; decided by people."""
 
 from creditops.limits.arithmetic import Caps, work_out
 from creditops.limits.decisions import decide, history, proposals

@@ -1,6 +1,6 @@
 """The arithmetic of one recommended limit, by hand: what ``explain`` prints and checks.
 
-It is written apart from the SQL that recommends, from the same definition (DOMAIN 8), so that the
+It is written apart from the SQL that recommends, from the same definition (domain.md#limit), so that the
 two can be compared over every published limit.
 """
 

@@ -1,5 +1,5 @@
--- Recommended limits of one book and day (DOMAIN 8), one row per customer and product held.
--- Parameters: book, as_of, rules (limit rules of the policy in force, json), policy_version.
+-- Recommended limits of one book and day (domain.md#limit), one row per customer and product held.
+-- Parameters: book, as_of, panel_day (latest month end of the panel), rules (limit rules of the policy in force, json), policy_version.
 -- Step by step, so that each published figure can be worked out by hand:
 --   preliminary = least(cap_policy, cap_capacity)
 --   cap_concentration, cap_group = the customer's and the group's most, shared by preliminary limits
@@ -10,17 +10,10 @@ with rules as (
         (%(rules)s::jsonb ->> 'rounding')::numeric as rounding
 ),
 
-panel_day as (
-    select max(month_end) as month_end
-    from {marts}.fct_facility_month
-    where book = %(book)s and month_end <= %(as_of)s
-),
-
 panel as materialized (
     select month.*
     from {marts}.fct_facility_month as month
-    where month.book = %(book)s and month.month_end = (select panel_day.month_end from panel_day)
-        and ops.may_draw(month.status)
+    where month.book = %(book)s and month.month_end = %(panel_day)s and month.may_draw
 ),
 
 -- Grade and default as the day's verdict on the customer says.
@@ -38,12 +31,12 @@ behaviour as (
     from {marts}.fct_facility_month as month
     where
         month.book = %(book)s
-        and month.month_end <= (select panel_day.month_end from panel_day)
-        and month.month_end > (select ops.month_end_before(panel_day.month_end, 12) from panel_day)
+        and month.month_end <= %(panel_day)s
+        and month.month_end > ops.month_end_before(%(panel_day)s, 12)
     group by month.customer_id
 ),
 
--- The last six months of each facility held, as many as it existed (DOMAIN 3, windows).
+-- The last six months of each facility held, as many as it existed (domain.md#window).
 ordinary_months as (
     select
         panel.facility_id,
@@ -99,8 +92,8 @@ invoices as (
     inner join ordinary_months as held on invoice.facility_id = held.facility_id
     where
         invoice.book = %(book)s
-        and invoice.issued_on <= (select panel_day.month_end from panel_day)
-        and invoice.issued_on > (select ops.month_end_before(panel_day.month_end, 6) from panel_day)
+        and invoice.issued_on <= %(panel_day)s
+        and invoice.issued_on > ops.month_end_before(%(panel_day)s, 6)
     group by held.customer_id, held.product_id
 ),
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 from creditops.policy import policy_in_force
 from creditops.policy.registry import register
 from creditops.warehouse.connection import connect
+from creditops.warehouse.panel import latest_month_end
 
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
@@ -52,6 +53,7 @@ def recommend(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEM
             {
                 "book": book,
                 "as_of": as_of,
+                "panel_day": latest_month_end(connection, book, as_of, marts=schemas["marts"]),
                 "rules": json.dumps(rules),
                 "policy_version": policy.version,
                 "binding": json.dumps(BINDING),

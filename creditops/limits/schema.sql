@@ -1,4 +1,4 @@
--- Limits (DOMAIN 8): what each evaluated day recommends, with every component, and what people decided.
+-- Limits (domain.md#limit): what each evaluated day recommends, with every component, and what people decided.
 create table if not exists actions.credit_limits (
     book text not null,
     as_of_date date not null,

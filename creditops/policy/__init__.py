@@ -1,4 +1,4 @@
-"""Credit policy as data (DOMAIN 8): versions with validity, standards, limit rules, collection strategy."""
+"""Credit policy as data (domain.md#policy): versions with validity: standards, limits, collections."""
 
 from creditops.policy.version import PolicyVersion, load_policies, policy_before, policy_in_force
 

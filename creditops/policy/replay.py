@@ -1,4 +1,4 @@
-"""Replays credit decisions against the policy in force (DOMAIN 8).
+"""Replays credit decisions against the policy in force (domain.md#policy).
 
 A replayed decision is ``declined`` where any standard of the version fails on what was known when the
 customer applied, else ``approved``. The verdict compares it with what was decided: ``agree``;

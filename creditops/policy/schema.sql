@@ -1,4 +1,4 @@
--- Replay of credit decisions against policy (DOMAIN 8), for each evaluated day.
+-- Replay of credit decisions against policy (domain.md#policy), for each evaluated day.
 create table if not exists actions.policy_replay (
     book text not null,
     as_of_date date not null,

@@ -25,6 +25,7 @@ from creditops.books import end_of_day
 from creditops.errors import DataRefusedError, UsageError
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.warehouse.connection import connect
+from creditops.warehouse.panel import latest_month_end
 
 _dumps = partial(json.dumps, default=str)
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
@@ -72,6 +73,7 @@ def assemble(
     with connect("publisher", large_joins=True) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",))
         _create_dictionary(connection)
+        parameters = query_parameters(connection, book, as_of, schemas=schemas)
         rows: dict[str, int] = {}
         digest = hashlib.sha256(
             json.dumps(
@@ -79,7 +81,7 @@ def assemble(
             ).encode()
         )
         for table in load_tables().values():
-            rows[table.name], checksum = _collect(connection, table, book, as_of, schemas)
+            rows[table.name], checksum = _collect(connection, table, parameters, schemas)
             digest.update(f"{table.name}:{table.version}:{rows[table.name]}:{checksum}".encode())
         if models and rows["customer_scores"] == 0:
             raise DataRefusedError(
@@ -108,6 +110,14 @@ def assemble(
             for table in load_tables().values():
                 _write(connection, table, publication_id, book, as_of)
     return Candidate(publication_id, book, as_of, rows, is_new)
+
+
+def query_parameters(
+    connection: psycopg.Connection, book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS
+) -> dict[str, Any]:
+    """What the queries of published tables ask for: ``book``, ``as_of`` and ``panel_day``."""
+    panel_day = latest_month_end(connection, book, as_of, marts=schemas["marts"])
+    return {"book": book, "as_of": as_of, "panel_day": panel_day}
 
 
 def record_gate(publication_id: str, gates: Sequence[Mapping[str, Any]], *, passed: bool) -> None:
@@ -221,8 +231,7 @@ def _create_dictionary(connection: psycopg.Connection) -> None:
 def _collect(
     connection: psycopg.Connection,
     table: PublishedTable,
-    book: str,
-    as_of: date,
+    parameters: Mapping[str, Any],
     schemas: Mapping[str, str],
 ) -> tuple[int, str]:
     """Materialise a table's query as ``candidate_<name>``; rows and a checksum of their content."""
@@ -231,9 +240,7 @@ def _collect(
         sql.SQL("{0}::{1} as {0}").format(sql.Identifier(column.name), sql.SQL(column.type))  # type: ignore[arg-type]
         for column in table.columns
     )
-    query = psycopg.ClientCursor(connection).mogrify(
-        table.query.format_map(schemas), {"book": book, "as_of": as_of}
-    )
+    query = psycopg.ClientCursor(connection).mogrify(table.query.format_map(schemas), parameters)
     connection.execute(
         sql.SQL("create temporary table {} on commit drop as select {} from ({}) as query").format(
             candidate,

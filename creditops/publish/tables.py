@@ -37,8 +37,9 @@ class PublishedTable(BaseModel):
     """A published view.
 
     ``query`` selects its columns, without ``publication_id``, ``as_of_date`` and ``book``, with
-    the parameters ``%(book)s`` and ``%(as_of)s``. Where ``kept_publications`` is given, only so many
-    of a book's newest publications keep their rows, and the current one.
+    the parameters ``%(book)s``, ``%(as_of)s`` and ``%(panel_day)s``, the latest month end of the
+    panel. Where ``kept_publications`` is given, only so many of a book's newest publications keep their
+    rows, and the current one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -254,13 +254,12 @@ def _warnings(publication: Publication) -> dict[str, Any]:
         ),
         "warning_list": publication.rows(
             "select warning_id, early_warnings.customer_id, facility_id, rule_id, severity, raised_on,"
-            " status, text_zh, text_en, recommended_response, scored.grade from {early_warnings} left join"
-            " (select distinct on (customer_id) customer_id, grade, pd from {customer_scores}"
-            "  order by customer_id, pd desc, scorecard) as scored"
-            " on scored.customer_id = early_warnings.customer_id"
+            " status, text_zh, text_en, recommended_response, customer_360.grade from {early_warnings}"
+            " left join {customer_360} on customer_360.customer_id = early_warnings.customer_id"
             f" where {_EARLY} order by {_WORST_FIRST},"
             " count(*) filter (where severity = 'red') over (partition by early_warnings.customer_id) desc,"
-            " scored.pd desc nulls last, raised_on desc, early_warnings.customer_id, rule_id limit %(top)s",
+            " customer_360.pd desc nulls last, raised_on desc, early_warnings.customer_id, rule_id"
+            " limit %(top)s",
             top=TOP_WARNINGS,
         ),
     }

@@ -4,7 +4,7 @@ Default: DPD over 90, disputed items left out. Cure: DPD 0 on 90 consecutive day
 restructuring), the cure date being the last of them, but no earlier than the five-tier class may be
 upgraded: after six months or two instalments without arrears, and no other claim of the customer
 non-performing. Both per facility, by the day, without what a firm's or a person's other facilities
-add (DOMAIN 2, 3).
+add (domain.md#default).
 """
 
 from __future__ import annotations

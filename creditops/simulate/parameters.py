@@ -7,7 +7,7 @@ A customer's linear predictor in month t is::
 
 and the monthly hazard of rolling one more month into arrears, from d months past due, is
 ``logistic(intercept[d] + eta)``. Who does not roll either pays everything (``catch_up``) or the
-oldest instalment alone. The fourth roll is default in the sense of DOMAIN 2 (DPD > 90).
+oldest instalment alone. The fourth roll is default in the sense of domain.md#default (DPD > 90).
 Sex and age are no part of it.
 """
 

@@ -1,4 +1,4 @@
-"""Settlement as DOMAIN 2 defines it, worked out from due items and payments alone.
+"""Settlement (domain.md#settlement) and days past due (domain.md#days-past-due), from dues and payments.
 
 Nothing of the generator is used, so the result can be compared with a warehouse that reads the
 same files. A *spell* is a stretch of days of one facility over which nothing changes but the date:

@@ -140,7 +140,7 @@ _PROTECTED = (
 
 
 def is_protected(name: str, header: str) -> bool:
-    """Whether a column promises an attribute that decisions may not rest on (DOMAIN 6, fairness)."""
+    """Whether a column promises an attribute that decisions may not rest on (domain.md#fairness)."""
     return any(re.search(_PROTECTED, each.lower().replace(" ", "_")) for each in (name, header))
 
 

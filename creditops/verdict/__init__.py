@@ -16,7 +16,7 @@ from creditops.warehouse.connection import connect
 
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 DEFAULT_GRADE = "D"
-"""Grade of the master scale while default lasts (DOMAIN 2), with or without a score."""
+"""Grade of the master scale while default lasts (domain.md#verdict), with or without a score."""
 
 
 def settle(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS) -> int:

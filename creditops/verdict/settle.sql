@@ -1,13 +1,10 @@
--- Parameters: book, as_of, default_grade.
+-- The verdict on every customer of a day (domain.md#verdict). Parameters: book, as_of, default_grade.
 insert into actions.customer_verdict (
     book, as_of_date, customer_id, customer_type, open_facilities, facilities_in_default, owes, may_draw,
     in_default, default_on, default_reason, class5, class_reason, scorecard, score, pd, grade
 )
 with worst_scores as (
-    select distinct on (customer_id) customer_id, scorecard, score, pd, grade
-    from scoring.customer_scores
-    where book = %(book)s and as_of_date = %(as_of)s
-    order by customer_id asc, pd desc, scorecard collate "C" asc
+    select * from scoring.worst_score where book = %(book)s and as_of_date = %(as_of)s
 )
 
 select

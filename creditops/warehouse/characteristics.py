@@ -1,8 +1,9 @@
 """Characteristics that a book delivers ready made, as a feature table with the book's own columns.
 
 ``features.feat_characteristics_<book>``: one row per customer and observation day, with the version of the
-row that was known at the end of that day (DOMAIN 1). Its columns are those of the book's contract, so that
-no dbt model can declare them; the table is made from the contract whenever the features are built.
+row that was known at the end of that day (domain.md#point-in-time). Its columns are those of the book's
+contract, so that no dbt model can declare them; the table is made from the contract whenever the features
+are built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Definitions with a choice (DOMAIN 2 to 6), as settings: ``CREDITOPS_*`` variables or lines of ``.env``.
+"""Definitions with a choice (docs/domain.md), as settings: ``CREDITOPS_*`` variables or lines of ``.env``.
 
 They reach the models as dbt variables. Another choice is another definition: the next build of a book
 computes everything anew.

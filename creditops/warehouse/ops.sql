@@ -247,20 +247,15 @@ alter table ops.alert add constraint alert_kind_check
 check (kind in ('overdue_source', 'failed_step', 'tampered_model'));
 create index if not exists alert_waiting on ops.alert (alert_id) where sent_at is null;
 
--- Calendar of windows (DOMAIN 3): the last n months at a month end are those after `month_end_before(it, n)`.
+-- Calendar of windows (domain.md#window): the last n months at a month end are those after `month_end_before(it, n)`.
 create or replace function ops.month_end_before(day date, months int) returns date
 language sql immutable parallel safe as $$
     select (date_trunc('month', day::timestamp) - make_interval(months => months - 1) - interval '1 day')::date
 $$;
 comment on function ops.month_end_before is 'Last day of the month that lies so many months before the month of the day.';
 
--- States of a facility (DOMAIN 2): what is still owed on or may be drawn, and what may be drawn.
-create or replace function ops.is_open(status text) returns boolean language sql immutable as $$
-    select status in ('active', 'restructured', 'closed_with_arrears')
-$$;
-create or replace function ops.may_draw(status text) returns boolean language sql immutable as $$
-    select status in ('active', 'restructured')
-$$;
+drop function if exists ops.is_open(text);
+drop function if exists ops.may_draw(text);
 -- The pointer and the verdicts on candidates change through these functions alone, and leave their trace.
 create or replace function ops.record_gate(wanted text, found jsonb, passed boolean) returns void
 language sql security definer set search_path = '' as $$

@@ -1,4 +1,4 @@
-"""Early warnings (DOMAIN 7): rules as data, one pass over each subject, and a life cycle.
+"""Early warnings (domain.md#warning-rule): rules as data, one pass over each subject, and a life cycle.
 
 ``rules/*.yml`` say what to warn of, ``subjects/*.yml`` what rules can look at.
 """

@@ -1,4 +1,4 @@
-"""What each rule was worth on history (DOMAIN 7): precision, recall, lift over the base rate, lead time.
+"""What each rule was worth on history (domain.md#warning-backtest): precision, recall, lift, lead time.
 
 An alert is a month end at which a warning would have been raised on a customer at risk: one with an
 open facility and not in default (or observed by a source of outcomes). Precision over h months: share

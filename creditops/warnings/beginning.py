@@ -1,4 +1,4 @@
-"""Since when a condition holds (DOMAIN 7): the day it began as far as the data tell, not the day it was seen.
+"""Since when a condition holds (domain.md#raised-on): the day it began, as far as the data tell.
 
 A rule may name the column that tells the day. Else what is about to be raised is looked at again on the
 month ends before, with the same rules and today's data, until the condition was off. So the first run

@@ -1,4 +1,4 @@
-"""Month ends, on which panel and features are observed (DOMAIN 3 and 6)."""
+"""Month ends, on which panel and features are observed (domain.md#window)."""
 
 from __future__ import annotations
 

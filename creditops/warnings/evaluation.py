@@ -252,7 +252,7 @@ def _find_hits(
 
 
 def _keep_to_scope(connection: psycopg.Connection, book: str, as_of: date) -> int:
-    """Drop hits of who owes nothing and may not draw (DOMAIN 7), by the day's verdict; how many stay."""
+    """Drop hits of who owes nothing and may not draw (domain.md#warning-rule); how many stay."""
     connection.execute(day_close.NO_SCOPE)
     connection.execute(
         "insert into warning_scope select customer_id, owes or may_draw, in_default"

@@ -1,4 +1,4 @@
-"""The life of a warning (DOMAIN 7): raised, kept, risen, cleared or expired, day by day.
+"""The life of a warning (domain.md#warning-life): raised, kept, risen, cleared or expired, day by day.
 
 State at the close of a day = people's acts of the day ( system step ( state at the close of the
 evaluated day before, hits of the day ) ). The system step raises, keeps, lets severity rise, escalates

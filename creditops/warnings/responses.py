@@ -1,4 +1,4 @@
-"""Responses to warnings (DOMAIN 7, 应对): proposed by open warnings, decided by people, with effect.
+"""Responses to warnings, 应对 (domain.md#response): proposed by warnings, decided by people, with effect.
 
 Every open warning proposes what its rule recommends, unless the customer already has an open response
 of that kind; of several warnings the severest proposes. A proposal whose warning closes undecided

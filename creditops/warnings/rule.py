@@ -1,4 +1,4 @@
-"""Rules of early warning, as data (DOMAIN 7).
+"""Rules of early warning, as data (domain.md#warning-rule).
 
 ``rules/<id>.yml`` holds one rule. What decides (subject, population, condition, severity,
 parameters) and what it says are fixed per version: a change needs a new ``version``, which the

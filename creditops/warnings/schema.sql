@@ -1,4 +1,4 @@
--- Early warnings (DOMAIN 7): rule versions, runs, life cycle, events, the state of every evaluated day.
+-- Early warnings (domain.md#warning-life): rule versions, runs, life cycle, events, the state of every evaluated day.
 create table if not exists actions.warning_rules (
     rule_id text not null,
     rule_version int not null,
@@ -155,7 +155,7 @@ create table if not exists actions.warning_backtest (
 comment on table actions.warning_backtest is
 'What each rule was worth on the history up to a day; see creditops.warnings.backtest.';
 
--- Responses (DOMAIN 7): what warnings propose, decided by people.
+-- Responses (domain.md#response): what warnings propose, decided by people.
 create table if not exists actions.proposed_actions (
     action_id text primary key,
     book text not null,

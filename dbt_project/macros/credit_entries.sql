@@ -1,5 +1,5 @@
 {#
-What counts towards the dues of each scope, by value date (DOMAIN 2). A scope is a facility as known
+What counts towards the dues of each scope, by value date (domain.md#red-letter). A scope is a facility as known
 at one time.
 
 Reads the CTEs

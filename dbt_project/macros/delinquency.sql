@@ -1,4 +1,5 @@
-{# Delinquency scales of DOMAIN 2, from days past due. #}
+{# Delinquency scales: buckets (domain.md#bucket), open facilities (domain.md#open-facility) and reported months
+(domain.md#reported-days). #}
 
 {% macro bucket_of(dpd) -%}
     case
@@ -69,7 +70,7 @@ their own (card business measures of 2011, art. 92).
 
 {#
 CTE `classed`: the rows of CTE `positions` (facility_id, `day`, product_type, status, manual_class, dpd_undisputed, ...)
-with class_rank and class_reason (DOMAIN 2). The worst of class by days, class by hand and what keeps a facility
+with class_rank and class_reason (domain.md#five-tier-class). The worst of class by days, class by hand and what keeps a facility
 non-performing holds; of what is equally bad the first is said: days, manual, contagion here, contagion elsewhere, upgrade_wait.
 #}
 {% macro classed_cte(positions, day) %}

@@ -1,5 +1,5 @@
 {#
-The month-end panel of each scope (DOMAIN 2, 3). A scope is a facility as known at one time; the state at
+The month-end panel of each scope (domain.md#days-past-due). A scope is a facility as known at one time; the state at
 a month end uses what is effective on or before it, of all the scope's rows.
 
 Reads the CTEs
@@ -515,6 +515,7 @@ dated as (
         case
             when lives.ended_on <= lives.month_end and 'written_off' in (lives.status_at_end, lives.reported_status)
                 then 'written_off'
+            -- Closing settles nothing (domain.md#closed-with-arrears).
             when lives.ended_on <= lives.month_end and lives.must_settle and lives.month_end <= lives.last_owing_on
                 then 'closed_with_arrears'
             when lives.ended_on <= lives.month_end then 'closed'
@@ -587,7 +588,7 @@ measured as (
             and (dated.basis = 'card' or not dated.has_dues)
 ),
 
--- What is written off is owed no more on the books: it is a flow of the month (DOMAIN 2).
+-- What is written off is owed no more on the books: it is a flow of the month (domain.md#balance).
 balances as (
     select
         *,

@@ -1,5 +1,5 @@
 {#
-What a facility is on the last day of its scope, from its effective-dated rows (DOMAIN 1).
+What a facility is on the last day of its scope, from its effective-dated rows (domain.md#facility-state).
 
 Reads CTE `scoped_facilities`: scope_key, last_day and the columns of stg_facilities, one row per
 effective date on or before last_day. Ends with `facility_states` (one row a scope) and

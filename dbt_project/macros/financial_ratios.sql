@@ -1,4 +1,4 @@
-{# Ratios of one financial statement (DOMAIN 4). #}
+{# Ratios of one financial statement (domain.md#ratios). #}
 
 {# numerator / denominator; null where either is null or the denominator is not positive. #}
 {% macro ratio(numerator, denominator) -%}
@@ -19,7 +19,7 @@
 {%- endmacro %}
 
 {#
-A flow of the twelve months to the end of the period: year to date, plus the last full year, less the same months of
+A flow of the twelve months to the end of the period (domain.md#trailing-flow): year to date, plus the last full year, less the same months of
 that year. Where one of these is not there the year to date is brought to twelve months, which `is_annualised` says.
 #}
 {% macro trailing_flow(flow) -%}
@@ -31,7 +31,7 @@ that year. Where one of these is not there the year to date is brought to twelve
     end
 {%- endmacro %}
 
-{# Scores are rounded to six decimals, so that floating-point noise does not move a zone's edge. #}
+{# Altman's scores (domain.md#altman) are rounded to six decimals, so that floating-point noise does not move a zone's edge. #}
 
 {# Altman 1968, listed firms. #}
 {% macro altman_z() -%}

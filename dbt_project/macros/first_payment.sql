@@ -1,4 +1,4 @@
-{# The first payment of a facility and whether it failed (DOMAIN 3, FPD). #}
+{# The first payment of a facility and whether it failed (domain.md#first-payment-default, FPD). #}
 
 {# Days after which an unpaid first payment is a first payment default. #}
 {% macro first_payment_days() -%}

@@ -1,4 +1,4 @@
-{# Stages of the flow (DOMAIN 8) with the stage that each follows; the last two are of the facility. #}
+{# Stages of the flow (domain.md#funnel) with the stage that each follows; the last two are of the facility. #}
 {% macro funnel_stages() -%}
     {{ return({
         'applied': none, 'reviewing': 'applied', 'approved': 'reviewing', 'declined': 'reviewing',

@@ -1,5 +1,5 @@
 {#
-Every version of the rows of a raw source of the run's book that was known by `known_at` (DOMAIN 1:
+Every version of the rows of a raw source of the run's book that was known by `known_at` (domain.md#point-in-time:
 a correction is a new row with the same key).
 
 known_from: when the platform learnt the version; known_until: when it learnt the next one, null

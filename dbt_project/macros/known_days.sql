@@ -1,4 +1,4 @@
-{# Knowledge in whole days: what a row version shows at the end of an observation date (DOMAIN 1). #}
+{# Knowledge in whole days: what a row version shows at the end of an observation date (domain.md#point-in-time). #}
 
 {# Calendar date of a time in the book's time zone. #}
 {% macro local_date(instant) -%}

@@ -1,5 +1,5 @@
 {#
-What is owed on a loan (DOMAIN 2): the principal disbursed less the principal settled. What is paid on an item goes to fee
+What is owed on a loan (domain.md#balance): the principal disbursed less the principal settled. What is paid on an item goes to fee
 and interest first, so an open item has settled principal where what is paid on it exceeds these.
 
 What was disbursed: the principal of the schedule where that is complete, else what was lent. A schedule that does not

@@ -1,5 +1,5 @@
 {#
-Materiality (DOMAIN 2), a switch that is off by default: days past due count only while what is past due is more
+Materiality (domain.md#materiality), a switch that is off by default: days past due count only while what is past due is more
 than an amount by customer type and more than a share of the facility's exposure, both; the count starts on the
 first day of the breach and ends with it (the day count of EBA RTS 2018/171).
 #}

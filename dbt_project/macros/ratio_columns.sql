@@ -1,4 +1,4 @@
-{# Names of the ratios that a statement gives, in the order of DOMAIN 4. #}
+{# Names of the ratios that a statement gives, in the order of domain.md#ratios. #}
 {% macro ratio_columns() -%}
     {{ return([
         'current_ratio', 'quick_ratio', 'cash_ratio',

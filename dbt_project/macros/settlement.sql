@@ -1,5 +1,5 @@
 {#
-Cents by which an item may be short and still count as settled (DOMAIN 2): the book's or, in a book with products that
+Cents by which an item may be short and still count as settled (domain.md#tolerance): the book's or, in a book with products that
 have their own, that of the facility's product. `key` tells the rows of CTE `facilities`, which has product_id, apart.
 #}
 {% macro settlement_tolerance(key, facilities, facilities_key='facility_key') -%}
@@ -24,7 +24,7 @@ have their own, that of the facility's product. `key` tells the rows of CTE `fac
 {%- endmacro %}
 
 {#
-Where the running sum of each scope's dues stands after each item, oldest first (DOMAIN 2).
+Where the running sum of each scope's dues stands after each item, oldest first (domain.md#settlement).
 
 Reads CTE `scoped_due_items` (scope_key, due_item_id, due_date, amount_cents, principal_cents, ...) and ends with CTE `name`: its
 columns, sequence_no, due_through_cents and principal_through_cents. A red-letter item is a credit, not a due: it stands on the ladder with
@@ -151,7 +151,7 @@ resumed_items as (
 
 {#
 The items that are open on given days where payments name items: each is first settled by the payments
-that name it, the rest oldest first from the pool (DOMAIN 2).
+that name it, the rest oldest first from the pool (domain.md#settlement).
 
 Reads the CTEs
     queue_items: scope_key, due_item_id, sequence_no, due_date, enters_on, amount_cents > 0, tolerance_cents

@@ -1,4 +1,4 @@
-{# Trade credit: the period of DSO and CEI, and the ageing of DOMAIN 2. #}
+{# Trade credit: the period of DSO and CEI, and ageing (domain.md#ageing). #}
 
 {# Last day before the period that ends on the run's day: whole months back, month end to month end. #}
 {% macro trade_period_start() -%}
@@ -7,7 +7,7 @@
 
 {#
 Whether an invoice counts in DBT on `day`: settled in the period that began after `period_start`, or open past due, and
-not in dispute on the day (DOMAIN 3).
+not in dispute on the day (domain.md#days-beyond-terms).
 #}
 {% macro counts_in_dbt(invoice, is_disputed, written_off_on, period_start, day) -%}
     not {{ is_disputed }}

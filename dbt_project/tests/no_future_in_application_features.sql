@@ -1,4 +1,4 @@
--- The report that features of an application rest on was pulled and learnt by the end of its day (DOMAIN 1).
+-- The report that features of an application rest on was pulled and learnt by the end of its day (domain.md#bureau-report).
 with features as (
     select
         customer_id,

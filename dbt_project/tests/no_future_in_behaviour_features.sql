@@ -1,5 +1,5 @@
 -- What a customer paid in the month before an observation that later rows changed is the sum of the payments learnt
--- by its end, counted one by one (DOMAIN 1). Facilities with reported states pay what their report says.
+-- by its end, counted one by one (domain.md#point-in-time). Facilities with reported states pay what their report says.
 with features as (
     select *
     from {{ ref('feat_retail_behaviour') }}

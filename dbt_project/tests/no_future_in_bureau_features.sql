@@ -1,4 +1,4 @@
--- The report that a feature rests on was pulled and learnt by the end of its observation date (DOMAIN 1).
+-- The report that a feature rests on was pulled and learnt by the end of its observation date (domain.md#bureau-report).
 with features as (
     select
         customer_id,

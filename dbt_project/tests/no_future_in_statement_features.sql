@@ -1,4 +1,4 @@
--- The statement that a feature rests on was published and learnt by the end of its observation date (DOMAIN 1).
+-- The statement that a feature rests on was published and learnt by the end of its observation date (domain.md#point-in-time).
 with features as (
     select
         customer_id,

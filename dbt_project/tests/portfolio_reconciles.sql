@@ -1,4 +1,4 @@
--- The portfolio's balance is the sum of its facilities' balances every month, to the cent (DOMAIN 3).
+-- The portfolio's balance is the sum of its facilities' balances every month, to the cent (domain.md#npl-ratio).
 with facility_months as (
     select
         month_end as month,

@@ -1,4 +1,4 @@
--- Where a facility has both, settlement wins over the days past due that the book reports (DOMAIN 2). Listed.
+-- Where a facility has both, settlement wins over the days past due that the book reports (domain.md#reported-days). Listed.
 {{ config(severity='warn') }}
 
 select

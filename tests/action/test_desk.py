@@ -1,4 +1,4 @@
-"""Limits, worklist and hand-overs on a simulated book that dbt has built (DOMAIN 8)."""
+"""Limits, worklist and hand-overs on a simulated book that dbt has built (docs/domain.md)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.limits import decide, history, proposals, recommend, work_out
 from creditops.policy import policy_in_force, version
 from creditops.policy.registry import kept_policy, register
+from creditops.publish import publisher
 from creditops.publish.tables import load_tables
 from creditops.settings import get_settings
 from creditops.simulate import simulate
@@ -179,7 +180,7 @@ def published(name: str, day: date = AS_OF) -> list[dict[str, Any]]:
     with connect("publisher") as connection:
         cursor = connection.execute(
             table.query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-            {"book": BOOK, "as_of": day},
+            publisher.query_parameters(connection, BOOK, day),
         )
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -1,4 +1,4 @@
-"""The arithmetic of limits keeps its bounds, whatever the inputs (DOMAIN 8)."""
+"""The arithmetic of limits keeps its bounds, whatever the inputs (docs/domain.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the replay says of decisions (DOMAIN 8): agree, overrides up and down, breach."""
+"""What the replay says of decisions (docs/domain.md): agree, overrides up and down, breach."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from creditops.errors import UsageError
+from creditops.publish import publisher
 from creditops.publish.tables import load_tables
 from creditops.warehouse import connect
 from creditops.warnings import evaluate, list_warnings, resolve
@@ -29,7 +30,7 @@ def published(day: date) -> list[dict[str, Any]]:
     with connect("publisher") as connection:
         cursor = connection.execute(
             table.query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-            {"book": BOOK, "as_of": day},
+            publisher.query_parameters(connection, BOOK, day),
         )
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -1,6 +1,6 @@
-"""Bureau reports (DOMAIN 5): the reports that count on a day, and what they say.
+"""Bureau reports (docs/domain.md): the reports that count on a day, and what they say.
 
-Guarantees given are counted apart (DOMAIN 5), so worst states and debt are those of the customer's own
+Guarantees given are counted apart (docs/domain.md), so worst states and debt are those of the customer's own
 accounts. Two reports of one day are both the latest: no rule says which counts, so each is right.
 """
 

@@ -1,6 +1,6 @@
 """What collection achieved, and what competitors offer beside the own rate.
 
-Reading taken where DOMAIN leaves a choice: recovered of what was past due is what of those items is no longer
+Reading taken where docs/domain.md leaves a choice: recovered of what was past due is what of it is no longer
 unsettled a month later, except where the facility was written off.
 """
 

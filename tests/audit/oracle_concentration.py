@@ -1,4 +1,4 @@
-"""Concentration of exposure (DOMAIN 3): shares, ranks, HHI; what has no member stands apart."""
+"""Concentration of exposure (docs/domain.md): shares, ranks, HHI; what has no member stands apart."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Five-tier class and default (DOMAIN 2, as revised 2026-12).
+"""Five-tier class and default (docs/domain.md).
 
 Spans are half-open, ``[begin, end)`` in days; ``date.max`` ends what lasts.
 
-Readings taken where DOMAIN leaves a choice:
+Readings taken where docs/domain.md leaves a choice:
 
 - "On time" in the period of an upgrade means never a day past due; it begins on the first day with
   nothing past due and no manual class that is non-performing. Fees are no instalments; where the schedule

@@ -1,4 +1,4 @@
-"""Collections worklist and hand-overs, as far as sources and policy decide them (DOMAIN 8)."""
+"""Collections worklist and hand-overs, as far as sources and policy decide them (docs/domain.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From application to collection: funnel, partners, first payment default (DOMAIN 3 and 8)."""
+"""From application to collection: funnel, partners, first payment default (docs/domain.md)."""
 
 from __future__ import annotations
 

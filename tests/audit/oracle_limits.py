@@ -1,8 +1,8 @@
-"""Components of recommended limits (DOMAIN 8): exposure, caps, and what no recommendation may break.
+"""Components of recommended limits (docs/domain.md): exposure, caps, and what no recommendation may break.
 
 The grade is taken from the published view (scores are recomputed apart); the rest comes from the sources.
 
-Readings taken where DOMAIN leaves a choice:
+Readings taken where docs/domain.md leaves a choice:
 
 - Existing monthly debt service: the mean of the dues of the last six months, the month of the day
   included, of each facility of the customer's other products that is open; the mean divides by the months

@@ -1,6 +1,6 @@
-"""The month-end panel: who owes what on which facility at each month end (DOMAIN 2 and 3).
+"""The month-end panel: who owes what on which facility at each month end (docs/domain.md).
 
-Readings taken where DOMAIN leaves a choice:
+Readings taken where docs/domain.md leaves a choice:
 
 - What is applied to a loan's item settles its fee and interest first and its principal last (Civil Code
   of China, art. 561).

@@ -1,7 +1,7 @@
-"""Decisions replayed against the policy in force on the day of application (DOMAIN 8), from the policy's
+"""Decisions replayed against the policy of the day of application (docs/domain.md), from the policy's
 YAML.
 
-Readings taken where DOMAIN leaves a choice:
+Readings taken where docs/domain.md leaves a choice:
 
 - "Past due here within 12 months": the most days past due at the twelve month ends before the
   application, on any facility that the customer held then, written off or not.

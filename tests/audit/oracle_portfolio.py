@@ -1,4 +1,4 @@
-"""Portfolio by month, roll rates, vintages (DOMAIN 3)."""
+"""Portfolio by month, roll rates, vintages (docs/domain.md)."""
 
 from __future__ import annotations
 

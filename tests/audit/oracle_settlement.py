@@ -1,6 +1,6 @@
-"""Settlement of due items and days past due (DOMAIN 2), one facility at a time, in cents.
+"""Settlement of due items and days past due (docs/domain.md), one facility at a time, in cents.
 
-Readings taken where DOMAIN leaves a choice:
+Readings taken where docs/domain.md leaves a choice:
 
 - A payment names an item only where the item is an invoice ("a trade invoice with a payment that names
   it"); a payment that names anything else joins the queue.

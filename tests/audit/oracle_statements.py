@@ -1,4 +1,4 @@
-"""Financial statements (DOMAIN 4): the statement in force for a day, trailing twelve months, Altman's Z''."""
+"""Financial statements (docs/domain.md): the one in force for a day, trailing twelve months, Altman's Z''."""
 
 from __future__ import annotations
 

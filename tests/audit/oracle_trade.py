@@ -1,6 +1,6 @@
-"""Receivables of trade customers (DOMAIN 3).
+"""Receivables of trade customers (docs/domain.md).
 
-Readings taken where DOMAIN leaves a choice:
+Readings taken where docs/domain.md leaves a choice:
 
 - The period is the last three months by month index, the month of the day included.
 - Credit sales are invoices issued in the period less red-letter items that fall due in it.

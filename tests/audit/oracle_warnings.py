@@ -1,4 +1,4 @@
-"""Whom the early-warning rules name on the day, for rules whose inputs follow from the sources (DOMAIN 7).
+"""Whom the early-warning rules name on the day, for rules whose inputs follow from the sources.
 
 Conditions, populations, severities and thresholds are read from the rules' YAML and decided by DuckDB;
 the values are made here. A customer whose latest bureau reports are two of one day is left out of the

@@ -1,4 +1,4 @@
-"""Published views equal an oracle that knows the source files and the definitions alone (DOMAIN).
+"""Published views equal an oracle that knows the source files and the definitions alone (docs/domain.md).
 
 The book is full of edges: reversals, named payments, red-letter items, credits, closings with arrears,
 write-offs inside a month, facilities that move, limits that change, ties. It has no scorecard, which spares

@@ -1,4 +1,4 @@
-"""The oracle itself, on the worked examples of DOMAIN 2 and 4."""
+"""The oracle itself, on the worked examples of docs/domain.md."""
 
 from __future__ import annotations
 

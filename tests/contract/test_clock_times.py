@@ -1,4 +1,4 @@
-"""What clock times mean in a book's time zone (DOMAIN 1), in a file of any company."""
+"""What clock times mean in a book's time zone (docs/domain.md), in a file of any company."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class and default of a customer's facilities, written out day by day from DOMAIN 2: slow, plain, no SQL."""
+"""Class and default of a customer's facilities, day by day from docs/domain.md: slow, plain, no SQL."""
 
 from __future__ import annotations
 

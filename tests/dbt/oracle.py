@@ -1,4 +1,4 @@
-"""Settlement, delinquency and default written out day by day from DOMAIN 2: slow, plain, no SQL.
+"""Settlement, delinquency and default written out day by day from docs/domain.md: slow, plain, no SQL.
 
 Money is whole cents. A payment with ``names`` set names a due item of trade credit.
 """

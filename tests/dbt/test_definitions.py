@@ -60,7 +60,7 @@ def test_every_model_is_described() -> None:
 
 
 def test_every_choice_is_a_variable_with_the_same_default_and_is_documented() -> None:
-    """``schedule_tolerance_cents`` is no choice of DOMAIN's but the platform's own rounding."""
+    """``schedule_tolerance_cents`` is no choice of docs/domain.md's but the platform's own rounding."""
     stated = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
     guide = SETTINGS_GUIDE.read_text(encoding="utf-8")
     for name, chosen in Definitions.model_fields.items():

@@ -48,7 +48,7 @@ COME_WHEN_SOMETHING_HAPPENS = {
     # delivered with the report that they belong to
     *("bureau_tradelines", "bureau_tradeline_months", "bureau_inquiries", "bureau_public_records"),
 }
-# Definitions of DOMAIN 2 to 5 are in models; these only select or count what others define.
+# Definitions of docs/domain.md are in models; these only select or count what others define.
 NO_DEFINITION_OF_THEIR_OWN = {
     "fct_facility_standing", "int_facility_holding", "int_struck_customer",
     "fct_collection_action", "fct_open_due_item", "fct_sme_counterparty_month",

@@ -1,4 +1,4 @@
-"""Figures of a small book against what DOMAIN 3 and 4 make of it by hand.
+"""Figures of a small book against what docs/domain.md makes of it by hand.
 
 One book holds what each figure needs: cards whose limits changed, loans beside cards, young and closed
 ones, a fee before the first instalment, groups below groups, quarterly statements.
@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from creditops.build import PROJECT, build, drop_build
 from creditops.limits import recommend
+from creditops.publish import publisher
 from creditops.publish.tables import load_tables
 from creditops.settings import PROJECT_ROOT
 from creditops.warehouse import connect
@@ -380,7 +381,7 @@ def published(name: str) -> list[dict[str, Any]]:
             connection.cursor(row_factory=dict_row)
             .execute(
                 load_tables()[name].query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-                {"book": BOOK, "as_of": AS_OF},
+                publisher.query_parameters(connection, BOOK, AS_OF),
             )
             .fetchall()
         )

@@ -1,4 +1,4 @@
-"""Same input, same output: wherever one of several rows is taken, the order says which (DOMAIN 1).
+"""Same input, same output: wherever one of several rows is taken, the order says which (docs/domain.md).
 
 Reads the SQL of the whole project as text. A window that numbers rows or looks at a neighbour, and a
 ``distinct on``, is in full order if its columns hold a key, and not all of it stands before the order; an

@@ -1,4 +1,4 @@
-"""Trade credit on the real receivables: days, ageing and measures of DOMAIN 3 against the file itself."""
+"""Trade credit on the real receivables: measures of docs/domain.md against the file itself."""
 
 from __future__ import annotations
 

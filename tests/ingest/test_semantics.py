@@ -122,7 +122,7 @@ class TestColumns:
 
 @pytest.mark.usefixtures("warehouse")
 class TestCurrency:
-    """A book has one currency; a row in another is nothing to add up or to settle with (DOMAIN 1)."""
+    """A book has one currency; a row in another is nothing to add up or to settle with (docs/domain.md)."""
 
     SOURCES = tuple(
         name

@@ -1,4 +1,4 @@
-"""A wrong load is taken back: from now on as if never known, while what was known then remains (DOMAIN 1)."""
+"""A wrong load is taken back: as if never known from now on; what was known then remains (docs/domain.md)."""
 
 from __future__ import annotations
 

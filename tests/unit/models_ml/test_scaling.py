@@ -1,4 +1,4 @@
-"""Scaling of log odds to points: DOMAIN 6's worked figures and what rounding may cost."""
+"""Scaling of log odds to points: docs/domain.md's worked figures and what rounding may cost."""
 
 from __future__ import annotations
 

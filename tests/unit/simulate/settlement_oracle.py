@@ -1,4 +1,4 @@
-"""DOMAIN 2 in plain Python, one day of one facility at a time. Slow, and meant to be read."""
+"""docs/domain.md in plain Python, one day of one facility at a time. Slow, and meant to be read."""
 
 from __future__ import annotations
 

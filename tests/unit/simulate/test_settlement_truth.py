@@ -1,4 +1,4 @@
-"""The truth about settlement equals DOMAIN 2 worked out by a slow, plain oracle."""
+"""The truth about settlement equals docs/domain.md worked out by a slow, plain oracle."""
 
 from __future__ import annotations
 

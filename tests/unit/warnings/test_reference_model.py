@@ -1,4 +1,4 @@
-"""Many customers with random histories, against a plain model of DOMAIN 7's life of a warning."""
+"""Many customers with random histories, against a plain model of docs/domain.md's life of a warning."""
 
 from __future__ import annotations
 

@@ -135,11 +135,11 @@ own_months as (
             and {{ month_index('applications.last_month_end') }} - {{ month_index('known_then.month_end') }} < 12
 ),
 
--- A write-off counts as over 90 days past due (DOMAIN 3).
+-- A write-off counts as over 90 days past due (domain.md#ever-late).
 own as (
     select
         application_id,
-        count(case when month_end = last_month_end and status in ('active', 'restructured') then 1 end)
+        count(case when month_end = last_month_end and {{ may_draw('status') }} then 1 end)
             as active_facilities,
         sum(case when month_end = last_month_end then balance end) as balance_total,
         max(case when status = 'written_off' then greatest(dpd, 91) else dpd end) as dpd_max_12m

@@ -125,9 +125,9 @@ customer_months as (
         panel.month_end,
         {{ month_index('panel.month_end') }} as month_no,
         max(panel.mob) as months_on_book,
-        min(case when panel.status in ('active', 'restructured') then panel.mob end) as newest_account_months,
-        count(case when panel.status in ('active', 'restructured') then 1 end) as active_facilities,
-        count(distinct case when panel.status in ('active', 'restructured') then panel.product_id end) as products_held,
+        min(case when {{ may_draw('panel.status') }} then panel.mob end) as newest_account_months,
+        count(case when {{ may_draw('panel.status') }} then 1 end) as active_facilities,
+        count(distinct case when {{ may_draw('panel.status') }} then panel.product_id end) as products_held,
         sum(panel.balance) as balance,
         sum(panel.credit_limit) as credit_limit,
         cast(

@@ -39,7 +39,7 @@ exposures as (
     left join customers on positions.customer_id = customers.customer_id
 ),
 
--- What has no member of a dimension is a line of its own, without a share (DOMAIN 3).
+-- What has no member of a dimension is a line of its own, without a share (domain.md#concentration).
 members as (
     {% for dimension in dimensions %}
     select

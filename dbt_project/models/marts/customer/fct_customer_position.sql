@@ -10,10 +10,12 @@ facilities as (
     where book = {{ book() }}
 ),
 
-delinquency as (
+standings as (
     select *
-    from {{ ref('int_facility_delinquency') }}
-    where book = {{ book() }}
+    from {{ ref('fct_facility_standing') }}
+    where
+        book = {{ book() }}
+        and is_open
 ),
 
 facility_months as (
@@ -53,29 +55,18 @@ reports as (
 
 open_facilities as (
     select
-        facilities.customer_id,
+        standings.customer_id,
         count(*) as open_facilities,
-        sum(greatest(delinquency.balance, 0)) as exposure,
-        sum(delinquency.overdue_amount) as overdue_amount,
-        max(delinquency.dpd) as dpd,
-        sum(case when {{ may_draw('facilities.status') }} then facilities.credit_limit end) as limit_total,
-        sum(case when {{ may_draw('facilities.status') }} and facilities.credit_limit > 0 then delinquency.balance end)
-            as limited_balance,
-        sum(
-            cast(facilities.lgd as numeric) * (
-                greatest(delinquency.balance, 0)
-                + cast(facilities.ccf as numeric)
-                * greatest(
-                    case when {{ may_draw('facilities.status') }} then coalesce(facilities.credit_limit, 0) else 0 end
-                    - greatest(delinquency.balance, 0),
-                    0
-                )
-            )
-        ) as loss_given_default
-    from facilities
-    inner join delinquency on facilities.facility_id = delinquency.facility_id
-    where {{ is_open('facilities.status') }}
-    group by facilities.customer_id
+        sum(greatest(standings.balance, 0)) as exposure,
+        sum(standings.overdue_amount) as overdue_amount,
+        max(standings.dpd) as dpd,
+        sum(case when standings.may_draw then facilities.credit_limit end) as limit_total,
+        sum(case when standings.may_draw and facilities.credit_limit > 0 then standings.balance end) as limited_balance,
+        sum(standings.loss_given_default) as loss_given_default,
+        max({{ class_rank('standings.class5') }}) as class_rank
+    from standings
+    inner join facilities on standings.facility_id = facilities.facility_id
+    group by standings.customer_id
 ),
 
 year_to_date as (
@@ -86,17 +77,6 @@ year_to_date as (
     group by customer_id
 ),
 
-standings as (
-    select
-        customer_id,
-        max({{ class_rank('class5') }}) as class_rank
-    from {{ ref('fct_facility_standing') }}
-    where
-        book = {{ book() }}
-        and is_open
-    group by customer_id
-),
-
 due_days as (
     select
         due_items.customer_id,
@@ -104,10 +84,7 @@ due_days as (
         sum(due_items.open_amount) as amount,
         row_number() over (partition by due_items.customer_id order by due_items.due_date) as day_no
     from due_items
-    inner join facilities
-        on
-            due_items.facility_id = facilities.facility_id
-            and {{ is_open('facilities.status') }}
+    inner join standings on due_items.facility_id = standings.facility_id
     group by due_items.customer_id, due_items.due_date
 )
 
@@ -123,7 +100,7 @@ select
     cast(coalesce(open_facilities.overdue_amount, 0) as numeric(18, 2)) as overdue_amount,
     coalesce(open_facilities.dpd, 0) as dpd,
     {{ bucket_of('coalesce(open_facilities.dpd, 0)') }} as bucket,
-    case when standings.class_rank is not null then {{ class_of_rank('standings.class_rank') }} end as class5,
+    case when open_facilities.class_rank is not null then {{ class_of_rank('open_facilities.class_rank') }} end as class5,
     greatest(year_to_date.worst_dpd, open_facilities.dpd) as worst_dpd_12m,
     cast(open_facilities.loss_given_default as numeric(18, 2)) as loss_given_default,
     cast(open_facilities.limit_total as numeric(18, 2)) as limit_total,
@@ -138,7 +115,6 @@ select
 from customers
 left join open_facilities on customers.customer_id = open_facilities.customer_id
 left join year_to_date on customers.customer_id = year_to_date.customer_id
-left join standings on customers.customer_id = standings.customer_id
 left join statements
     on
         customers.customer_id = statements.customer_id

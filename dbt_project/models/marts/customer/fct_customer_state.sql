@@ -23,7 +23,7 @@ ranked as (
     select
         standings.*,
         {{ class_rank('standings.class5') }} as class_rank,
-        coalesce(facilities.credit_limit, 0) > 0 and {{ may_draw('standings.status') }} as may_draw,
+        coalesce(facilities.credit_limit, 0) > 0 and standings.may_draw as has_line,
         row_number() over (
             partition by standings.customer_id
             order by
@@ -52,7 +52,7 @@ by_customer as (
         count(case when is_open then 1 end) as open_facilities,
         count(case when is_default then 1 end) as facilities_in_default,
         max(case when is_open and balance > 0 then 1 else 0 end) as owes,
-        max(case when may_draw then 1 else 0 end) as may_draw,
+        max(case when has_line then 1 else 0 end) as may_draw,
         max(class_rank) as class_rank,
         max(case when worst_class = 1 then class_reason end) as class_reason,
         max(case when is_default and first_default = 1 then default_on end) as default_on,

@@ -8,7 +8,7 @@ with facility_months as (
         and {{ in_scope('facility_id') }}
 ),
 
--- Written off and in default count as over 90 days, whatever the days are (DOMAIN 3).
+-- Written off and in default count as over 90 days, whatever the days are (domain.md#ever-late).
 marked as (
     select
         facility_id,

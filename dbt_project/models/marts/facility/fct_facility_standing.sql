@@ -24,6 +24,9 @@ positions as (
         delinquency.overdue_amount,
         delinquency.dpd,
         delinquency.dpd_undisputed,
+        facilities.credit_limit,
+        facilities.lgd,
+        facilities.ccf,
         {{ as_of() }} as day
     from facilities
     inner join delinquency on facilities.facility_id = delinquency.facility_id
@@ -45,8 +48,13 @@ select
     classed.product_type,
     classed.status,
     {{ is_open('classed.status') }} as is_open,
+    {{ may_draw('classed.status') }} as may_draw,
     classed.balance,
     classed.overdue_amount,
+    cast(
+        {{ loss_given_default('classed.balance', 'classed.credit_limit', 'classed.status', 'classed.lgd', 'classed.ccf') }}
+        as numeric(18, 4)
+    ) as loss_given_default,
     classed.dpd,
     {{ class_of_rank('classed.class_rank') }} as class5,
     classed.class_reason,

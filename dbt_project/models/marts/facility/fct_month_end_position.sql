@@ -122,7 +122,9 @@ final as (
         facilities.product_id,
         facilities.product_type,
         facilities.partner_id,
-        facilities.opened_on
+        facilities.opened_on,
+        facilities.lgd,
+        facilities.ccf
     from facility_months
     inner join facilities on facility_months.scope_key = facilities.facility_key
 )
@@ -151,6 +153,10 @@ select
     dpd_undisputed,
     {{ bucket_of('dpd') }} as bucket,
     case when credit_limit_cents > 0 then balance_cents / cast(credit_limit_cents as double precision) end as utilisation,
+    cast(
+        {{ loss_given_default(from_cents('balance_cents'), from_cents('credit_limit_cents'), 'status', 'lgd', 'ccf') }}
+        as numeric(18, 4)
+    ) as loss_given_default,
     months_past_due,
     repayment_state,
     method,
