@@ -12,7 +12,7 @@ from creditops.ingest import ledger, strays
 from creditops.ingest.file_names import Stray
 from creditops.ingest.landing import deliveries, files_being_written, landed_files
 from creditops.places.fetch import fetch
-from creditops.places.place import load_places
+from creditops.places.place import broken_places, load_places
 from creditops.runner import INGEST, start_chain
 from creditops.services.airflow_api import AirflowApi
 from creditops.sources.contract import load_contracts
@@ -38,6 +38,7 @@ def fetch_all() -> int:
                 files += sum(1 for _ in fetch(book, name))
             except CreditOpsError as error:
                 failed.append(f"{name} for book {book}: {error.message}")
+    failed += [str(each.error) for each in broken_places()]
     if failed:
         raise CreditOpsError("; ".join(failed), hint="see `creditops places list`")
     return files

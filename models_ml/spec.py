@@ -7,8 +7,10 @@ catalogue of that table (``catalogue/<table>.yml``) unless the scorecard says ot
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -16,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from creditops.errors import UsageError
 from creditops.settings import get_settings
+from creditops.sources.document import names_in, parse_mapping, read_mapping
 from creditops.warehouse.characteristics import PREFIX as CHARACTERISTICS
 from creditops.warehouse.characteristics import contract_of
 from models_ml.points_table import Text
@@ -266,14 +269,57 @@ class ScorecardSpec(_Strict):
         return self
 
 
+@dataclass(frozen=True)
+class BrokenScorecard:
+    """A scorecard that is left out because its file is at fault.
+
+    Attributes
+    ----------
+    name: its own, or that of the file where it cannot be read.
+    books: those it is meant for, as far as can be read.
+    error: what is wrong with it, and where.
+    """
+
+    path: Path
+    name: str
+    books: tuple[str, ...]
+    error: UsageError
+
+
 def load_scorecards() -> dict[str, ScorecardSpec]:
     """Every scorecard by name: the shipped ones, and those of ``CREDITOPS_HOME/scorecards``.
 
-    A scorecard of the home replaces a shipped one of the same name.
+    A scorecard of the home replaces a shipped one of the same name. One that is at fault is left out, and so
+    is what it would replace (:func:`broken_scorecards`).
     """
-    own = sorted((get_settings().home / "scorecards").glob("*.yml"))
-    specs = [parse_scorecard(path.read_text(encoding="utf-8"), path.name) for path in own]
-    return {**_shipped(), **{spec.name: spec for spec in specs}}
+    own, broken = _own()
+    left_out = {each.name for each in broken}
+    return {name: spec for name, spec in {**_shipped(), **own}.items() if name not in left_out}
+
+
+def broken_scorecards() -> list[BrokenScorecard]:
+    """Scorecards of the home that are left out because of a fault, by path."""
+    return _own()[1]
+
+
+def _own() -> tuple[dict[str, ScorecardSpec], list[BrokenScorecard]]:
+    specs: dict[str, ScorecardSpec] = {}
+    broken: list[BrokenScorecard] = []
+    for path in sorted((get_settings().home / "scorecards").glob("*.yml")):
+        name = path.stem
+        try:
+            text, document = read_mapping(path)
+            name = str(document.get("name", name))
+            spec = parse_scorecard(text, str(path))
+            if spec.name in specs:
+                raise UsageError(f"{path}: name: {spec.name!r} is declared twice", hint="choose another name")
+        except UsageError as error:
+            replaced = _shipped().get(name)
+            books = names_in(path, "books") or (replaced.books if replaced else ())
+            broken.append(BrokenScorecard(path, name, books, error))
+        else:
+            specs[spec.name] = spec
+    return specs, broken
 
 
 @lru_cache
@@ -292,8 +338,11 @@ def scorecard(name: str) -> ScorecardSpec:
 
     Raises
     ------
-    UsageError: there is none.
+    UsageError: there is none, or its file is at fault.
     """
+    for broken in broken_scorecards():
+        if broken.name == name:
+            raise broken.error
     specs = load_scorecards()
     if name not in specs:
         raise UsageError(f"there is no scorecard {name!r}", hint=f"use one of {', '.join(specs)}")
@@ -301,7 +350,15 @@ def scorecard(name: str) -> ScorecardSpec:
 
 
 def scorecards_of(book: str) -> list[ScorecardSpec]:
-    """The scorecards that cover ``book``, by name."""
+    """The scorecards that cover ``book``, by name.
+
+    Raises
+    ------
+    UsageError: one of them is at fault; to go on would be to publish without its scores.
+    """
+    for broken in broken_scorecards():
+        if book in broken.books:
+            raise broken.error
     return [spec for _, spec in sorted(load_scorecards().items()) if book in spec.books]
 
 
@@ -317,27 +374,40 @@ def parse_scorecard(text: str, where: str) -> ScorecardSpec:
     ------
     UsageError: the YAML does not fit; the message names file and field.
     """
-    data = yaml.safe_load(text)
+    data = parse_mapping(text, where)
     try:
-        data["sources"] = [_with_catalogue(source) for source in data.get("sources", [])]
+        data["sources"] = [_with_catalogue(source) for source in _as_list(data.get("sources", []), "sources")]
         return ScorecardSpec.model_validate(data)
-    except KeyError as error:
+    except LookupError as error:
         raise UsageError(
             f"{where}: feature {error} has no label here nor in the catalogue of its table",
             hint="give it a label with zh and en, or add it to models_ml/catalogue",
         ) from error
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}", hint="mend the scorecard's YAML") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{where}: {field}: {first['msg']}", hint="mend the scorecard's YAML") from error
 
 
-def _with_catalogue(source: dict[str, Any]) -> dict[str, Any]:
+def _as_list(value: object, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{what}: is no list")
+    return value
+
+
+def _with_catalogue(source: object) -> dict[str, Any]:
     """Fill each named feature from its table's catalogue; ``all`` names everything in it."""
+    if not isinstance(source, dict) or not isinstance(source.get("table"), str) or "features" not in source:
+        raise TypeError("sources: each needs a `table` and its `features`")
     known = _catalogue(source["table"])
     features = []
-    for entry in known if source["features"] == "all" else source["features"]:
-        own = {"name": entry} if isinstance(entry, str) else dict(entry)
+    every = source["features"] == "all"
+    for entry in known if every else _as_list(source["features"], f"{source['table']}: features"):
+        own = {"name": entry} if isinstance(entry, str) else entry
+        if not isinstance(own, dict) or "name" not in own:
+            raise TypeError(f"{source['table']}: features: each is a name, or a mapping with a `name`")
         merged = {**known.get(own["name"], {}), **own}
         if "label" not in merged:
             raise KeyError(own["name"])

@@ -285,6 +285,17 @@ def adapter_names() -> list[str]:
     return list(dict.fromkeys(name for parent in _parents() for name in _names(parent)))
 
 
+def broken_adapters() -> list[tuple[Path, UsageError]]:
+    """Files of users' adapters that are at fault; each stops only who names it."""
+    broken: list[tuple[Path, UsageError]] = []
+    for name in _names(_parents()[1]):
+        try:
+            load_adapter(name)
+        except UsageError as error:
+            broken.append((_parents()[1] / name / "adapter.yml", error))
+    return broken
+
+
 def _parents() -> tuple[Path, Path]:
     return ADAPTERS_FOLDER, get_settings().home / "adapters"
 
@@ -351,7 +362,7 @@ def _canonical(rows: pl.DataFrame, column: Column, value: Value | None, delivery
     """The expression that gives ``column`` as canonical text, a column of ``rows``' height."""
     if value is None or value.constant is not None:
         return pl.repeat(value.constant if value else None, pl.len(), dtype=pl.String)
-    text = _value(rows, value, column.type, delivery if column.pii == "birth_date" else None)
+    text = _value(rows, value, column.type, delivery if column.is_past else None)
     return _plain_number(text, column) if column.type in ("money", "int", "bigint") else text
 
 

@@ -33,12 +33,13 @@ class AdapterDelivery(SourceDelivery):
 
 
 class Input(_Part):
-    """One kind of delimited file of the foreign system.
+    """One kind of file of the foreign system: delimited text, a sheet, Parquet or JSON lines.
 
     Attributes
     ----------
     files: name patterns.
     columns: columns the file must have; without a ``header`` all its columns, in order.
+    sheet: of a workbook; default the first.
     """
 
     files: tuple[str, ...]
@@ -50,6 +51,7 @@ class Input(_Part):
     comment: str | None = None
     skip_lines: int = 0
     header: bool = True
+    sheet: str | None = None
     null_values: tuple[str, ...] = ()
 
 

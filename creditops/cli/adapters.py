@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from creditops.cli.options import AsJson
-from creditops.cli.output import as_json, console, table
+from creditops.cli.output import as_json, attention, console, table
 from creditops.errors import UsageError
 
 app = typer.Typer(help="Adapters: list, check, try.", no_args_is_help=True)
@@ -17,22 +17,25 @@ app = typer.Typer(help="Adapters: list, check, try.", no_args_is_help=True)
 @app.command("list")
 def list_(json_: AsJson = False) -> None:
     """Every adapter: the book it is for, the files it reads, the sources it makes."""
-    from creditops.adapters import adapter_names, load_adapter
+    from creditops.adapters import adapter_names, broken_adapters, load_adapter
 
-    rows = [
+    broken = {path.parent.name: error for path, error in broken_adapters()}
+    rows: list[dict[str, str | None]] = [
         {
             "adapter": adapter.name,
             "book": adapter.book,
             "files": ", ".join(form.files[0] for form in adapter.mapping.inputs.values()),
             "sources": ", ".join(adapter.sources),
             "defined": str(adapter.folder),
+            "problem": None,
         }
-        for adapter in map(load_adapter, adapter_names())
+        for adapter in map(load_adapter, (name for name in adapter_names() if name not in broken))
     ]
     if json_:
-        as_json(rows)
+        as_json([*rows, *({"adapter": name, "problem": str(error)} for name, error in broken.items())])
     else:
         table(rows, ("adapter", "book", "files", "sources"), title="adapters")
+        attention([str(error) for error in broken.values()])
 
 
 @app.command()

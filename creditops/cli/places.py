@@ -8,7 +8,7 @@ import typer
 
 from creditops.books import parse_day
 from creditops.cli.options import AnyBook, AsJson
-from creditops.cli.output import as_json, console, table
+from creditops.cli.output import as_json, attention, console, table
 
 places_app = typer.Typer(help="Places that source files come from.", no_args_is_help=True)
 
@@ -44,7 +44,7 @@ def fetch(
 def list_(book: AnyBook = None, json_: AsJson = False) -> None:
     """Declared places, and when each last gave something."""
     from creditops.errors import ServiceUnreachableError
-    from creditops.places.place import load_places
+    from creditops.places.place import broken_places, load_places
     from creditops.warehouse.connection import connect
 
     last: dict[str, Any] = {}
@@ -64,10 +64,13 @@ def list_(book: AnyBook = None, json_: AsJson = False) -> None:
             "books": ", ".join(place.books) or "all",
             "last fetched": last.get(name),
             "about": f"{place.description.en} / {place.description.zh}" if place.description else "",
+            "problem": None,
         }
         for name, place in load_places(book).items()
     ]
+    broken = broken_places(book)
     if json_:
-        as_json(rows)
+        as_json([*rows, *({"place": each.place, "problem": str(each.error)} for each in broken)])
     else:
         table(rows, ("place", "kind", "books", "last fetched", "about"), title="places")
+        attention([str(each.error) for each in broken])

@@ -125,17 +125,19 @@ def docs() -> None:
 
 def _standing(partition: Partition) -> list[str]:
     """What to know at the end of a run; nothing where the warehouse cannot be asked."""
+    from creditops.declarations import broken_files
     from creditops.quality import standing
     from models_ml import unscored
 
+    said = [each.sentence() for each in broken_files()]
     try:
-        said = standing.of_day(partition.book, partition.as_of)
+        said += standing.of_day(partition.book, partition.as_of)
         without = unscored.afterwards(partition.book, partition.as_of)
         if without:
             return [*said, without]
         return [*said, *unscored.without_champion(partition.book, partition.as_of)]
-    except ServiceUnreachableError:
-        return []
+    except (ServiceUnreachableError, UsageError):  # a broken scorecard of the book is said already
+        return said
 
 
 def follow_run(dag: str, partition: Partition, *, local: bool, quiet: bool) -> dict[str, object]:

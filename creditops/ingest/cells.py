@@ -19,15 +19,12 @@ FAULT = "\x1a"
 """Before a cell that is no value of its column, whatever it looks like; control characters never load."""
 
 
-def as_contract_writes(
-    column: Column, form: FileFormat, *, delivery: date | None = None, is_past: bool = False
-) -> pl.Expr:
+def as_contract_writes(column: Column, form: FileFormat, *, delivery: date | None = None) -> pl.Expr:
     """The text cells of ``column``, read from a file of this format, under the contract's name.
 
     Parameters
     ----------
-    delivery: the day of the delivery.
-    is_past: the column tells of what lies before it, so that years of two digits are of the past.
+    delivery: the day of the delivery, by which two digits of a year of the past are understood.
     """
     cell = pl.col(column.file_name).map_batches(_trimmed, return_dtype=pl.String)
     if column.normalise:
@@ -40,7 +37,7 @@ def as_contract_writes(
         cell = pl.when(~cell.str.strip_prefix(FAULT).is_in(words)).then(cell)
     if column.type in ("date", "ts") and (pattern := column.date_format or form.date_format):
         read = read_time if column.type == "ts" else read_date
-        cell = _or_fault(read(cell, pattern, latest=delivery if is_past else None), cell)
+        cell = _or_fault(read(cell, pattern, latest=delivery if column.is_past else None), cell)
     elif column.type in ("money", "rate", "int", "bigint") and (form.thousands or form.decimal == ","):
         cell = _plain_number(cell.str.strip_suffix("%") if column.percent else cell, form)
     if column.percent:

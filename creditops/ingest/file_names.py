@@ -10,7 +10,8 @@ from pathlib import Path
 from creditops.ingest.file_kinds import SUFFIXES
 from creditops.sources.contract import broken_contracts, load_contracts
 
-_MARKER = ".done"
+DONE = ".done"
+"""What the name of a marker ends with: the file beside it is whole."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ def strays_among(paths: Iterable[Path], takes: Callable[[Path], bool] | None = N
         if folder.is_dir()
         for each in sorted(folder.iterdir())
         if not each.name.startswith(".")
-        and not each.name.endswith(_MARKER)
+        and not each.name.endswith(DONE)
         and (why := _why_not_taken(each, takes)) is not None
     ]
 
 
 def marker_of(path: Path) -> Path:
     """The marker that says that ``path`` is whole."""
-    return path.with_name(f"{path.name}{_MARKER}")
+    return path.with_name(f"{path.name}{DONE}")
 
 
 def _why_not_taken(path: Path, takes: Callable[[Path], bool] | None) -> str | None:
@@ -72,9 +73,13 @@ def _why_not_taken(path: Path, takes: Callable[[Path], bool] | None) -> str | No
     for broken in broken_contracts():
         if broken.source == name and broken.book is None:
             return f"its contract is at fault: {broken.error}"
-    if source_of(path) is not None:
-        return None
-    if not path.name.lower().endswith(SUFFIXES):
+    return None if source_of(path) is not None else why_no_source(path.name)
+
+
+def why_no_source(name: str) -> str:
+    """Why a file of this name is of no source."""
+    if not name.lower().endswith(SUFFIXES):
         return "a file of this kind cannot be read"
-    near = difflib.get_close_matches(name, load_contracts(), n=1, cutoff=0.6)
-    return f"no source is called {name!r}" + (f"; is it {near[0]}?" if near else "")
+    stem = name.split(".", 1)[0]
+    near = difflib.get_close_matches(stem, load_contracts(), n=1, cutoff=0.6)
+    return f"no source is called {stem!r}" + (f"; is it {near[0]}?" if near else "")

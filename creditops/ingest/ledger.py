@@ -182,9 +182,11 @@ def note_not_taken(
     sha256: str,
     why: str,
     at: datetime,
-) -> None:
-    """A line of status ``not_taken`` for a file from which nothing is loaded, unless its content has one."""
-    connection.execute(
+) -> bool:
+    """A line of status ``not_taken`` for a file from which nothing is loaded, unless its content has one;
+    whether it is new.
+    """
+    noted = connection.execute(
         "insert into ops.load_ledger (book, source, file, sha256, delivery_date, status, rows_read,"
         " rows_loaded, rows_unchanged, rows_quarantined, loaded_at, seconds, contract_version, message,"
         " run_id) select %(book)s, '', %(file)s, %(sha256)s, %(delivery)s, 'not_taken', 0, 0, 0, 0, %(at)s,"
@@ -200,6 +202,7 @@ def note_not_taken(
             "run": current_run_id(),
         },
     )
+    return noted.rowcount > 0
 
 
 def quarantine_rows(

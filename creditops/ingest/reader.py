@@ -84,10 +84,10 @@ def open_source_file(
             hint=f"deliver {', '.join((*TEXT, *JSON_LINES))} (also as .gz or .zip), or "
             f"{', '.join((*EXCEL, *PARQUET))}",
         )
-    if not contract.format.header and kind != "text":
+    if not contract.format.header and kind not in ("text", "excel"):
         raise DataRefusedError(
-            f"{name}: only delimited text can be without a header",
-            hint="put a row with the names of the columns above the data",
+            f"{name}: only delimited text and sheets can be without a header",
+            hint="take `header: false` out of the contract: in a file of this kind every value has a name",
         )
     file = SourceFile(path, name, contract, [], kind=kind, delivery=delivery)
     match kind:
@@ -99,7 +99,12 @@ def open_source_file(
         case "excel":
             workbook.check_formats(path, name, contract.columns)
             file.sheet = workbook.sheet_rows(path, name, contract.format)
-            file.header, file.header_line = workbook.sheet_header(file.sheet, name, contract.format)
+            if contract.format.header:
+                file.header, file.header_line = workbook.sheet_header(file.sheet, name, contract.format)
+            else:
+                file.sheet = workbook.first_row(file.sheet, name, contract.format, contract.columns)
+                file.header = [column.file_name for column in contract.columns]
+                file.header_line = contract.format.skip_lines
         case "parquet":
             file.header, file.header_line = tabular.parquet_header(path, name), 0
     _check_header(file)
@@ -116,6 +121,10 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
     contract = file.contract
     columns = [column.file_name for column in contract.columns]
     present = [column for column in contract.columns if column.file_name in file.header]
+
+    def ragged(line: int, fields: int) -> None:
+        file.ragged.append((line, fields))
+
     match file.kind:
         case "text":
             batches = read_delimited(
@@ -127,7 +136,7 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
                 encoding=file.encoding,
                 delimiter=file.delimiter,
                 quote=file.quote,
-                ragged=lambda line, fields: file.ragged.append((line, fields)),
+                ragged=ragged,
             )
         case "json":
             batches = tabular.read_json_lines(
@@ -139,7 +148,14 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
             )
         case "excel":
             assert file.sheet is not None
-            batches = workbook.sheet_batches(file.sheet, file.name, file.header, file.header_line, present)
+            batches = workbook.sheet_batches(
+                file.sheet,
+                file.name,
+                file.header,
+                file.header_line,
+                present,
+                None if contract.format.header else ragged,
+            )
         case _:
             batches = tabular.parquet_batches(file.path, file.name, present)
     for lines, frame in batches:
@@ -147,9 +163,7 @@ def read_batches(file: SourceFile) -> Iterator[pl.DataFrame]:
         yield frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent).select(
             pl.Series(LINE, lines, dtype=pl.Int64),
             *(
-                as_contract_writes(
-                    column, contract.format, delivery=file.delivery, is_past=contract.is_past(column)
-                )
+                as_contract_writes(column, contract.format, delivery=file.delivery)
                 for column in contract.columns
             ),
         )

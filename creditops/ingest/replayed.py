@@ -13,7 +13,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from creditops.books import currency, zone
+from creditops.books import currency, today, zone
 from creditops.ingest import ledger
 from creditops.ingest.known_time import KnownTime
 from creditops.ingest.landing import LandedFile
@@ -73,7 +73,7 @@ def load_lines(
                     contract,
                     zone=str(zone(landed.book)),
                     currency=currency(landed.book),
-                    delivery=landed.delivery,
+                    delivery=today(landed.book),  # by which what lay ahead may have happened
                 )
                 good.extend(checked.good[LINE].to_list())
                 reading.take(checked, 0)

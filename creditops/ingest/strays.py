@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -45,6 +46,36 @@ def note(book: str, delivery: date, strays: Iterable[Stray]) -> list[Stray]:
                 at=datetime.now(UTC),
             )
     return found
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A file of another system that stays there; ``fingerprint`` tells its content."""
+
+    name: str
+    delivery: date
+    fingerprint: str
+    why: str
+
+
+def note_absent(book: str, files: Sequence[Absent]) -> None:
+    """The same for files that are not fetched, because no source takes them."""
+    if not files:
+        return
+    with connect("loader") as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"strays {book}",))
+        for each in files:
+            is_new = ledger.note_not_taken(
+                connection,
+                book=book,
+                file=f"{book}/{each.delivery}/{each.name}",
+                delivery=each.delivery,
+                sha256=hashlib.sha256(each.fingerprint.encode()).hexdigest(),
+                why=each.why,
+                at=datetime.now(UTC),
+            )
+            if is_new:
+                _log.warning("book %s: %s is not taken: %s", book, each.name, each.why)
 
 
 def _sha256(path: Path) -> str:

@@ -102,7 +102,7 @@ def validate(
     ----------
     zone: the book's time zone, in which times without an offset are meant.
     currency: the book's currency, which a column ``currency`` must say; ``None`` while no book is meant.
-    delivery: the day of the delivery, after which nobody in it was born.
+    delivery: the day of the delivery, after which nothing in it has happened.
     """
     frame = batch.with_columns(typed(column, zone).alias(f"_t_{column.name}") for column in contract.columns)
     faults: list[_Fault] = []
@@ -173,8 +173,9 @@ def _rules(
     if column.name == CURRENCY and currency is not None:
         remedy = "another one is set by CREDITOPS_BOOK_CURRENCIES"
         rules.append((f"is not the book's currency, {currency}; {remedy}", cell != currency, False))
-    if column.pii == "birth_date" and delivery is not None:
-        rules.append((f"lies after the delivery of {delivery}", value > delivery, False))
+    if column.is_past and delivery is not None:
+        reason = f"lies after the delivery of {delivery}: deliver it on its day or later, or replay it then"
+        rules.append((reason, value > _bound(column, delivery.isoformat(), zone, at_end=True), False))
     if column.min is not None:
         rules.append((f"is below {column.min}", value < _bound(column, column.min, zone), False))
     if column.max is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +29,7 @@ from creditops.ingest.tabular import BATCH_ROWS, Numbered
 from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
 
+_LOOKED_AT = 200
 STREAMED = (".xlsx", ".xlsm")
 _MIDNIGHT = " 00:00:00"
 _ERROR = re.compile(r"#(DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!)|Err:[0-9]{3}")
@@ -90,10 +91,53 @@ def sheet_header(rows: Iterator[list[Cell]], name: str, form: FileFormat) -> tup
     return header, form.skip_lines + 1
 
 
+def first_row(
+    rows: Iterator[list[Cell]], name: str, form: FileFormat, columns: Sequence[Column]
+) -> Iterator[list[Cell]]:
+    """The rows of a sheet without a header, whose columns are the contract's in their order.
+
+    Raises
+    ------
+    DataRefusedError: the sheet is empty, or has other columns; nothing is said of what is in it.
+    """
+    leading = list(islice(islice(rows, form.skip_lines, None), _LOOKED_AT))
+    if not any(map(_width, leading)):
+        raise DataRefusedError(f"{name}: the sheet is empty", hint="deliver at least one row")
+    widest = max(leading, key=_width)
+    at, needed = leading.index(widest) + form.skip_lines + 1, _needed(columns)
+    if not needed <= _width(widest) <= len(columns):
+        raise DataRefusedError(
+            f"{name}: row {at} has {_width(widest)} cells, not {len(columns)}",
+            hint="a sheet without a header must have the columns "
+            f"{', '.join(column.file_name for column in columns)}, in this order",
+        )
+    return chain(leading, rows)
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    """How many of the columns a sheet must fill at least."""
+    return max((at for at, column in enumerate(columns, 1) if column.required), default=1)
+
+
+def _width(cells: list[Cell]) -> int:
+    """Cells up to the last filled one."""
+    return max((at for at, cell in enumerate(cells, 1) if _is_filled(cell)), default=0)
+
+
 def sheet_batches(
-    rows: Iterator[list[Cell]], name: str, header: list[str], header_row: int, columns: Sequence[Column]
+    rows: Iterator[list[Cell]],
+    name: str,
+    header: list[str],
+    header_row: int,
+    columns: Sequence[Column],
+    ragged: Callable[[int, int], None] | None = None,
 ) -> Iterator[Numbered]:
     """The rows below the header that are not blank, by their row numbers; only ``columns``.
+
+    Parameters
+    ----------
+    ragged: told number and cells of every row that is wider than the header, which is left out; without it
+        what stands beside the table is nothing of its own.
 
     Raises
     ------
@@ -102,9 +146,21 @@ def sheet_batches(
     at = {column.file_name: header.index(column.file_name) for column in columns}
     numbered = enumerate(rows, header_row + 1)
     filled = ((row, cells) for row, cells in numbered if any(map(_is_filled, cells[: len(header)])))
+    if ragged is not None:
+        filled = _even(filled, len(header), ragged)
     while batch := list(islice(filled, BATCH_ROWS)):
         lines = pl.Series([row for row, _ in batch], dtype=pl.Int64).to_numpy()
         yield lines, pl.DataFrame([_series(batch, at[each.file_name], each, name) for each in columns])
+
+
+def _even(
+    rows: Iterator[tuple[int, list[Cell]]], width: int, ragged: Callable[[int, int], None]
+) -> Iterator[tuple[int, list[Cell]]]:
+    for row, cells in rows:
+        if (found := _width(cells)) > width:
+            ragged(row, found)
+        else:
+            yield row, cells
 
 
 def plain_text(cell: Cell) -> str | None:
@@ -203,11 +259,15 @@ def _old(path: Path, name: str, form: FileFormat) -> Iterator[list[Cell]]:
         sheet = workbook.load_sheet(form.sheet or 0, header_row=None, skip_rows=0, dtypes="string")
         batch, errors = sheet.to_arrow_with_errors()
         rows: list[list[Cell]] = [list(row) for row in pl.DataFrame(pl.from_arrow(batch)).rows()]
-        if len(rows) > form.skip_lines + 1:
-            below = workbook.load_sheet(form.sheet or 0, header_row=form.skip_lines, schema_sample_rows=None)
+        first = form.skip_lines + (1 if form.header else 0)
+        if len(rows) > first:
+            where = (
+                {"header_row": form.skip_lines} if form.header else {"header_row": None, "skip_rows": first}
+            )
+            below = workbook.load_sheet(form.sheet or 0, schema_sample_rows=None, **where)
             typed = pl.DataFrame(pl.from_arrow(below.to_arrow())).rows()
             kinds = [column.dtype for column in below.selected_columns]
-            for row, values in zip(rows[form.skip_lines + 1 :], typed, strict=False):
+            for row, values in zip(rows[first:], typed, strict=False):
                 row[:] = map(_of_kind, row, values, kinds)
     for error in errors.errors if errors else ():
         at, column = error.offset_position

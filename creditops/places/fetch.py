@@ -8,7 +8,7 @@ from datetime import date
 from creditops.books import check_book
 from creditops.errors import UsageError
 from creditops.places.fetched import Fetched
-from creditops.places.place import AnyPlace, Database, HttpApi, load_places, place_folders
+from creditops.places.place import AnyPlace, Database, HttpApi, broken_places, load_places, place_folders
 
 
 def fetch(book: str, name: str | None = None, day: date | None = None) -> Iterator[Fetched]:
@@ -21,22 +21,27 @@ def fetch(book: str, name: str | None = None, day: date | None = None) -> Iterat
 
     Raises
     ------
-    UsageError: no such place, or its declaration is faulty.
+    UsageError: no such place, or its declaration is faulty; what other places have is fetched before.
     ServiceUnreachableError: a place does not answer; what came before is kept.
     """
     places = load_places(check_book(book))
+    broken = [each for each in broken_places(book) if name is None or each.place == name]
+    if name is not None and name not in places and broken:
+        raise broken[0].error
     if name is not None and name not in places:
         raise UsageError(
             f"book {book} has no place {name!r}",
             hint=f"declare it in {place_folders()[0]}; places: {', '.join(places) or 'none'}",
         )
-    if not places:
+    if not places and not broken:
         raise UsageError(
             f"no place is declared for book {book}",
             hint=f"write one in {place_folders()[0]}, see docs/sources.md",
         )
     for each in [places[name]] if name is not None else places.values():
         yield from _fetch_place(each, book, day)
+    if name is None and broken:
+        raise broken[0].error
 
 
 def _fetch_place(place: AnyPlace, book: str, day: date | None) -> Iterator[Fetched]:

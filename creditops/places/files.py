@@ -18,12 +18,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from creditops.books import today
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
-from creditops.ingest.landing import source_of
+from creditops.ingest.file_names import DONE, source_of, why_no_source
+from creditops.ingest.strays import Absent, note_absent
 from creditops.places.credentials import airflow_connection, from_environment
 from creditops.places.fetched import Fetched, known_fingerprints, landed_name, landing_file, remember
 from creditops.places.place import S3, Folder, Sftp
 from creditops.settings import get_settings
-from creditops.sources.contract import load_contract
+from creditops.sources.contract import broken_contracts, load_contract
 
 _BLOCK = 4 << 20
 _ATTEMPTS = 3
@@ -31,7 +32,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a place that holds rows of a source."""
+    """A file of a place, and the source whose rows it holds; empty where no source takes it."""
 
     path: str
     source: str
@@ -54,13 +55,22 @@ def fetch_files(place: Folder | Sftp | S3, book: str, day: date | None) -> Itera
     """
     system = _file_system(place)
     known = known_fingerprints(book, place.place)
-    for remote in _list(system, place):
+    taken, others = _list(system, place)
+    days = [(each, place.day_of(each.path) or day or today(book)) for each in others]
+    note_absent(book, [_stays(place, each, of) for each, of in days if day is None or of == day])
+    for remote in taken:
         delivery = place.day_of(remote.path) or day or today(book)
         if (day is not None and delivery != day) or (remote.path, remote.fingerprint) in known:
             continue
         fetched = _fetch_one(system, place, book, remote, delivery)
         remember(fetched)
         yield fetched
+
+
+def _stays(place: Folder | Sftp | S3, file: RemoteFile, delivery: date) -> Absent:
+    name = PurePosixPath(file.path).name
+    why = f"{why_no_source(name)}; it stays in the place {place.place} at {file.path}"
+    return Absent(f"{place.place}:{name}", delivery, file.fingerprint, why)
 
 
 def _fetch_one(
@@ -100,7 +110,8 @@ def _fetch_one(
     )
 
 
-def _list(system: Any, place: Folder | Sftp | S3) -> list[RemoteFile]:
+def _list(system: Any, place: Folder | Sftp | S3) -> tuple[list[RemoteFile], list[RemoteFile]]:
+    """Files to fetch, and files that no source takes; hidden ones and markers are neither."""
     with _named(place, place.path):
         if not system.exists(place.path):
             raise UsageError(
@@ -108,27 +119,32 @@ def _list(system: Any, place: Folder | Sftp | S3) -> list[RemoteFile]:
             )
         listed = system.find(place.path, detail=True)
     now = time.time()
-    found = []
+    found: list[RemoteFile] = []
+    others: list[RemoteFile] = []
     for path, info in sorted(listed.items()):
-        source = _source(place, PurePosixPath(path).name)
-        if source is None or info.get("type") == "directory":
+        name = PurePosixPath(path).name
+        is_marker = name.endswith((DONE, place.marker or DONE))
+        if info.get("type") == "directory" or name.startswith(".") or is_marker:
             continue
-        if place.marker is not None and f"{path}{place.marker}" not in listed:
+        source = _source(place, name)
+        if source and place.marker is not None and f"{path}{place.marker}" not in listed:
             continue
         changed = _changed(info)
         if changed is not None and now - changed < place.settled_seconds:
             continue
         mark = info.get("ETag") or changed
-        found.append(
-            RemoteFile(path, source, int(info["size"]), changed, f"{info['size']}-{mark}".replace('"', ""))
-        )
-    return found
+        fingerprint = f"{info['size']}-{mark}".replace('"', "")
+        of_kind = found if source else others
+        of_kind.append(RemoteFile(path, source or "", int(info["size"]), changed, fingerprint))
+    return found, others
 
 
 def _source(place: Folder | Sftp | S3, name: str) -> str | None:
     for pattern, source in place.patterns.items():
         if fnmatchcase(name.lower(), pattern.lower()):
-            return load_contract(source).source
+            if not any(each.source == source for each in broken_contracts()):  # that is for its load to say
+                load_contract(source)
+            return source
     return source_of(Path(name))
 
 

@@ -7,6 +7,7 @@ A declaration holds no secret: it names environment variables (``password_env``)
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +18,7 @@ from creditops.books import check_book
 from creditops.errors import UsageError
 from creditops.sources.column import Text
 from creditops.sources.contract import user_folders
-from creditops.sources.document import line_of, place, read_mapping
+from creditops.sources.document import line_of, names_in, place, read_mapping
 
 
 class _Part(BaseModel):
@@ -207,27 +208,52 @@ AnyPlace = Folder | Sftp | S3 | Database | HttpApi
 _ADAPTER: TypeAdapter[AnyPlace] = TypeAdapter(Place)
 
 
-def load_places(book: str | None = None) -> dict[str, AnyPlace]:
-    """Places by name, those of one book only if it is named.
+@dataclass(frozen=True)
+class BrokenPlace:
+    """A place that is left out because its file is at fault.
 
-    Raises
-    ------
-    UsageError: a file is faulty; names file, line and remedy.
+    Attributes
+    ----------
+    place: its name, by that of the file.
+    books: those that may fetch from it, as far as can be read; empty for every book.
+    error: what is wrong with the file; names line and remedy.
     """
+
+    path: Path
+    place: str
+    books: tuple[str, ...]
+    error: UsageError
+
+
+def load_places(book: str | None = None) -> dict[str, AnyPlace]:
+    """Places by name, those of one book only if it is named; without :func:`broken_places`."""
+    return {name: each for name, each in _read()[0].items() if _serves(each.books, book)}
+
+
+def broken_places(book: str | None = None) -> list[BrokenPlace]:
+    """Places that are left out because of a fault, by path; those of one book only if it is named."""
+    return [each for each in _read()[1] if _serves(each.books, book)]
+
+
+def _serves(books: tuple[str, ...], book: str | None) -> bool:
+    return book is None or not books or book in books
+
+
+def _read() -> tuple[dict[str, AnyPlace], list[BrokenPlace]]:
     found: dict[str, AnyPlace] = {}
-    for folder in place_folders():
-        for path in sorted(folder.glob("*.yml")):
+    broken: list[BrokenPlace] = []
+    for path in (path for folder in place_folders() for path in sorted(folder.glob("*.yml"))):
+        try:
             each = read_place(path)
             if each.place in found:
                 raise UsageError(
                     f"{path}: the place {each.place!r} is declared twice", hint="remove one file"
                 )
+        except UsageError as error:
+            broken.append(BrokenPlace(path, path.stem, names_in(path, "books"), error))
+        else:
             found[each.place] = each
-    return {
-        name: each
-        for name, each in sorted(found.items())
-        if book is None or not each.books or book in each.books
-    }
+    return dict(sorted(found.items())), broken
 
 
 def place_folders() -> list[Path]:

@@ -18,6 +18,7 @@ import psutil
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
+from creditops.declarations import broken_files
 from creditops.errors import CreditOpsError
 from creditops.services import (
     airflow_components,
@@ -64,6 +65,7 @@ def diagnose() -> list[Finding]:
         _memory,
         _home,
         _secrets,
+        _declarations,
         _postgres,
         _ports,
         _time,
@@ -162,6 +164,15 @@ def _secrets() -> Iterator[Finding]:
         remedy = f"chmod 600 {names}; change what they hold if others could have read them"
         detail = f"others can read {names}" if readable else f"{len(kept)} files, all closed to others"
         yield Finding("secrets", not readable, detail, remedy if readable else "")
+
+
+def _declarations() -> Iterator[Finding]:
+    """Users' contracts, adapters, places and scorecards; a broken one stops only what uses it."""
+    broken = broken_files()
+    for each in broken:
+        yield Finding(each.kind, False, each.error.message, each.error.hint or "")
+    if not broken:
+        yield Finding("your own files", True, "contracts, adapters, places and scorecards are without fault")
 
 
 def _postgres() -> Iterator[Finding]:

@@ -78,6 +78,8 @@ class Column(BaseModel):
     protected: an attribute that decisions may not rest on (fairness checks only).
     percent: the file writes per cent (``7.25`` or ``7.25%``); raw holds the share (``0.0725``).
     null_values: texts that stand for no value in this column, beside those of the file's format.
+    past: a ``date`` or ``ts`` of what has happened: a day after that of the delivery is a fault, and two
+        digits of a year are of the past.
     normalise: text in compatibility form (NFKC: full-width digits become digits) and without invisible
         characters; without it an identifier that holds such is a fault.
     """
@@ -103,6 +105,7 @@ class Column(BaseModel):
     protected: bool = False
     percent: bool = False
     null_values: tuple[str, ...] = ()
+    past: bool = False
     normalise: bool = False
 
     @model_validator(mode="before")
@@ -148,6 +151,8 @@ class Column(BaseModel):
             raise ValueError(f"`date_format` does not go with type {self.type}")
         if self.date_format is not None:
             expression(self.date_format)
+        if self.past and not temporal:
+            raise ValueError(f"`past` does not go with type {self.type}")
         if self.normalise and self.type not in ("id", "code", "text"):
             raise ValueError(f"`normalise` does not go with type {self.type}")
         if self.percent and self.type != "rate":
@@ -162,6 +167,11 @@ class Column(BaseModel):
     def file_name(self) -> str:
         """Name of the column in a delivered file."""
         return self.header or self.name
+
+    @property
+    def is_past(self) -> bool:
+        """Whether its days lie before the delivery, or on its day."""
+        return self.past or self.pii == "birth_date"
 
     @property
     def is_hashed(self) -> bool:

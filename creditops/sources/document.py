@@ -87,16 +87,39 @@ def read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as UTF-8: {error}", hint="save it as UTF-8") from error
+    return text, parse_mapping(text, str(path))
+
+
+def parse_mapping(text: str, name: str) -> dict[str, Any]:
+    """The mapping that a YAML text holds, read strictly; ``name`` is its file's, for messages.
+
+    Raises
+    ------
+    UsageError: it holds none; the message names file and line.
+    """
     try:
         document = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         problem = getattr(error, "problem", None) or "cannot be parsed"
-        raise UsageError(f"{path}: {where}: {problem}", hint="mend the YAML at that place") from error
+        raise UsageError(f"{name}: {where}: {problem}", hint="mend the YAML at that place") from error
     if not isinstance(document, dict):
-        raise UsageError(f"{path}: the file is not a YAML mapping", hint="start with `key: value` lines")
-    return text, document
+        raise UsageError(f"{name}: the file is not a YAML mapping", hint="start with `key: value` lines")
+    return document
+
+
+def names_in(path: Path, key: str) -> tuple[str, ...]:
+    """What a list of names under a top-level key says, as far as a file that may be broken can be read."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found = parse_mapping(text, str(path)).get(key)
+    except OSError:
+        return ()
+    except UsageError:
+        listed = re.search(rf"^{key}:(?:[ \t]*\[([^\]]*)\]|((?:\s*\n[ \t]*- .*)+))", text, re.MULTILINE)
+        found = re.findall(r"\w+", listed[1] or listed[2]) if listed else None
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def place(document: Any, path: Sequence[str | int]) -> str:

@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -23,7 +24,14 @@ from creditops.sources.contract import load_contracts
 from creditops.sources.guess import Guess, as_text, guess_columns, is_row_number, null_words, total_rows
 from creditops.sources.model import Domain, FileFormat
 from creditops.sources.sample import Sample, read_sample
-from creditops.sources.terms import DRAFT_EN, DRAFT_ZH, REFERENCES, column_name, is_outcome
+from creditops.sources.terms import (
+    DRAFT_EN,
+    DRAFT_ZH,
+    REFERENCES,
+    column_name,
+    has_happened,
+    is_outcome,
+)
 
 _DOMAIN_WORDS: dict[Domain, str] = {
     "repayment": r"pay|repay|due|collect|instal|loan|还款|催收|应还|扣款|贷款|借据|台账",
@@ -80,16 +88,18 @@ def guess_sample(
     guesses = guess_columns(cells, names)
     form = FileFormat.model_validate(way_of_writing(guesses, words))
     for at, (header, guess) in enumerate(zip(cells.columns, guesses, strict=True)):
-        broken = _first_broken(cells, header, guess, form)
+        if guess.type in ("text", "id", "code"):
+            continue
+        read, broken = _read(cells, header, guess, form)
         if broken is not None:
             guesses[at] = as_text(guess, cells[header], f"looks like {guess.type}, but {broken!r} is none")
+        elif guess.type in ("date", "ts") and guess.pii == "none" and has_happened(names[at], header):
+            guess.past = bool((read.dt.date() <= datetime.now(UTC).date()).all())
     return cells, names, words, guesses
 
 
-def _first_broken(cells: pl.DataFrame, header: str, guess: Guess, form: FileFormat) -> str | None:
-    """The first cell of the sample that loading would not read as the guessed type."""
-    if guess.type in ("text", "id", "code"):
-        return None
+def _read(cells: pl.DataFrame, header: str, guess: Guess, form: FileFormat) -> tuple[pl.Series, str | None]:
+    """A column as loading would read it by the guess, and the first cell that it would not read."""
     column = Column.model_validate(
         {
             "name": "value",
@@ -104,7 +114,7 @@ def _first_broken(cells: pl.DataFrame, header: str, guess: Guess, form: FileForm
     written = cells.select(as_contract_writes(column, form))
     read = written.select(typed(column, "UTC").alias("read"), "value")
     broken = cells[header].filter(read["read"].is_null() & read["value"].is_not_null())
-    return None if broken.is_empty() else str(broken[0])
+    return read["read"], None if broken.is_empty() else str(broken[0])
 
 
 def way_of_writing(guesses: list[Guess], words: tuple[str, ...]) -> dict[str, object]:
@@ -242,6 +252,8 @@ def column_lines(header: str, name: str, guess: Guess, *, required: bool, refere
         lines.append("    required: true")
     if guess.date_format:
         lines.append(f"    date_format: {quoted(guess.date_format)}")
+    if guess.past:
+        lines.append("    past: true  # a day after that of the delivery is a fault")
     if guess.percent:
         lines.append("    percent: true")
     if guess.null_values:

@@ -87,7 +87,7 @@ def _contract(flat: FlatFile) -> str:
         header, guess = flat.cells.columns[at], flat.guesses[at]
         found = column_lines(header, flat.names[at], guess, required=False, references=[])
         # The adapter reads the file; the contract sees the canonical form.
-        left = ("    header:", "    date_format:", "    percent:", "    null_values:")
+        left = ("    header:", "    date_format:", "    past:", "    percent:", "    null_values:")
         lines += [line for line in found if not line.startswith(left)]
         if guess.type in ("int", "bigint", "rate", "money") and (special := _specials(flat, at)):
             lines.append("    special_values:  # states, not quantities? each gets a bin of its own")

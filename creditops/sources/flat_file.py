@@ -11,7 +11,6 @@ import polars as pl
 
 from creditops.books import check_book
 from creditops.errors import DataRefusedError, UsageError
-from creditops.ingest.file_kinds import TEXT
 from creditops.sources.draft import guess_sample, source_name
 from creditops.sources.guess import Guess
 from creditops.sources.sample import read_sample
@@ -76,8 +75,6 @@ def read_flat(
     """Look through a flat file; parameters and errors as :func:`creditops.sources.flat_draft.draft_flat`."""
     if not path.is_file():
         raise UsageError(f"{path} does not exist", hint="name a file with a row per customer")
-    if not path.name.removesuffix(".gz").lower().endswith(TEXT):
-        raise UsageError(f"{path.name} is no delimited text", hint="save it as CSV first")
     name = check_book(book or source_name(path))
     sample = read_sample(path)
     if sample.cells.is_empty():

@@ -229,6 +229,8 @@ def _source_section(contract: Contract) -> Iterator[str]:
 def _values(column: Column) -> str:
     if column.pii == "birth_date":
         return "kept as `birth_year`"
+    if column.past:
+        return "at the latest the day of the delivery"
     if column.labels:
         return "; ".join(f"`{code}` {label.en} {label.zh}" for code, label in column.labels.items())
     if column.values:

@@ -47,6 +47,7 @@ class Guess:
     Attributes
     ----------
     null_values: words that stand for no value in this column.
+    past: its days are of what has happened.
     point: the decimal mark that the cells show beyond doubt.
     doubt: the mark in cells like ``1,019``, which may group or part decimals: other columns may tell.
     """
@@ -62,6 +63,7 @@ class Guess:
     thousands: str | None = None
     percent: bool = False
     null_values: tuple[str, ...] = ()
+    past: bool = False
     point: Literal[".", ","] | None = None
     doubt: Literal[".", ","] | None = None
     notes: list[str] = field(default_factory=list)

@@ -55,7 +55,7 @@ class FileFormat(_Part):
     Attributes
     ----------
     skip_lines: lines of a text file, rows of a sheet, before the header.
-    header: whether delimited text has a header line; without, its columns are the contract's, in order.
+    header: whether text or a sheet has a header line; without, its columns are the contract's, in order.
     decimal, thousands: marks in money and rate columns.
     null_values: texts that stand for no value.
     date_format: ``strptime`` format of date and ts columns that name none of their own.
@@ -199,10 +199,6 @@ class Contract(_Part):
             if column.name == name:
                 return column
         raise KeyError(name)
-
-    def is_past(self, column: Column) -> bool:
-        """Whether a date in ``column`` lies before the delivery: of birth, or when the row became known."""
-        return column.pii == "birth_date" or column.name in self.available
 
     def raw_columns(self) -> list[tuple[str, str, bool]]:
         """(name, PostgreSQL type, nullable) of each contract column in raw, in contract order."""

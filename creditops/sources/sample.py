@@ -48,20 +48,7 @@ def read_sample(path: Path) -> Sample:
     """
     kind = kind_of(inner_name(path, path.name))
     if kind == "excel":
-        found = itertools.islice(workbook.sheet_rows(path, path.name, FileFormat()), SAMPLE_ROWS)
-        rows = [[_shown(cell) for cell in row] for row in found]
-        if not any(map(any, rows)):
-            raise DataRefusedError(f"{path.name}: the sheet is empty", hint="draft from a file with rows")
-        skip = _header_at(rows)
-        if _is_data(rows[skip], rows[skip + 1 :]):
-            raise DataRefusedError(
-                f"{path.name}: row {skip + 1} holds data, not the names of columns",
-                hint="put a row with the names of the columns above the data",
-            )
-        width = max((at for at, cell in enumerate(rows[skip], 1) if cell.strip()), default=0)
-        padded = [[*row[:width], *[""] * (width - len(row))] for row in rows[skip:] if any(row)]
-        cells = _frame([cell.strip() for cell in padded[0]], padded[1:])
-        return Sample(cells, {"skip_lines": skip} if skip else {})
+        return _sheet_sample(path)
     if kind == "parquet":
         columns = [
             Column(name=name, type="text", description=Text(en=name, zh=name))
@@ -76,6 +63,37 @@ def read_sample(path: Path) -> Sample:
     if kind != "text":
         raise DataRefusedError(f"{path.name}: a file of this kind cannot be read", hint="see docs/sources.md")
     return _text_sample(path, encoding)
+
+
+def _sheet_sample(path: Path) -> Sample:
+    rows = _sheet_rows(path, FileFormat())
+    if not any(map(any, rows)):
+        raise DataRefusedError(f"{path.name}: the sheet is empty", hint="draft from a file with rows")
+    skip = _header_at(rows)
+    form: dict[str, object] = {"skip_lines": skip} if skip else {}
+    if _is_data(rows[skip], rows[skip + 1 :]):
+        form["header"] = False
+    if form:  # in older forms what a cell is depends on where the data begins
+        rows = _sheet_rows(path, FileFormat.model_validate(form))
+    body = rows[skip:]
+    if "header" in form:
+        width = max(_width(row) for row in body)
+        body.insert(0, [f"column_{number}" for number in range(1, width + 1)])
+    width = _width(body[0])
+    header, *data = [row[:width] for row in body if any(row)]
+    return Sample(_frame([cell.strip() for cell in header], data), form)
+
+
+def _sheet_rows(path: Path, form: FileFormat) -> list[list[str]]:
+    """The first rows of a sheet, all of one length."""
+    found = itertools.islice(workbook.sheet_rows(path, path.name, form), SAMPLE_ROWS)
+    rows = [[_shown(cell) for cell in row] for row in found]
+    width = max(map(len, rows), default=0)
+    return [[*row, *[""] * (width - len(row))] for row in rows]
+
+
+def _width(row: list[str]) -> int:
+    return max((at for at, cell in enumerate(row, 1) if cell.strip()), default=0)
 
 
 def _shown(cell: workbook.Cell) -> str:

@@ -133,6 +133,18 @@ def is_outcome(name: str) -> bool:
     return bool(re.search(_OUTCOME, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace(" ", "_")))
 
 
+_HAPPENED = (
+    r"(^|_)(opened|closed|paid|booked|posted|issued|granted|disbursed|applied|reported|observed|registered"
+    r"|recorded|received|transaction_date|value_date)(_|$)"
+    r"|开户|放款|发放|起息|开票|申请|报告|报送|观察|交易日|入账|记账|登记"
+)
+
+
+def has_happened(name: str, header: str) -> bool:
+    """Whether the days of a column promise to be of something past, not of what is due or planned."""
+    return any(re.search(_HAPPENED, each.lower().replace(" ", "_")) for each in (name, header))
+
+
 _PROTECTED = (
     r"(^|_)(sex|gender|age|birth|marital|marriage|race|ethnic\w*|nationality|religion|region|province|postcode|zip)(_|$)"
     r"|性别|年龄|婚姻|民族|国籍|宗教|地区|省份|户籍"

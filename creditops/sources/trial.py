@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from creditops.books import currency, today
 from creditops.errors import UsageError
 from creditops.ingest.reader import LINE, open_source_file, read_batches
 from creditops.ingest.validation import BadRow, ragged_row, validate
@@ -105,7 +106,13 @@ def try_adapter(adapter: Adapter, path: Path, *, limit: int | None = None, shown
     trials = []
     for made in adapter.read(path, line_column=LINE, limit=limit):
         contract = adapter.contracts[made.source]
-        checked = validate(made.frame, contract, zone=get_settings().timezone)
+        checked = validate(
+            made.frame,
+            contract,
+            zone=get_settings().timezone,
+            currency=currency(adapter.book),
+            delivery=adapter.deliveries().get(made.source, today(adapter.book)),
+        )
         trial = _trial(contract, made.origin.name, len(made.frame), checked.bad)
         trial.left_out = {why: rows for why, rows in made.left_out.items() if rows}
         trial.sample = _masked(made.frame.drop(LINE).head(shown), contract)

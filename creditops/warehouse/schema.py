@@ -11,9 +11,10 @@ from importlib.resources import files
 import psycopg
 from psycopg import sql
 
+from creditops.declarations import broken_files
 from creditops.errors import DataRefusedError
 from creditops.publish.tables import PublishedTable, load_tables
-from creditops.sources.contract import broken_contracts, load_book_contracts, load_contracts
+from creditops.sources.contract import load_book_contracts, load_contracts
 from creditops.warehouse import grants, readers
 from creditops.warehouse.connection import ROLES, connect, credentials
 from creditops.warehouse.raw_tables import bring_up
@@ -61,7 +62,7 @@ def _bring_up_to_date(connection: psycopg.Connection) -> list[str]:
     for schema in grants.SCHEMAS:
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
     _run_package_ddl(connection)
-    problems = [f"{each.error} Nothing is loaded by it." for each in broken_contracts()]
+    problems = [each.sentence() for each in broken_files()]
     for contract in (*load_contracts().values(), *load_book_contracts()):
         try:
             bring_up(connection, contract)

@@ -32,7 +32,7 @@ def delivered(module_warehouse: str, tmp_path: Path) -> Partition:
     """A book of its own that delivered one good row and one bad one in a hundred."""
     book = f"b{uuid.uuid4().hex[:10]}"
     path = tmp_path / "industry_series.csv"
-    rows = [f"S{n},,2026-{n % 12 + 1:02d}-28,{n},2027-01-{n % 28 + 1:02d}" for n in range(150)]
+    rows = [f"S{n},,2025-{n % 12 + 1:02d}-28,{n},2026-01-{n % 28 + 1:02d}" for n in range(150)]
     path.write_text(SERIES + "\n".join([*rows, "PMI,,2026-13-01,1,2026-06-01"]) + "\n", encoding="utf-8")
     land(book, [path], DAY)
     (path.parent / "industry_series.csv").unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -18,6 +19,7 @@ from creditops.sources.draft import draft, guess_sample
 from creditops.sources.guess import guess_column
 from creditops.sources.lint import check
 from creditops.sources.sample import read_sample
+from tests.contract.open_document import write_ods
 from tests.contract.test_contract_errors import VALID, write
 
 
@@ -158,6 +160,30 @@ def test_the_first_row_of_a_headerless_file_is_data(home: Path, tmp_path: Path) 
     assert frame.row(0)[1:] == ("L00000", date(2026, 1, 1), 50, "ok")
 
 
+@pytest.mark.parametrize("suffix", ["xlsx", "ods"])
+def test_the_first_row_of_a_headerless_sheet_is_data_too(home: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"tape_2026.{suffix}"
+    rows = [[f"L{n:05d}", date(2026, 1, n % 28 + 1), n + 0.5, None if n % 7 else "late"] for n in range(40)]
+    if suffix == "ods":
+        write_ods(path, rows)
+    else:
+        workbook = openpyxl.Workbook()
+        for row in rows:
+            workbook.active.append(row)
+        workbook.save(path)
+    frame = loaded(path, drafted(home, path))
+    assert len(frame) == 40
+    assert frame.row(0)[1:] == ("L00000", date(2026, 1, 1), 50, "late")
+
+
+def test_what_has_happened_is_drafted_as_past(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    rows = [f"L{n},2024-01-{n % 28 + 1:02d},2099-06-{n % 28 + 1:02d},2099-01-01" for n in range(40)]
+    path.write_text("\n".join(["loan_no,opened_on,due_date,reported_on", *rows]) + "\n")
+    columns = {column.name: column.past for column in drafted(home, path).columns}
+    assert columns == {"loan_no": False, "opened_on": True, "due_date": False, "reported_on": False}
+
+
 @pytest.mark.parametrize(
     "text",
     ["region,2024,2025\nEast,3.5,2024\nWest,4.5,2025\n", "a,b\nx,y\nz,u\n", ",v,w\n0,1.5,x\n1,2.5,y\n"],
@@ -196,8 +222,6 @@ def test_a_draft_loads_its_own_sample_in_every_format(home: Path, tmp_path: Path
         case "csv":
             SAMPLE.write_csv(path, separator="|", datetime_format="%Y-%m-%d %H:%M")
         case "xlsx":
-            import openpyxl
-
             workbook = openpyxl.Workbook()
             for row in [tuple(SAMPLE.columns), *SAMPLE.rows()]:
                 workbook.active.append(row)

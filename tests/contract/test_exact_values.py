@@ -21,7 +21,7 @@ from creditops.ingest.reader import LINE, open_source_file, read_batches
 from creditops.ingest.validation import Validated, validate
 from creditops.settings import PROJECT_ROOT
 from creditops.sources.column import Column
-from creditops.sources.contract import Contract
+from creditops.sources.contract import Contract, load_contract
 from creditops.sources.model import FileFormat
 from creditops.sources.sample import read_sample
 from tests.contract.open_document import write_ods
@@ -234,12 +234,13 @@ class TestFloats:
 def written(type_: str, pattern: str, cell: str, *, delivery: date | None = None) -> str | None:
     """The cell as the contract writes it, ``None`` if it is a fault."""
     column = Column.model_validate(
-        {"name": "c", "type": type_, "date_format": pattern, "description": {"en": "c", "zh": "列"}}
-    )
+        {
+            "name": "c", "type": type_, "date_format": pattern, "past": delivery is not None,
+            "description": {"en": "c", "zh": "列"},
+        }
+    )  # fmt: skip
     frame = pl.DataFrame({"c": [cell, "31.12.2026"]})
-    found = frame.select(
-        as_contract_writes(column, FileFormat(), delivery=delivery, is_past=delivery is not None)
-    ).item(0, 0)
+    found = frame.select(as_contract_writes(column, FileFormat(), delivery=delivery)).item(0, 0)
     return None if found.startswith("\x1a") else found
 
 
@@ -298,7 +299,37 @@ class TestDates:
         assert checked.good["birth_year"].to_list() == [1968, 1926]
         path.write_text("no,on\na,2026-12-02\nb,2026-12-01\n")
         (row,) = load(path, contract("no", "on", on={"pii": "birth_date"}), date(2026, 12, 1)).bad
-        assert (row.line, row.reasons[0]["reason"]) == (2, "lies after the delivery of 2026-12-01")
+        assert (row.line, row.reasons[0]["column"]) == (2, "on")
+        assert str(row.reasons[0]["reason"]).startswith("lies after the delivery of 2026-12-01")
+
+    @pytest.mark.parametrize(
+        ("type_", "zone", "cell", "is_fault"),
+        [
+            ("date", "UTC", "2026-12-01", False),
+            ("date", "UTC", "2026-12-02", True),
+            ("ts", "Pacific/Auckland", "2026-12-01 23:59:59", False),
+            ("ts", "Pacific/Auckland", "2026-12-02 00:00:00", True),
+            ("ts", "Pacific/Auckland", "2026-12-01T11:00:00Z", True),
+            ("ts", "America/New_York", "2026-12-02T04:59:59Z", False),
+        ],
+    )
+    def test_what_has_happened_lies_at_the_end_of_the_delivery_in_the_books_zone(
+        self, tmp_path: Path, type_: str, zone: str, cell: str, is_fault: bool
+    ) -> None:
+        path = tmp_path / "loans.csv"
+        path.write_text(f"no,on\na,{cell}\n")
+        form = contract("no", "on", on={"type": type_, "past": True})
+        file = open_source_file(path, form, delivery=date(2026, 12, 1))
+        (batch,) = read_batches(file)
+        checked = validate(batch, form, zone=zone, delivery=date(2026, 12, 1))
+        assert [row.line for row in checked.bad] == ([2] if is_fault else [])
+
+    def test_a_day_that_may_lie_ahead_keeps_its_century(self) -> None:
+        """Due in 2030, though the row could be known on its due day at the earliest."""
+        due = load_contract("due_items").column("due_date")
+        column = due.model_copy(update={"date_format": "%y%m%d"})
+        cell = as_contract_writes(column, FileFormat(), delivery=date(2026, 12, 1))
+        assert pl.DataFrame({"due_date": ["300630"]}).select(cell).to_series().to_list() == ["2030-06-30"]
 
     @pytest.mark.parametrize(
         ("pattern", "problem"),

@@ -6,15 +6,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import polars as pl
 import pytest
 
 from creditops.adapters import load_adapter
-from creditops.errors import UsageError
+from creditops.errors import DataRefusedError, UsageError
+from creditops.ingest.reader import LINE
+from creditops.ingest.validation import validate
 from creditops.sources.contract import load_contract
 from creditops.sources.flat_draft import FlatDraft, draft_flat
 from creditops.sources.flat_file import special_values
+from creditops.sources.trial import try_adapter
 from models_ml.spec import scorecard
+from tests.contract.open_document import write_ods
 
 TODAY = date(2026, 12, 1)
 
@@ -65,6 +70,75 @@ def test_a_file_without_identifier_or_header_is_drafted_too(home: Path, tmp_path
     assert customers.frame["customer_id"].to_list()[:2] == ["R1", "R2"]
     assert variables.frame.row(0) == ("R1", "2025-01-31", "0", "0.5")
     assert outcomes.frame["default"].to_list()[:2] == ["true", "false"]
+
+
+@pytest.mark.parametrize("headed", [True, False], ids=["header", "headerless"])
+@pytest.mark.parametrize("suffix", ["xlsx", "ods", "parquet"])
+def test_a_flat_set_may_be_a_sheet_or_parquet(home: Path, tmp_path: Path, suffix: str, headed: bool) -> None:
+    """The same rows as text and in another form are mapped to the same rows."""
+    if suffix == "parquet" and not headed:
+        pytest.skip("Parquet always names its columns")
+    header = ["client_id", "observed_on", "balance", "usage", "visits", "is_bad"]
+    rows: list[list[Any]] = [
+        [f"K{n:03d}", date(2025, 6, 30), n * 1000 + 0.25, n / 400, None if n % 9 == 4 else n % 3 or -1, n % 2]
+        for n in range(100)
+    ]
+    said: dict[str, Any] = {} if headed else {"target": "column_6", "observed_on": date(2025, 6, 30)}
+    path = tmp_path / f"cases_2025.{suffix}"
+    match suffix:
+        case "xlsx":
+            workbook = openpyxl.Workbook()
+            for row in [header, *rows] if headed else rows:
+                workbook.active.append(row)
+            for cell in workbook.active["D"][1 if headed else 0 :]:
+                cell.number_format = "0.00%"
+            workbook.save(path)
+        case "ods":
+            write_ods(path, [header, *rows] if headed else rows)
+        case _:
+            pl.DataFrame(rows, schema=header, orient="row").write_parquet(path)
+    made = draft_flat(path, today=TODAY, **said)
+    for file, text in made.files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    adapter = load_adapter("cases")
+    variables = {each.source: each.frame for each in adapter.read(path)}["characteristics"]
+    checked = validate(
+        variables.with_row_index(LINE), adapter.contracts["characteristics"], delivery=made.observed_on
+    )
+    assert checked.bad == []
+    balance, usage, visits = checked.good.columns[-3:]
+    found = checked.good.select(balance, pl.col(usage).round(9), visits).rows()
+    assert found == [
+        (n * 100000 + 25, round(n / 400, 9), None if n % 9 == 4 else n % 3 or -1) for n in range(100)
+    ]
+
+
+def test_an_error_of_a_flat_sheet_is_quarantined_and_a_long_number_refuses_it(
+    home: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "cases_2025.xlsx"
+    header = ["client_id", "observed_on", "balance", "is_bad"]
+    rows: list[list[Any]] = [[f"K{n:03d}", date(2025, 6, 30), n + 0.5, n % 2] for n in range(100)]
+
+    def saved() -> None:
+        workbook = openpyxl.Workbook()
+        for row in [header, *rows]:
+            workbook.active.append(row)
+        workbook.save(path)
+
+    saved()
+    for file, text in draft_flat(path, today=TODAY).files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    rows[4][2] = "#DIV/0!"
+    saved()
+    trials = {each.source: each for each in try_adapter(load_adapter("cases"), path)}
+    assert (trials["characteristics"].bad, trials["customers"].bad) == (1, 0)
+    rows[4][0] = 620000000000000001
+    saved()
+    with pytest.raises(DataRefusedError, match="row 6, column 'client_id'"):
+        list(load_adapter("cases").read(path))
 
 
 @pytest.mark.parametrize(

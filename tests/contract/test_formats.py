@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 import yaml
@@ -19,6 +21,7 @@ from creditops.ingest.reader import LINE, SourceFile, open_source_file, read_bat
 from creditops.ingest.validation import validate
 from creditops.sources.contract import Contract
 from creditops.sources.model import FileFormat
+from tests.contract.open_document import write_ods
 
 CONTRACT = Contract.model_validate(
     yaml.safe_load("""
@@ -316,6 +319,42 @@ def test_a_file_without_a_header_is_declared_and_its_first_row_is_data(
     assert frame[LINE].to_list() == [1, 2, 3]
     titled = write(tmp_path / "repairs.csv", ("Repairs of the week\n" + body).encode())
     assert read(titled, with_format(header=False, skip_lines=1))[1][LINE].to_list() == [2, 3, 4]
+
+
+@pytest.mark.parametrize("suffix", ["xlsx", "ods"])
+def test_a_sheet_without_a_header_too(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"repairs.{suffix}"
+    rows = [["Repairs of the week"], *(["A8", None, None, -0.5, 0.3, n, None, "x"] for n in (2, 3))]
+    write_sheet(path, rows)
+    file, frame = read(path, with_format(header=False, skip_lines=1))
+    assert frame.select(LINE, "repair_id", "amount", "share", "count", "note").rows() == [
+        (2, "A8", -50, 0.3, 2, "x"),
+        (3, "A8", -50, 0.3, 3, "x"),
+    ]
+    assert file.absent_columns == []
+    write_sheet(path, [row[:4] for row in rows])
+    read(path, with_format(header=False, skip_lines=1))  # the columns behind may be empty
+    write_sheet(path, [[*row, "beside"] for row in rows])
+    with pytest.raises(DataRefusedError, match="row 2 has 9 cells, not 8"):
+        open_source_file(path, with_format(header=False, skip_lines=1))
+
+
+def write_sheet(path: Path, rows: Sequence[Sequence[str | float | None]]) -> None:
+    if path.suffix == ".ods":
+        write_ods(path, rows)
+        return
+    workbook = openpyxl.Workbook()
+    for row in rows:
+        workbook.active.append(row)
+    workbook.save(path)
+
+
+def test_a_row_wider_than_a_sheet_without_header_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "repairs.xlsx"
+    rows: list[list[str | None]] = [[f"A{n}", *[None] * 6, "x"] for n in range(300)]
+    write_sheet(path, [*rows, [*rows[0], "one too many"]])
+    file, frame = read(path, with_format(header=False))
+    assert (len(frame), file.ragged) == (300, [(301, 9)])
 
 
 def test_a_file_without_a_header_must_have_the_contracts_columns(tmp_path: Path) -> None:

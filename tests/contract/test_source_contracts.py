@@ -94,6 +94,16 @@ def test_a_row_says_when_it_is_true_and_when_it_could_be_known(contract: Contrac
     assert bool(contract.effective) is (contract.source not in children_of_a_report)
 
 
+AHEAD = {"effective_date", "due_date", "due_on", "period"}
+"""Days that may lie after a delivery: terms that come into force, dues, months that a forecast is for."""
+
+
+@EVERY_CONTRACT
+def test_what_has_happened_is_declared_so(contract: Contract) -> None:
+    days = [column for column in contract.columns if column.type in ("date", "ts")]
+    assert {column.name for column in days if not column.is_past} <= AHEAD
+
+
 def test_what_could_be_known_when() -> None:
     known = {name: contract.available for name, contract in load_contracts().items()}
     assert known["due_items"] == ("issued_on", "due_date")

@@ -15,7 +15,6 @@ from creditops.ingest import quarantine
 from creditops.ingest.landing import land
 from creditops.ingest.loader import LoadResult, load_file
 from creditops.ingest.orphans import list_orphans
-from creditops.quality.gate import gate_raw
 from creditops.settings import get_settings
 from creditops.simulate import simulate
 from creditops.simulate.faults import FAULTS, Fault, inject_faults
@@ -96,7 +95,6 @@ def test_the_catalogue_is_wide_and_speaks_both_languages() -> None:
         "loaded",
         "unchanged",
         "orphan",
-        "gate",
     }
     assert all(fault.en and fault.zh for fault in FAULTS.values())
 
@@ -157,24 +155,6 @@ def test_an_orphan_is_loaded_and_listed(name: str, spoil: Callable[..., Spoilt])
     ]
     assert len(orphans) == spoilt.rows
     assert {each.missing_in for each in orphans} == {spoilt.fault.says}
-
-
-def test_what_only_the_gate_can_judge_is_named_by_it(sound: Path, tmp_path: Path) -> None:
-    """One book for all of them, because a gate takes seconds."""
-    names = [name for name, fault in FAULTS.items() if fault.outcome == "gate"]
-    for source in REFERENCE:
-        shutil.copyfile(sound / f"{source}.csv", tmp_path / f"{source}.csv")
-    injected = inject_faults(tmp_path, names, seed=1)
-    for landed in land("f_gate", [tmp_path], DAY):
-        assert load_file(landed).rows_quarantined == 0
-    failed = [check for check in gate_raw("f_gate", DAY) if not check.passed]
-    assert len(injected) == len(names) == len(failed)
-    for each in injected:
-        assert [
-            check.rows_failed
-            for check in failed
-            if check.table == each.fault.source and each.fault.says in check.check
-        ] == [each.rows]
 
 
 def test_restated_statements_keep_both_versions(spoil: Callable[..., Spoilt]) -> None:

@@ -247,6 +247,23 @@ class TestReplay:
         assert (outcome.loaded, outcome.still_bad) == (0, 1)
         assert select("select status from ops.quarantine") == [("open",)]
 
+    def test_what_had_not_happened_yet_is_replayed_when_its_day_has_come(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A payment with the value date of Monday, delivered on Friday."""
+        monkeypatch.setenv("CREDITOPS_BAD_ROW_LIMIT", "0.7")
+        get_settings.cache_clear()
+        rows = [
+            payment(1),
+            payment(2, value_date=f"{DAY + timedelta(days=3)}"),
+            payment(3, value_date="2099-01-01"),
+        ]
+        assert deliver(tmp_path, "payments", rows).rows_quarantined == 2
+        outcome = quarantine.replay(None, book="demo", actor="ops")
+        assert (outcome.loaded, outcome.still_bad) == (1, 1)
+        (row,) = quarantine.open_rows("demo")
+        assert "lies after the delivery" in row["reasons"][0]["reason"]
+
     def test_a_replay_is_audited_row_by_row(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CREDITOPS_BAD_ROW_LIMIT", "0.5")
         get_settings.cache_clear()
@@ -268,7 +285,7 @@ def test_a_delivery_with_a_refused_file_loads_the_files_beside_it(tmp_path: Path
     folder = delivery_folder("demo", day)
     folder.mkdir(parents=True)
     header = ",".join(COLUMNS)
-    for name, text in (("a", "no header at all\n"), ("b", f"{header}\nP2,F1,,2026-05-09,,1.00,CNY,,\n")):
+    for name, text in (("a", "no header at all\n"), ("b", f"{header}\nP2,F1,,2026-01-09,,1.00,CNY,,\n")):
         path = folder / f"payments.{name}.csv"
         path.write_text(text)
         path.with_name(f"{path.name}.done").touch()

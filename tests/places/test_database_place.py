@@ -71,7 +71,10 @@ def test_rows_are_fetched_from_the_watermark_on(core: psycopg.Connection, declar
     (landed,) = landed_files("demo", DAY, {"payments"})
     result = load_file(landed)
     assert (result.rows_read, result.rows_loaded) == (20_000, 20_000)
-    core.execute("insert into core.receipts values (60000, 'F1', '2026-06-30', now(), 12.30, '2026-06-02')")
+    core.execute(
+        "insert into core.receipts values"
+        " (60000, 'F1', '2026-06-30', '2026-06-30 09:00+08', 12.30, '2026-06-02')"
+    )
     (second,) = fetch_day()
     assert second.rows == 2  # the row at the watermark itself comes again ...
     files = [each for each in landed_files("demo", DAY, {"payments"}) if each.name == second.file]

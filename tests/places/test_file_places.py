@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from creditops import arrivals
 from creditops.cli import app
-from creditops.errors import ServiceUnreachableError, UsageError
+from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.ingest.landing import landed_files
 from creditops.ingest.loader import load_file
 from creditops.places.fetch import fetch
 from creditops.places.fetched import Fetched
-from creditops.places.place import load_places
+from creditops.places.place import broken_places, load_places
+from creditops.warehouse.connection import connect
 from tests.places.conftest import PASSWORD, USER, SftpServer
 
 DAY = date(2026, 6, 30)
@@ -115,6 +117,30 @@ def test_a_file_is_fetched_once_per_content_and_loaded(
     assert not list((home / "landing").rglob("*.partial"))
 
 
+@EVERY_KIND
+def test_a_file_that_no_source_takes_is_said_once_and_is_in_the_ledger(
+    remote: Callable[[str, bytes], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    remote("2026-06-30/partners.csv", partners("P1"))
+    remote("2026-06-30/paymets.csv", b"payment_id\n")
+    remote("2026-06-30/paymets.csv.done", b"")
+    remote("2026-06-30/notes.pdf", b"%PDF")
+    (fetched,) = fetch_all(book="stray")
+    assert fetched.source == "partners"
+    assert fetch_all(book="stray") == []
+    with connect("loader") as connection:
+        noted = connection.execute(
+            "select file, delivery_date, status, message from ops.load_ledger where book = 'stray'"
+            " and file like '%lender:%' order by batch_id desc limit 2"
+        ).fetchall()[::-1]
+    assert [each[:3] for each in noted] == [
+        (f"stray/{DAY}/lender:{name}", DAY, "not_taken") for name in ("notes.pdf", "paymets.csv")
+    ]
+    assert "a file of this kind cannot be read; it stays in the place lender at " in noted[0][3]
+    assert "no source is called 'paymets'; is it payments?" in noted[1][3]
+    assert len([each for each in caplog.messages if "paymets.csv is not taken" in each]) == 1
+
+
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
 class TestChoice:
     def test_the_command_shows_what_came_and_what_there_is(
@@ -207,5 +233,23 @@ def test_a_wrong_password_an_unknown_host_key_and_a_dead_server_are_told(
 )
 def test_a_faulty_declaration_names_its_line(declare: Declare, change: dict[str, Any], problem: str) -> None:
     declare("lender", **{"kind": "folder", "path": "outbox", **change})
+    (broken,) = broken_places("demo")
+    assert problem in str(broken.error)
+    assert load_places() == {}
     with pytest.raises(UsageError, match=problem):
-        load_places()
+        fetch_all("demo", "lender")
+
+
+def test_a_broken_place_holds_up_no_other(declare: Declare, tmp_path: Path) -> None:
+    outbox = tmp_path / "outbox"
+    outbox.mkdir()
+    (outbox / "payments.2026-06-30.csv").write_text("payment_id\n")
+    declare("bank", kind="folder", path=str(outbox), books=["demo", "mybook"])
+    declare("broken", kind="folder", books=["demo"])
+    fetching = fetch("demo")
+    assert next(fetching).place == "bank"
+    with pytest.raises(UsageError, match=r"broken\.yml: line 1: path"):
+        next(fetching)
+    assert [each.place for each in fetch("mybook")] == ["bank"]
+    with pytest.raises(CreditOpsError, match=r"broken\.yml"):
+        arrivals.fetch_all()

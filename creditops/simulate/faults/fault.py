@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-Outcome = Literal["refused", "quarantined", "loaded", "unchanged", "orphan", "gate"]
+Outcome = Literal["refused", "quarantined", "loaded", "unchanged", "orphan"]
 """What the contract demands.
 
 - refused: the whole file, raw stays as it was, the reason is in the ledger.
@@ -18,7 +18,6 @@ Outcome = Literal["refused", "quarantined", "loaded", "unchanged", "orphan", "ga
 - loaded: every row; the fault is one of form only.
 - unchanged: the rows that repeat what is known.
 - orphan: loaded, and listed as referring to nothing.
-- gate: loaded, and the raw gate names the check that fails.
 """
 
 Stage = Literal["cells", "lines", "file", "delivery"]
@@ -34,7 +33,7 @@ class Fault:
     ----------
     source: the source whose file is spoilt.
     stage: what is spoilt; cells first, then lines, then the file, then what is delivered beside it.
-    outcome, says: what must become of it, and words that its message, reason or check must hold.
+    outcome, says: what must become of it, and words that its message or reason must hold.
     """
 
     name: str
