@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 _TERM = 36
-_FIRST_MONTH = np.datetime64("2023-07", "M")
+_FIRST_MONTH = np.datetime64("2023-06", "M")
 _CHUNK = 500_000
 
 

@@ -39,8 +39,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileA
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest group begins first."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/e2e/"))
+    """The longest group begins first; what changes the platform for others comes last in it."""
+    items.sort(
+        key=lambda item: (
+            not item.nodeid.startswith("tests/e2e/"),
+            item.nodeid.startswith("tests/e2e/test_shown_commands.py"),
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,9 @@ def sheet_batches(
     """
     at = {column.file_name: header.index(column.file_name) for column in columns}
     numbered = enumerate(rows, header_row + 1)
-    filled = ((row, cells) for row, cells in numbered if any(map(_is_filled, cells[: len(header)])))
+    filled: Iterator[tuple[int, list[Cell]]] = (
+        (row, cells) for row, cells in numbered if any(map(_is_filled, cells[: len(header)]))
+    )
     if ragged is not None:
         filled = _even(filled, len(header), ragged)
     while batch := list(islice(filled, BATCH_ROWS)):
@@ -261,10 +263,12 @@ def _old(path: Path, name: str, form: FileFormat) -> Iterator[list[Cell]]:
         rows: list[list[Cell]] = [list(row) for row in pl.DataFrame(pl.from_arrow(batch)).rows()]
         first = form.skip_lines + (1 if form.header else 0)
         if len(rows) > first:
-            where = (
-                {"header_row": form.skip_lines} if form.header else {"header_row": None, "skip_rows": first}
+            below = workbook.load_sheet(
+                form.sheet or 0,
+                header_row=form.skip_lines if form.header else None,
+                skip_rows=None if form.header else first,
+                schema_sample_rows=None,
             )
-            below = workbook.load_sheet(form.sheet or 0, schema_sample_rows=None, **where)
             typed = pl.DataFrame(pl.from_arrow(below.to_arrow())).rows()
             kinds = [column.dtype for column in below.selected_columns]
             for row, values in zip(rows[first:], typed, strict=False):

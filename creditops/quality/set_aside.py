@@ -33,7 +33,8 @@ class QuarantinedFacility:
 
     Attributes
     ----------
-    reason: ``due_before_opening``, ``ended_before_opening``, ``unknown_product`` or ``unknown_customer``.
+    reason: ``due_before_opening``, ``ended_before_opening``, ``other_currency``, ``unknown_product`` or
+        ``unknown_customer``.
     source, row_key: the row at fault, the first of ``rows_at_fault``.
     detail: the values that contradict each other.
     """

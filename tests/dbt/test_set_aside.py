@@ -106,14 +106,17 @@ def test_a_mended_facility_comes_back_and_a_newly_dirty_one_goes(built: None) ->
     """A daily build says the same as a build of everything."""
     deliver("due_items", [item(1, "F1", date(2024, 1, 15)), item(20, "F3", date(2023, 12, 1))], 2, JULY)
     deliver("customers", [customer("C9")], 3, JULY)
+    dollars = {"payment_id": "P9", "facility_id": "F2", "value_date": date(2024, 3, 1), "amount": Decimal(9)}
+    deliver("payments", [{**dollars, "currency": "USD"}], 4, JULY)  # as loaded before its book had a currency
     daily = build(BOOK, JULY, layers=("intermediate", "marts"))
     assert daily.set_aside is not None
     assert [(each.facility_id, each.reason) for each in daily.set_aside.found] == [
+        ("F2", "other_currency"),
         ("F3", "due_before_opening"),
         ("F4", "unknown_product"),
     ]
     after = {table: facilities_in(table) for table in TABLES}
-    assert set(map(frozenset, after.values())) == {frozenset({"F1", "F2", "F5"})}
+    assert set(map(frozenset, after.values())) == {frozenset({"F1", "F5"})}
     assert rows("select distinct scope from ops.run_log where book = %s and as_of_date = %s", BOOK, JULY) == [
         {"scope": "changed"}
     ]

@@ -2,7 +2,7 @@
 
 What stands for something of one's own (an id, a file, a version) is looked up or made; a few commands are
 executed by other tests, which are named. Commands run in this process, by the program's own parser. They
-change what the platform shows, so they run apart: ``make soak SOAK=tests/e2e/test_shown_commands.py``.
+change what the platform shows, so they run behind the other tests of it (``tests/conftest.py``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from models_ml.gates import Gate
 from tests.contract.test_documented_commands import PAGES, shown
 from tests.e2e.conftest import BOOK, DAY
 
-pytestmark = [pytest.mark.e2e, pytest.mark.soak]
+pytestmark = pytest.mark.e2e
 
 CARD = "demo.retail_behaviour"
 #: Commands that another test executes as they are shown.
@@ -154,6 +154,8 @@ def graded() -> tuple[str, str]:
     return row[0], str(row[1])
 
 
+#: A small book shows the same as a large one.
+SMALL = ("--customers", "300", "--months", "24")
 #: What stands for something of one's own, by what the command begins with; the first that fits holds.
 OWN: list[tuple[str, Callable[[list[str]], list[str]]]] = [
     (r"warnings (show|ack)|explain warning", lambda w: replaced(w, ID=a_warning("raised", "acknowledged"))),
@@ -178,18 +180,13 @@ OWN: list[tuple[str, Callable[[list[str]], list[str]]]] = [
     (r"models overrides end", lambda w: replaced(w, NUMBER=lambda: str(one(
         "select override_id from scoring.grade_override where ended_on is null order by 1 limit 1")))),
     (r"publish rollback", lambda w: w),
-    (r"simulate --out", lambda w: [*replaced(w, DIR=new_folder), *shorter(w)]),
+    (r"simulate --out", lambda w: [*replaced(w, DIR=new_folder), *SMALL]),
     (r"query .*", lambda w: w),
 ]  # fmt: skip
 
 
 def new_folder() -> str:
     return str(Path.cwd() / f"book{len(list(Path.cwd().iterdir()))}")
-
-
-def shorter(words: list[str]) -> tuple[str, ...]:
-    """A small book shows the same as a large one."""
-    return () if "--form" in words else ("--customers", "300", "--months", "24")
 
 
 def crowned_before(words: list[str]) -> list[str]:

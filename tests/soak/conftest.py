@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,18 @@ def shown() -> Shown:
         _told[claim] = (cases, time.monotonic() - started)
 
     return tell
+
+
+def clone_into(folder: Path) -> Path:
+    """The files of the project as version control has them, in a new folder."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        target = folder / "creditops" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT_ROOT / name, target)
+    return folder / "creditops"
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

@@ -15,8 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from creditops.settings import PROJECT_ROOT
-from tests.soak.conftest import Shown
+from tests.soak.conftest import Shown, clone_into
 
 pytestmark = pytest.mark.soak
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -28,17 +27,6 @@ def folder() -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="creditops-fresh-"))
     yield place
     shutil.rmtree(place, ignore_errors=True)
-
-
-def _checkout(folder: Path) -> Path:
-    names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\0")
-    for name in filter(None, names):
-        target = folder / "creditops" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT_ROOT / name, target)
-    return folder / "creditops"
 
 
 def _own_python(folder: Path) -> tuple[Path, dict[str, str]]:
@@ -65,7 +53,7 @@ def test_the_demo_runs_from_nothing_in_a_closed_folder(
         pytest.skip("needs root")
     if whose == "system's" and not SYSTEM_PYTHON.exists():
         pytest.skip(f"no {SYSTEM_PYTHON}")
-    checkout = _checkout(folder)
+    checkout = clone_into(folder)
     python, environment = (SYSTEM_PYTHON, {}) if whose == "system's" else _own_python(folder)
     switch: dict[str, object] = {}
     if user == "ordinary" and root:

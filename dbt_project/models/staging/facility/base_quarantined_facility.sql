@@ -40,6 +40,44 @@ early_items as (
         and due_items.amount_cents > 0
 ),
 
+other_currency as (
+    select
+        facility_states.facility_key,
+        'due_items' as source,
+        due_items.due_item_id as row_key,
+        due_items.currency,
+        facility_states.currency as facility_currency
+    from facility_states
+    inner join {{ ref('base_due_items') }} as due_items
+        on
+            facility_states.facility_key = due_items.facility_key
+            and due_items.book = {{ book() }}
+            and facility_states.currency <> due_items.currency
+    where due_items.is_latest
+    union all
+    select
+        facility_states.facility_key,
+        'payments',
+        payments.payment_id,
+        payments.currency,
+        facility_states.currency
+    from facility_states
+    inner join {{ ref('base_payments') }} as payments
+        on
+            facility_states.facility_key = payments.facility_key
+            and payments.book = {{ book() }}
+            and facility_states.currency <> payments.currency
+    where payments.is_latest
+),
+
+other_currency_counted as (
+    select
+        *,
+        row_number() over (partition by facility_key order by source, row_key) as place,
+        count(*) over (partition by facility_key) as items
+    from other_currency
+),
+
 reasons as (
     select
         facility_key,
@@ -49,6 +87,16 @@ reasons as (
         'due ' || due_date || ', opened ' || opened_on as detail,
         items as rows_at_fault
     from early_items
+    where place <= 1
+    union all
+    select
+        facility_key,
+        'other_currency',
+        source,
+        row_key,
+        currency || ', the facility is in ' || facility_currency,
+        items
+    from other_currency_counted
     where place <= 1
     union all
     select

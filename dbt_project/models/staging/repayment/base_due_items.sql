@@ -21,6 +21,7 @@ select
     due_date,
     {{ to_cents('amount_due') }} as amount_cents,
     {{ to_cents('principal') }} as principal_cents,
+    currency,
     known_from,
     known_until,
     cast(version_no as integer) as version_no,

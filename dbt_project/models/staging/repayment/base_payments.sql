@@ -20,6 +20,7 @@ select
     reverses_payment_id,
     value_date,
     {{ to_cents('amount') }} as amount_cents,
+    currency,
     known_from,
     known_until,
     cast(version_no as integer) as version_no,
