@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export CREDITOPS_HOME ?= $(CURDIR)/.creditops
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pytest soak stop lint format types bench lock clean
+.PHONY: help setup demo check fast test pytest soak stop lint format types bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,12 @@ lint: $(READY) ## ruff and mypy (sqlfluff needs a warehouse: tests/dbt/test_styl
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+check: $(READY) ## lint, types and the tests that need no service, side by side
+	@$(MAKE) --no-print-directory --jobs 2 lint fast
+
+fast: $(READY)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) -m fast
 
 test: $(READY) ## every check and test, side by side
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest

@@ -38,8 +38,29 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileA
     return ByFileAndPlatform(config, log)
 
 
+#: Folders whose tests start services of their own, and those of what `make check` runs.
+_WITH_SERVICES = ("tests/chaos/", "tests/deploy/", "tests/services/")
+_WITHOUT_SERVICES = ("tests/contract/", "tests/dag/", "tests/dbt/", "tests/unit/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest group begins first; what changes the platform for others comes last in it."""
+    """Mark what each test needs; the longest group begins first, and in it what changes the platform for
+    others comes last.
+
+    Raises
+    ------
+    pytest.UsageError: a test below ``tests/unit`` asks for a database.
+    """
+    for item in items:
+        asks = "postgres_server" in getattr(item, "fixturenames", ())
+        if asks and item.nodeid.startswith("tests/unit/"):
+            raise pytest.UsageError(f"{item.nodeid} asks for a database, so it is no unit test: move it")
+        if item.nodeid.startswith("tests/e2e/"):
+            item.add_marker("e2e")
+        elif asks or item.nodeid.startswith(_WITH_SERVICES):
+            item.add_marker("database")
+        elif item.nodeid.startswith(_WITHOUT_SERVICES):
+            item.add_marker("fast")
     items.sort(
         key=lambda item: (
             not item.nodeid.startswith("tests/e2e/"),

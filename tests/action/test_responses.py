@@ -14,7 +14,7 @@ from creditops.publish.tables import load_tables
 from creditops.warehouse import connect
 from creditops.warnings import evaluate, list_warnings, resolve
 from creditops.warnings.responses import approve, finish, list_actions, reject
-from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio, after
+from tests.warnings.portfolio import BOOK, JUNE, Portfolio, after
 
 NEXT = after(1)
 

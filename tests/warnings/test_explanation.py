@@ -15,8 +15,8 @@ from creditops.warnings.evaluation import LIVE_SCHEMAS
 from creditops.warnings.explanation import explain, recompute
 from creditops.warnings.rule import load_rules
 from creditops.warnings.subject import load_subjects
-from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio, after
-from tests.unit.warnings.test_catalogue import hit_and_miss, hit_and_miss_of_business
+from tests.warnings.portfolio import BOOK, JUNE, Portfolio, after
+from tests.warnings.test_catalogue import hit_and_miss, hit_and_miss_of_business
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.warnings.portfolio import Portfolio
+from tests.warnings.portfolio import Portfolio
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import date
 
 from creditops import verdict
 from creditops.warnings import evaluate, events_of, list_warnings
-from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio, after
+from tests.warnings.portfolio import BOOK, JUNE, Portfolio, after
 
 MARCH, APRIL = date(2026, 3, 31), date(2026, 4, 30)
 

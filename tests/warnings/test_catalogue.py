@@ -13,7 +13,7 @@ from creditops.warnings.compiler import compile_hits
 from creditops.warnings.evaluation import LIVE_SCHEMAS
 from creditops.warnings.expression import compile_expression
 from creditops.warnings.subject import load_subjects
-from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
+from tests.warnings.portfolio import BOOK, JUNE, Portfolio
 
 MARCH = date(2026, 3, 31)
 

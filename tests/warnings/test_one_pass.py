@@ -12,7 +12,7 @@ from creditops.warnings.compiler import compile_hits
 from creditops.warnings.evaluation import LIVE_SCHEMAS
 from creditops.warnings.rule import Rule
 from creditops.warnings.subject import load_subjects
-from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
+from tests.warnings.portfolio import BOOK, JUNE, Portfolio
 
 
 def scans(rules: list[Rule]) -> Counter[str]:

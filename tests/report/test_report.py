@@ -11,7 +11,7 @@ import pytest
 from creditops.errors import UsageError
 from creditops.report import render
 from creditops.warehouse import connect
-from tests.unit.report.published_book import BOOK, JUNE, MAY, Shape, publish
+from tests.report.published_book import BOOK, JUNE, MAY, Shape, publish
 
 VOID = {"meta", "rect", "circle", "line", "path", "br"}
 

@@ -20,7 +20,7 @@ from creditops.warnings import (
     snapshot_sql,
     start_response,
 )
-from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio, after
+from tests.warnings.portfolio import BOOK, JUNE, Portfolio, after
 
 TABLES = ("early_warnings", "warning_events", "warning_states", "warning_runs", "warning_rules")
 

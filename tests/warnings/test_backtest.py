@@ -14,7 +14,7 @@ from creditops.warnings.backtest import RuleBacktest, backtest
 from creditops.warnings.calendar import month_end
 from creditops.warnings.rule import Rule
 from creditops.warnings.trial import try_rule
-from tests.unit.warnings.portfolio import BOOK, JUNE, Portfolio
+from tests.warnings.portfolio import BOOK, JUNE, Portfolio
 
 FIRST = date(2025, 1, 31)
 EXCESS = next(rule for rule in load_rules() if rule.id == "limit_excess")

@@ -6,7 +6,7 @@ import random
 
 from creditops.warehouse import connect
 from creditops.warnings import evaluate, list_warnings
-from tests.unit.warnings.portfolio import BOOK, Portfolio, after
+from tests.warnings.portfolio import BOOK, Portfolio, after
 
 DAYS = 8
 CUSTOMERS = 60
