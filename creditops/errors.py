@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from creditops.personal_data import masked
+
 _NAMES, _LETTERS = 20, 60
 
 
@@ -22,6 +24,9 @@ def listed(names: Collection[str], *, quoted: bool = False) -> str:
 class CreditOpsError(Exception):
     """Something a user can understand and mend.
 
+    What looks like a personal datum is masked in it (:mod:`creditops.personal_data`): errors go to logs,
+    tables and alerts.
+
     Parameters
     ----------
     message: what is wrong and where (file, row, column, value).
@@ -34,10 +39,10 @@ class CreditOpsError(Exception):
     def __init__(
         self, message: str, *, hint: str | None = None, details: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.details = dict(details or {})
+        self.message: str = masked(message)
+        self.hint: str | None = masked(hint)
+        self.details: dict[str, Any] = masked(dict(details or {}))
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message

@@ -155,6 +155,8 @@ def check(
                 f"{try_}: {trial['rows']:,} rows, {trial['bad']:,} would go to quarantine", markup=False
             )
             table(trial["reasons"], ("column", "reason", "rows", "first_line", "example"), title="why")
+            hidden = trial["cells_masked"].items()
+            attention([f"personal data would be masked in {cells} cells of {name}" for name, cells in hidden])
             attention(trial["unlikely"])
     if errors or (strict and findings):
         raise typer.Exit(2)
@@ -285,4 +287,7 @@ def _rules(column: Any) -> str:
         parts.append(f"in {column.unit}")
     if column.pii != "none":
         parts.append(f"personal ({column.pii}), hashed" if column.is_hashed else "personal, year kept")
+    if column.detect is not None:
+        reason = f" ({column.detect_reason})" if column.detect_reason else ""
+        parts.append(f"personal data found in it: {column.detect}{reason}")
     return "; ".join(parts)

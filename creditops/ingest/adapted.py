@@ -9,8 +9,9 @@ from pathlib import Path
 
 from creditops.adapters import Adapter, Made, load_adapter
 from creditops.books import today
-from creditops.errors import UsageError
+from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest.landing import LandedFile, delivery_folder, mark_whole
+from creditops.personal_data import NAMES, find
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 
@@ -27,7 +28,7 @@ def land_adapted(book: str, paths: list[Path], adapter: str, delivery: date | No
     Raises
     ------
     UsageError: no such adapter or path, or the book lacks columns that the adapter's book declares.
-    DataRefusedError: a file the adapter expects is missing or unreadable.
+    DataRefusedError: a file the adapter expects is missing or unreadable, or its name holds a personal datum.
     """
     mapping = load_adapter(adapter)
     _check_book(book, mapping)
@@ -61,6 +62,11 @@ def _check_book(book: str, mapping: Adapter) -> None:
 
 
 def _write(made: Made, book: str, name: str, day: date) -> LandedFile:
+    if held := find(name):
+        raise DataRefusedError(
+            f"{made.origin.name}: the name of the file holds {NAMES[held[0].kind]}",
+            hint="rename it: ledger and logs show the names of files",
+        )
     folder = delivery_folder(book, day)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.csv"

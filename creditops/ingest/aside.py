@@ -15,6 +15,7 @@ from creditops.ingest.cells import as_contract_writes
 from creditops.ingest.delimited import read_delimited
 from creditops.ingest.privacy import hash_series
 from creditops.ingest.reader import SourceFile
+from creditops.personal_data import masked
 from creditops.sources.column import Column, Text
 from creditops.sources.model import FileFormat
 
@@ -48,7 +49,7 @@ def keep_aside(connection: psycopg.Connection, batch_id: int, file: SourceFile) 
             cells = frame.select(as_contract_writes(_column(name), FileFormat()) for name in frame.columns)
             kept = cells.select(_private(cells[name]) for name in cells.columns)
             for line, row in zip(lines, kept.iter_rows(named=True), strict=True):
-                filled = {name: value for name, value in row.items() if value is not None}
+                filled = {masked(name): value for name, value in row.items() if value is not None}
                 if filled:
                     stream.write_row((batch_id, int(line), json.dumps(filled, ensure_ascii=False)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from creditops.ingest.file_kinds import SUFFIXES
+from creditops.personal_data import NAMES, find, masked
 from creditops.sources.contract import broken_contracts, load_contracts
 
 DONE = ".done"
@@ -23,14 +24,15 @@ class Stray:
 
     def sentence(self) -> str:
         """It and the reason in one line."""
-        return f"{self.path.name} is not taken: {self.why}"
+        return f"{masked(self.path.name)} is not taken: {self.why}"
 
 
 def source_of(path: Path) -> str | None:
     """The source a file name stands for: the text before its first dot, if a contract has it, else the
-    first contract whose ``files`` patterns fit.
+    first contract whose ``files`` patterns fit. None where the name, which ledger and logs show, holds a
+    personal datum.
     """
-    if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES):
+    if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES) or find(path.name):
         return None
     name = path.name.split(".", 1)[0]
     contracts = load_contracts()
@@ -69,6 +71,8 @@ def _why_not_taken(path: Path, takes: Callable[[Path], bool] | None) -> str | No
         return "it is a folder; files are taken from the folder that is named, not from folders in it"
     if takes is not None:
         return None if takes(path) else "no input of the adapter is called so"
+    if held := find(path.name):
+        return f"its name holds {NAMES[held[0].kind]}: rename it"
     name = path.name.split(".", 1)[0]
     for broken in broken_contracts():
         if broken.source == name and broken.book is None:

@@ -4,7 +4,8 @@ Cells of personal columns are shown as their keyed hash. But a broken row may be
 name in the column of the sex: so in a source with personal columns a cell that breaks its own rules is
 shown as its shape only (``9`` for a digit, ``a`` for a letter), which still says what is wrong with it
 (``9,999`` has a grouping mark), and in a row that looks shifted so is every free text.
-Sources without personal columns show their cells as they are.
+Sources without personal columns show their cells; in any source what is found to be a personal datum by its
+form (:mod:`creditops.personal_data`) is masked, whatever the column is and its contract allows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence, Set
 import polars as pl
 
 from creditops.ingest.cells import FAULT
+from creditops.ingest.detection import masked_column
 from creditops.ingest.privacy import hash_series
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
@@ -45,11 +47,9 @@ def masked_cells(
     cells = frame.select(
         hash_series(frame[column.name], column.pii).alias(column.name)
         if column.pii != "none"
-        else pl.col(column.name)
-        .str.strip_prefix(FAULT)
-        .str.replace_all("\0", "\N{SYMBOL FOR NULL}", literal=True)
+        else shown(frame[column.name])
         for column in contract.columns
-    )  # PostgreSQL keeps no NUL character
+    )
     rows = list(cells.iter_rows(named=True))
     personal = {column.name for column in contract.columns if column.pii != "none"}
     if personal:
@@ -61,6 +61,13 @@ def masked_cells(
                 if value is not None and column.name not in personal and hidden:
                     row[column.name] = shape(value)
     return rows
+
+
+def shown(cells: pl.Series) -> pl.Series:
+    """Cells of a column that is not personal as the quarantine shows them."""
+    # PostgreSQL keeps no NUL character.
+    plain = cells.str.strip_prefix(FAULT).str.replace_all("\0", "\N{SYMBOL FOR NULL}", literal=True)
+    return masked_column(plain)[0]
 
 
 def _is_free(column: Column, contract: Contract) -> bool:

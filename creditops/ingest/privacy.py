@@ -1,7 +1,8 @@
 """Personal data leave the landing zone only as a keyed hash (domain.md#personal-data; HMAC-SHA256, RFC 2104).
 
 Spellings of one datum hash alike: compatibility forms (full-width digits), invisible characters and spaces,
-the last letter of an identity card in either case, separators in numbers, the code of a Chinese mobile.
+the last letter of an identity card and e-mail addresses in either case, separators in numbers, the code of a
+Chinese mobile.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def hash_series(values: pl.Series, pii_class: str) -> pl.Series:
 
 def one_spelling(value: str, pii_class: str) -> str:
     """The spelling of a datum that goes into its hash."""
-    if pii_class not in ("name", "national_id", "phone", "address", "account"):
+    if pii_class not in ("name", "national_id", "phone", "address", "account", "email"):
         return value
     text = value if value.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", value))
     match pii_class:
@@ -48,5 +49,7 @@ def one_spelling(value: str, pii_class: str) -> str:
             return _SEPARATORS.sub("", text).upper()
         case "phone":
             return _CHINESE_CODE.sub("", _SEPARATORS.sub("", text), count=1)
+        case "email":
+            return text.strip().lower()
         case _:
             return _BETWEEN_CHINESE.sub("", " ".join(text.split()))

@@ -22,6 +22,7 @@ from creditops.ingest.known_time import ALWAYS, KnownTime
 from creditops.ingest.reader import LINE
 from creditops.ingest.row_hash import row_hashes
 from creditops.ingest.validation import BadRow, row_text
+from creditops.personal_data import masked
 from creditops.sources.contract import Contract
 
 _PLATFORM = (
@@ -118,7 +119,8 @@ def take_out_repeats(connection: psycopg.Connection, contract: Contract) -> list
         shown = dict(zip(columns, cells, strict=True))
         value = ", ".join(str(shown.get(name)) for name in contract.key)
         reason = f"repeats the key ({key}) of line {kept} with other values"
-        conflicts.append(BadRow(line, row_text(shown), [{"column": key, "value": value, "reason": reason}]))
+        told = masked({"column": key, "value": value, "reason": reason})
+        conflicts.append(BadRow(line, row_text(masked(shown)), [told]))
     return conflicts
 
 

@@ -14,7 +14,8 @@ from creditops.ingest.landing import LandedFile
 from creditops.ingest.reader import SourceFile
 from creditops.ingest.row_hash import row_hashes
 from creditops.ingest.typed_cells import needs
-from creditops.ingest.validation import BadRow, Breaches, Validated, ragged_row
+from creditops.ingest.validation import LOOKS_LIKE, BadRow, Breaches, Validated, ragged_row
+from creditops.personal_data import masked
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract
 
@@ -22,6 +23,10 @@ _RETYPED_FROM_CELLS = 20
 _RETYPED_SHARE = 0.5
 _NUMBERS = 'say in the contract how the file writes numbers, e.g. `format: { decimal: ",", thousands: "." }`'
 _DATES = 'say in the contract how the file writes it, e.g. `date_format: "%d.%m.%Y"` at the column'
+DECLARE = (
+    "declare {} in the contract as personal (`pii: national_id`, `phone`, `account` or `email`: raw holds a"
+    " keyed hash), or write `detect: allow` and a `detect_reason` if its values only look like it"
+)
 _REMEDIES = {
     **dict.fromkeys(("date", "ts"), _DATES),
     **dict.fromkeys(("money", "rate", "int", "bigint"), _NUMBERS),
@@ -62,6 +67,8 @@ class Reading:
         self._keys: list[np.ndarray] = []
         self._unreadable: Counter[str] = Counter()
         self._filled: Counter[str] = Counter()
+        self._personal: Counter[str] = Counter()
+        self._masked: Counter[str] = Counter()
 
     def take(self, checked: Validated, rows: int) -> None:
         """Count a batch of ``rows`` rows."""
@@ -71,6 +78,8 @@ class Reading:
         self._keys.append(row_hashes(checked.good, self.contract.key))
         self._unreadable.update(checked.unreadable)
         self._filled.update(checked.filled)
+        self._personal.update(checked.personal)
+        self._masked.update(checked.masked)
         self._cover(checked.good)
         for name, lines in checked.breaches.items():
             self.breaches[name].add(lines)
@@ -87,11 +96,13 @@ class Reading:
         remarks = []
         if not self.rows:
             remarks.append("the file has a header and no rows")
+        for name, cells in self._masked.items():
+            remarks.append(f"personal data were masked in {cells} cells of {name}")
         if file.extra_columns:
             remarks.append(f"columns not in the contract were kept aside: {listed(file.extra_columns)}")
         if file.absent_columns and self.rows:
             remarks.append(f"columns not in the file count as empty: {', '.join(file.absent_columns)}")
-        self.remark = "; ".join(remarks) or None
+        self.remark = masked("; ".join(remarks)) or None
 
     def has_repeated_keys(self) -> bool:
         """Whether two good rows may have one key (their hashes are equal)."""
@@ -99,7 +110,8 @@ class Reading:
         return len(np.unique(hashes)) < len(hashes)
 
     def refuse_if_unfit(self, landed: LandedFile) -> None:
-        """Refuse a file with a re-typed column, or with more bad rows than its limit.
+        """Refuse a file with a re-typed column, a column of personal data that nobody declared, or with more
+        bad rows than its limit.
 
         Raises
         ------
@@ -109,14 +121,18 @@ class Reading:
         if limit is None:
             limit = get_settings().bad_row_limit
         self._refuse_retyped(landed, limit)
+        self._refuse_personal(landed, limit)
         if self.rows and len(self.bad) > limit * self.rows:
             first = min(self.bad, key=lambda row: row.line)
             reason = first.reasons[0]
             what = f"column {reason['column']}: {reason['value']!r} " if reason["column"] else ""
+            hint = "mend the file and deliver it again, or raise bad_row_limit in the contract"
+            if reason["column"] in self._personal:
+                hint += f"; {DECLARE.format(reason['column'])}"
             raise DataRefusedError(
                 f"{landed.name}: {len(self.bad)} of {self.rows} rows are bad, over the limit of"
                 f" {limit:.2%}; the first is line {first.line}: {what}{reason['reason']}",
-                hint="mend the file and deliver it again, or raise bad_row_limit in the contract",
+                hint=hint,
             )
 
     def _cover(self, good: pl.DataFrame) -> None:
@@ -152,6 +168,25 @@ class Reading:
                 f"{landed.name}: {said}",
                 hint=_REMEDIES.get(column.type, _REMEDIES["other"])
                 + ("" if self.is_first else "; or deliver the column as before, or give it a new name"),
+            )
+
+    def _refuse_personal(self, landed: LandedFile, limit: float) -> None:
+        """A column that is nearly all hits is a column of personal data, or none of them is a datum."""
+        for name, count in self._personal.items():
+            filled = self._filled[name]
+            many = filled >= _RETYPED_FROM_CELLS or len(self.bad) > limit * self.rows
+            if not many or count <= _RETYPED_SHARE * filled:
+                continue
+            line, reason = min(
+                (row.line, str(reason["reason"]))
+                for row in self.bad
+                for reason in row.reasons
+                if reason["column"] == name and str(reason["reason"]).startswith(LOOKS_LIKE.split("{")[0])
+            )
+            raise DataRefusedError(
+                f"{landed.name}: column {name!r} holds personal data: {count} of {filled} values; the first,"
+                f" on line {line}, {reason}",
+                hint=DECLARE.format(name),
             )
 
     def _first_unreadable(self, name: str) -> tuple[int, str | None]:

@@ -18,6 +18,7 @@ from creditops.ingest import ledger
 from creditops.ingest.known_time import KnownTime
 from creditops.ingest.landing import LandedFile
 from creditops.ingest.ledger import Counts
+from creditops.ingest.masking import shown
 from creditops.ingest.privacy import hash_series
 from creditops.ingest.raw_rows import (
     copy_rows,
@@ -106,23 +107,23 @@ def key_cells(row: Mapping[str, Any], contract: Contract) -> KeyCells:
     """The key of a quarantined row (``row_text`` and ``reasons`` of ``ops.quarantine``)."""
     cells = next(csv.reader([row["row_text"]]), [])
     at_fault = {each["column"] for each in row["reasons"]}
-    shown = dict(zip((column.name for column in contract.columns), cells, strict=False))
-    return {name: shown[name] for name in contract.key if shown.get(name) and name not in at_fault}
+    told = dict(zip((column.name for column in contract.columns), cells, strict=False))
+    return {name: told[name] for name in contract.key if told.get(name) and name not in at_fault}
 
 
 def _same_rows(batch: pl.DataFrame, contract: Contract, lines: Mapping[int, KeyCells]) -> pl.DataFrame:
     """The rows of ``batch`` whose key is still that of their line."""
-    shown = batch.select(
+    keys = batch.select(
         pl.col(LINE),
         *(
             hash_series(batch[name], contract.column(name).pii).alias(name)
             if contract.column(name).is_hashed
-            else pl.col(name)
+            else shown(batch[name])
             for name in contract.key
         ),
     )
     same = [
         all(row[name] == cell for name, cell in lines[row[LINE]].items())
-        for row in shown.iter_rows(named=True)
+        for row in keys.iter_rows(named=True)
     ]
     return batch.filter(pl.Series(same, dtype=pl.Boolean))

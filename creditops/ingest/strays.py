@@ -16,6 +16,7 @@ from pathlib import Path
 from creditops.ingest import ledger
 from creditops.ingest.file_names import Stray, strays_among
 from creditops.ingest.landing import delivery_folder, is_whole
+from creditops.personal_data import masked
 from creditops.warehouse.connection import connect
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def note(book: str, delivery: date, strays: Iterable[Stray]) -> list[Stray]:
             ledger.note_not_taken(
                 connection,
                 book=book,
-                file=f"{book}/{delivery}/{each.path.name}",
+                file=masked(f"{book}/{delivery}/{each.path.name}"),
                 delivery=delivery,
                 sha256=_sha256(each.path),
                 why=each.why,

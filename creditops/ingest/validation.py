@@ -7,6 +7,7 @@ that equal facts are equal values however they were written.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -15,10 +16,12 @@ import polars as pl
 from creditops.books import parse_day
 from creditops.expressions import sql_expression
 from creditops.ingest.cells import FAULT
+from creditops.ingest.detection import kinds_in, masked_column
 from creditops.ingest.masking import masked_cells
 from creditops.ingest.privacy import hash_series
 from creditops.ingest.reader import LINE
 from creditops.ingest.typed_cells import NEEDS, comparable, needs, typed
+from creditops.personal_data import NAMES, Kind
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract
 from creditops.zone_rules import day_end
@@ -30,6 +33,8 @@ MAX_CELL = 65_536
 """Characters of a text whose contract names no ``max_length``."""
 MAX_KEY_CELL = 200
 """The same for a column of the key, which PostgreSQL has to index."""
+LOOKS_LIKE = "looks like {}, and the column is not declared personal"
+"""Reason of a cell in which undeclared personal data were found."""
 CURRENCY = "currency"
 """The column that says in which currency a row's amounts are, in every source that has one."""
 
@@ -66,6 +71,8 @@ class Validated:
     bad: line, masked row text and reasons (list of dicts) of every row that may not.
     unreadable: per column, how many filled cells are not of its type.
     filled: per column, how many cells are filled.
+    personal: per column, how many cells hold undeclared personal data that its contract does not allow.
+    masked: per column of free text, in how many cells they were masked.
     breaches: lines of good rows that break a check of severity ``warning``, by its name.
     keys_of_bad: business keys, as raw would hold them, of the bad rows that tell theirs.
     """
@@ -75,6 +82,8 @@ class Validated:
     keys_of_bad: pl.DataFrame
     unreadable: Counter[str] = field(default_factory=Counter)
     filled: Counter[str] = field(default_factory=Counter)
+    personal: Counter[str] = field(default_factory=Counter)
+    masked: Counter[str] = field(default_factory=Counter)
     breaches: dict[str, pl.Series] = field(default_factory=dict)
 
 
@@ -104,6 +113,7 @@ def validate(
     currency: the book's currency, which a column ``currency`` must say; ``None`` while no book is meant.
     delivery: the day of the delivery, after which nothing in it has happened.
     """
+    batch, masked = _free_text_masked(batch, contract)
     frame = batch.with_columns(typed(column, zone).alias(f"_t_{column.name}") for column in contract.columns)
     faults: list[_Fault] = []
     expressions: list[pl.Expr] = []
@@ -111,6 +121,11 @@ def validate(
         for reason, expression, of_type in _rules(column, contract, zone, currency, delivery):
             faults.append(_Fault(f"_f_{len(faults)}", column, reason, of_type))
             expressions.append(expression.fill_null(False).alias(faults[-1].flag))
+    personal: Counter[str] = Counter()
+    for column, kind, holding in _undeclared(batch, contract):
+        faults.append(_Fault(f"_f_{len(faults)}", column, LOOKS_LIKE.format(kind)))
+        expressions.append(pl.lit(holding).alias(faults[-1].flag))
+        personal[column.name] += int(holding.sum())
     frame = frame.with_columns(expressions)
     frame, broken = _row_checks(frame, contract, faults, zone)
     is_bad = frame.select(pl.any_horizontal([fault.flag for fault in faults])).to_series()
@@ -122,6 +137,8 @@ def validate(
         _raw_values(good, contract),
         _describe(bad, contract, faults),
         _readable_keys(bad, contract, faults),
+        personal=personal,
+        masked=masked,
         breaches={name: good.filter(pl.col(flag))[LINE] for name, flag in broken.items()},
     )
     for column in contract.columns:
@@ -181,6 +198,30 @@ def _rules(
     if column.max is not None:
         rules.append((f"is above {column.max}", value > _bound(column, column.max, zone, at_end=True), False))
     return rules
+
+
+def _free_text_masked(batch: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, Counter[str]]:
+    """The batch with personal data masked where the contract says so, and in how many cells per column."""
+    changed: list[pl.Series] = []
+    counts: Counter[str] = Counter()
+    for column in contract.columns:
+        if contract.detection(column) == "mask":
+            cells, count = masked_column(batch[column.name])
+            if count:
+                changed.append(cells)
+                counts[column.name] = count
+    return batch.with_columns(changed), counts
+
+
+def _undeclared(batch: pl.DataFrame, contract: Contract) -> Iterator[tuple[Column, str, pl.Series]]:
+    """Columns whose cells hold personal data that send a row to quarantine: what it is, and where."""
+    for column in contract.columns:
+        if contract.detection(column) == "quarantine":
+            # A long whole number is a datum only where a check character and a birthday say so.
+            kinds: tuple[Kind, ...] = ("national_id",) if column.type == "bigint" else tuple(NAMES)
+            free = column.type == "text" and column.name not in contract.key
+            for kind, holding in kinds_in(batch[column.name], identifier=not free, kinds=kinds).items():
+                yield column, NAMES[kind], holding
 
 
 def _looks_alike(cells: pl.Series) -> pl.Series:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from creditops.personal_data import masked
 from creditops.settings import get_settings
 
 KEPT = 35
@@ -79,5 +80,6 @@ def _make_whole(site: Path) -> None:
         )
         text = _FETCHED.sub("", page.read_text(encoding="utf-8"))
         text = _BACKGROUND.sub("none", text)
+        text = masked(text)  # the pages show rows that failed
         text = _LOGO.sub(rf"\g<1>{at}/images/\g<2>\g<3>", text).replace("</head>", f"{own}</head>", 1)
         page.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ import psycopg
 
 from creditops.books import zone
 from creditops.errors import DataRefusedError
+from creditops.personal_data import masked
 from creditops.quality import data_docs, watch
 from creditops.quality.coherence import contradictions, relations_of
 from creditops.quality.suites import (
@@ -180,7 +181,10 @@ def _run(
 ) -> list[CheckResult]:
     covered = [target for target in targets if target.table in suites]
     results = list(_validate(covered, suites, role, (book, gate, as_of))) if covered else []
-    results += together
+    results = [
+        replace(each, check=masked(each.check), examples=masked(each.examples))
+        for each in (*results, *together)
+    ]
     with connect(role) as connection:
         connection.execute(
             "delete from ops.gate_result where book = %s and as_of_date = %s and gate = %s",

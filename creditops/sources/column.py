@@ -14,7 +14,8 @@ from creditops.errors import UsageError
 from creditops.sources.date_pattern import expression
 
 ColumnType = Literal["id", "money", "rate", "date", "ts", "code", "bool", "int", "bigint", "text"]
-PiiClass = Literal["none", "name", "national_id", "phone", "address", "account", "birth_date"]
+PiiClass = Literal["none", "name", "national_id", "phone", "address", "account", "email", "birth_date"]
+Detection = Literal["quarantine", "mask", "allow"]
 
 POSTGRES_TYPES: Mapping[ColumnType, str] = {
     "id": "text",
@@ -73,6 +74,9 @@ class Column(BaseModel):
     pattern: regular expression that the whole value must match.
     pii: class of personal data. Anything but ``none`` is replaced by its keyed hash before it
         reaches raw; ``birth_date`` is replaced by the year of birth.
+    detect: what becomes of a cell that is found to hold personal data though the column is not ``pii``
+        (:mod:`creditops.personal_data`): ``quarantine`` the row, ``mask`` the datum, ``allow`` it for the
+        reason in ``detect_reason``. Default: :meth:`creditops.sources.model.Contract.detection`.
     special_values: values that are states, not quantities (characteristics only).
     direction: how the default rate moves as the value rises (characteristics only).
     protected: an attribute that decisions may not rest on (fairness checks only).
@@ -99,6 +103,8 @@ class Column(BaseModel):
     pattern: str | None = None
     max_length: int | None = None
     pii: PiiClass = "none"
+    detect: Detection | None = None
+    detect_reason: str | None = None
     description: Text
     special_values: dict[str, Text] = {}
     direction: Literal["none", "ascending", "descending"] | None = None
@@ -161,7 +167,23 @@ class Column(BaseModel):
             raise ValueError("`pii: birth_date` needs type date")
         if self.pii not in ("none", "birth_date") and self.type not in ("text", "id"):
             raise ValueError(f"`pii: {self.pii}` needs type text or id, because its hash is text")
+        self._check_detection()
         return self
+
+    def _check_detection(self) -> None:
+        if self.detect is not None and self.pii != "none":
+            raise ValueError("`detect` does not go with `pii`: no value of the column gets past the door")
+        if self.detect is not None and not self.is_text:
+            raise ValueError("`detect` goes with id, text, bigint, and code without `values`")
+        if self.detect == "mask" and self.type != "text":
+            raise ValueError("`detect: mask` goes with type text only: masked identifiers would be one")
+        if (self.detect == "allow") != bool(self.detect_reason and self.detect_reason.strip()):
+            raise ValueError("`detect: allow` needs its reason in `detect_reason`, and only it does")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column takes text of any content, or whole numbers as long as an identity number."""
+        return self.type in ("id", "text", "code", "bigint") and self.values is None
 
     @property
     def file_name(self) -> str:

@@ -19,6 +19,7 @@ import polars as pl
 from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest.cells import as_contract_writes
 from creditops.ingest.typed_cells import typed
+from creditops.personal_data import masked
 from creditops.sources.column import Column
 from creditops.sources.contract import load_contracts
 from creditops.sources.guess import Guess, as_text, guess_columns, is_row_number, null_words, total_rows
@@ -92,7 +93,8 @@ def guess_sample(
             continue
         read, broken = _read(cells, header, guess, form)
         if broken is not None:
-            guesses[at] = as_text(guess, cells[header], f"looks like {guess.type}, but {broken!r} is none")
+            note = f"looks like {guess.type}, but {masked(broken)!r} is none"
+            guesses[at] = as_text(guess, cells[header], note)
         elif guess.type in ("date", "ts") and guess.pii == "none" and has_happened(names[at], header):
             guess.past = bool((read.dt.date() <= datetime.now(UTC).date()).all())
     return cells, names, words, guesses

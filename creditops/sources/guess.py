@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
@@ -11,6 +12,8 @@ from typing import Literal
 import polars as pl
 
 from creditops.ingest.date_format import read_date, read_time
+from creditops.ingest.detection import kinds_in, masked_column
+from creditops.personal_data import MASKS, NAMES, Kind, masked
 from creditops.sources.column import ColumnType, PiiClass
 from creditops.sources.terms import hint_of_name, pii_of_name
 
@@ -29,9 +32,13 @@ _ISO_TS = (
 _BOOLS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"是", "否"})
 _TOTALS = ("合计", "总计", "小计", "共计", "total", "sum", "grand total")
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
-_PHONE = r"^(\+?86)?1[3-9][0-9]{9}$"
-_NATIONAL_ID = r"^[0-9]{17}[0-9Xx]$"
-_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+_PERSONAL_SHARE = 0.5  # over which a file with an undeclared column is refused
+_CLASSES: Mapping[Kind, PiiClass] = {
+    "national_id": "national_id",
+    "phone": "phone",
+    "card": "account",
+    "email": "email",
+}
 _MAX_CODES = 20
 _MAX_INT = 2**31 - 1
 _EXCEL_DAY_0 = date(1899, 12, 30)
@@ -162,6 +169,7 @@ def guess_column(header: str, name: str, cells: pl.Series, marks: Marks = Marks(
         if words:
             guess.null_values, guess.required = words, False
             guess.notes.append(f"{' and '.join(map(repr, words))} taken as no value here")
+        _note_personal(guess, filled)
         return guess
     if words:
         guess.notes.append(f"{' and '.join(map(repr, words))} kept as values: else name them in null_values")
@@ -169,6 +177,7 @@ def guess_column(header: str, name: str, cells: pl.Series, marks: Marks = Marks(
         guess.type = "bool"
         return guess
     _word(guess, filled, hint)
+    _note_personal(guess, filled)
     return guess
 
 
@@ -203,12 +212,23 @@ def _personal(header: str, name: str, filled: pl.Series) -> PiiClass | None:
     by_name = pii_of_name(name) or pii_of_name(header)
     if by_name and hint_of_name(name) not in ("money", "rate", "count"):
         return by_name
-    patterns: tuple[tuple[PiiClass, str], ...] = (
-        ("phone", _PHONE),
-        ("national_id", _NATIONAL_ID),
-        ("name", _EMAIL),
-    )
-    return next((kind for kind, pattern in patterns if filled.str.contains(pattern).mean() > 0.9), None)  # type: ignore[operator]
+    if hint_of_name(name) in ("money", "rate", "count"):
+        return None
+    hidden = masked_column(filled)[0]
+    many = _PERSONAL_SHARE * len(filled)
+    return next((_CLASSES[kind] for kind, mask in MASKS.items() if (hidden == mask).sum() > many), None)
+
+
+def _note_personal(guess: Guess, filled: pl.Series) -> None:
+    """Say which cells of a column that is not personal look like personal data, and show none of them."""
+    guess.notes = masked(guess.notes)
+    if guess.type in ("text", "id", "code", "bigint"):
+        for kind, holding in kinds_in(filled, identifier=guess.type != "text").items():
+            guess.notes.append(
+                f"{holding.sum()} cells hold what looks like {NAMES[kind]}: declare pii, or see detect"
+            )
+        if guess.values and masked(guess.values) != guess.values:
+            guess.type, guess.values, guess.max_length = "text", None, 200
 
 
 def _date(guess: Guess, filled: pl.Series, *, compact: bool) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-from creditops.sources.column import Column, Text
+from creditops.sources.column import Column, Detection, Text
 from creditops.sources.date_pattern import expression
 from creditops.sources.row_check import Check
 
@@ -176,6 +176,8 @@ class Contract(_Part):
                     raise ValueError(f"the key column {name!r} must be `required: true`")
                 if use == "key" and column.pii == "birth_date":
                     raise ValueError(f"the key column {name!r} would lose its value in raw")
+                if use == "key" and column.detect == "mask":
+                    raise ValueError(f"`detect: mask` in the key column {name!r} would make keys one")
                 if use in ("effective", "available") and column.type not in ("date", "ts"):
                     raise ValueError(f"`{use}` names {name!r}, which is no date or ts")
         low, high = self.min_rows_per_delivery, self.max_rows_per_delivery
@@ -199,6 +201,17 @@ class Contract(_Part):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    def detection(self, column: Column) -> Detection | None:
+        """What becomes of undeclared personal data in a column; ``None`` where none can pass.
+
+        As the column's ``detect`` says; else free text is masked, and an identifier or a code sends its
+        row to quarantine.
+        """
+        if column.pii != "none" or not column.is_text:
+            return None
+        free = column.type == "text" and column.name not in self.key
+        return column.detect or ("mask" if free else "quarantine")
 
     def raw_columns(self) -> list[tuple[str, str, bool]]:
         """(name, PostgreSQL type, nullable) of each contract column in raw, in contract order."""

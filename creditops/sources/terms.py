@@ -108,7 +108,7 @@ _PII: tuple[tuple[PiiClass, str], ...] = (
     ("account", r"iban|card_?(no|number)|account_?(no|number)|银行卡|银行账号|卡号"),
     ("birth_date", r"birth|dob|出生"),
     ("name", r"(^|_)((full|first|last|customer|client|borrower|contact|person)_?)?name$|姓名|联系人|户名"),
-    ("name", r"e_?mail|邮箱"),
+    ("email", r"e_?mail|邮箱"),
 )
 
 # A column of this name refers to a canonical source.

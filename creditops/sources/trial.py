@@ -16,6 +16,7 @@ from creditops.books import currency, today
 from creditops.errors import UsageError
 from creditops.ingest.reader import LINE, open_source_file, read_batches
 from creditops.ingest.validation import BadRow, ragged_row, validate
+from creditops.personal_data import masked
 from creditops.quality import watch
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract
@@ -35,6 +36,7 @@ class Trial:
     left_out: rows that an adapter leaves out, by the reason.
     columns_aside: columns that the contract does not know.
     unlikely: what differs from the deliveries before, in sentences (:mod:`creditops.quality.watch`).
+    cells_masked: per column of free text, in how many cells personal data would be masked.
     sample: the first rows that would be loaded, personal data masked.
     """
 
@@ -47,6 +49,7 @@ class Trial:
     left_out: dict[str, int] = field(default_factory=dict)
     columns_aside: list[str] = field(default_factory=list)
     unlikely: list[str] = field(default_factory=list)
+    cells_masked: dict[str, int] = field(default_factory=dict)
     sample: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -69,15 +72,18 @@ def try_file(contract: Contract, path: Path, *, book: str | None = None) -> Tria
     today = datetime.now(ZoneInfo(home)).date()
     file = open_source_file(path, contract, delivery=today)
     rows, bad, good = 0, [], []
+    hidden: Counter[str] = Counter()
     for batch in read_batches(file):
         rows += len(batch)
         checked = validate(batch, contract, zone=home, delivery=today)
         bad += checked.bad
+        hidden.update(checked.masked)
         good.append(checked.good)
     rows += len(file.ragged)
     bad += [ragged_row(line, fields, len(file.header)) for line, fields in file.ragged]
     trial = _trial(contract, path.name, rows, bad)
-    trial.columns_aside = file.extra_columns
+    trial.columns_aside = masked(file.extra_columns)
+    trial.cells_masked = dict(hidden)
     if book is not None and good:
         trial.unlikely = _unlikely(contract, book, pl.concat(good), today)
     return trial
@@ -148,7 +154,10 @@ def _tally(bad: Iterable[BadRow]) -> list[dict[str, Any]]:
 
 def _masked(rows: pl.DataFrame, contract: Contract) -> list[dict[str, Any]]:
     personal = [column.name for column in contract.columns if column.pii != "none"]
-    masked = rows.with_columns(
+    without = rows.with_columns(
         pl.when(pl.col(name).is_not_null()).then(pl.lit("***")).alias(name) for name in personal
     )
-    return [{name: cell for name, cell in row.items() if cell is not None} for row in masked.to_dicts()]
+    rows_shown = [
+        {name: cell for name, cell in row.items() if cell is not None} for row in without.to_dicts()
+    ]
+    return masked(rows_shown)  # type: ignore[no-any-return]
