@@ -26,6 +26,7 @@ from creditops.errors import DataRefusedError, UsageError
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.warehouse.connection import connect
 from creditops.warehouse.panel import latest_month_end
+from creditops.warehouse.published_tables import differences
 
 _dumps = partial(json.dumps, default=str)
 LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
@@ -67,11 +68,12 @@ def assemble(
     Raises
     ------
     DataRefusedError: nobody was scored for that day although the book has models. Without models a book is
-        published without scores.
+        published without scores. Or a published table or view is not what it should be.
     """
     known = known_at or end_of_day(book, as_of)
     with connect("publisher", large_joins=True) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",))
+        _refuse_other_forms(connection)
         _create_dictionary(connection)
         parameters = query_parameters(connection, book, as_of, schemas=schemas)
         rows: dict[str, int] = {}
@@ -202,6 +204,15 @@ def publications(book: str | None = None) -> list[dict[str, Any]]:
         assert cursor.description is not None
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _refuse_other_forms(connection: psycopg.Connection) -> None:
+    """Rows are published into tables and views that are what their contracts say, or not at all."""
+    if found := differences(connection):
+        raise DataRefusedError(
+            "nothing is published, because " + "; ".join(each.sentence() for each in found),
+            hint="the last publication stays; `creditops up` says the same until it is mended",
+        )
 
 
 def _create_dictionary(connection: psycopg.Connection) -> None:

@@ -15,11 +15,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psutil
+import psycopg
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from creditops.declarations import broken_files
-from creditops.errors import CreditOpsError
+from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.services import (
     airflow_components,
     lifecycle,
@@ -31,6 +32,9 @@ from creditops.services import (
 )
 from creditops.services.catalogue import ALL
 from creditops.settings import PROJECT_ROOT, get_settings
+from creditops.sources.contract import load_book_contracts, load_contracts
+from creditops.warehouse import published_tables, raw_tables
+from creditops.warehouse.connection import connect
 
 _GIB = 1024**3
 DISK_NEEDED = 5 * _GIB
@@ -71,6 +75,7 @@ def diagnose() -> list[Finding]:
         _time,
         _left_behind,
         _services,
+        _tables,
     )
     return [finding for check in checks for finding in check()]
 
@@ -255,6 +260,33 @@ def _services() -> Iterator[Finding]:
             )
     if not running:
         yield Finding("services", True, "not started", "start them with `creditops up`")
+
+
+def _tables() -> Iterator[Finding]:
+    """Tables and views of the warehouse, beside what contracts say; nothing where it does not answer."""
+    try:
+        with connect("builder") as connection:
+            raw = list(_raw_differences(connection))
+        with connect("publisher") as connection:
+            published = published_tables.differences(connection)
+    except CreditOpsError:
+        return
+    for place, detail, remedy in raw:
+        yield Finding(place, False, detail, remedy)
+    for each in published:
+        yield Finding(
+            "published tables", False, f"{each.place} is {each.now} but should be {each.wanted}", each.remedy
+        )
+    if not raw and not published:
+        yield Finding("tables", True, "as their contracts say")
+
+
+def _raw_differences(connection: psycopg.Connection) -> Iterator[tuple[str, str, str]]:
+    for contract in (*load_contracts().values(), *load_book_contracts()):
+        try:
+            raw_tables.difference(connection, contract)
+        except DataRefusedError as error:
+            yield "raw tables", error.message, error.hint or ""
 
 
 def _existing(path: Path) -> Path:

@@ -18,10 +18,10 @@ from creditops.sources.contract import Contract
 from creditops.warehouse import grants
 from creditops.warehouse.connection import connect
 
-_SPELLED_OUT = {"timestamptz": "timestamp with time zone"}
+SPELLED_OUT = {"timestamptz": "timestamp with time zone", "int": "integer"}
 _PLATFORM = ("book", "loaded_at")  # and every name that starts with _
 # PostgreSQL types that hold every value of another one.
-_WIDER = {"integer": ("bigint", "double precision", "numeric(18,2)")}
+WIDER = {"integer": ("bigint", "double precision", "numeric(18,2)")}
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,11 @@ def difference(connection: psycopg.Connection, contract: Contract) -> Difference
     declared = {name: (type_, nullable) for name, type_, nullable in contract.raw_columns()}
     widened: list[str] = []
     for name, (type_, _) in declared.items():
-        wanted = _SPELLED_OUT.get(type_, type_)
+        wanted = SPELLED_OUT.get(type_, type_)
         now = existing.get(name, (wanted, None))[0]
         if now == wanted:
             continue
-        if wanted in _WIDER.get(now, ()) and name not in contract.key:
+        if wanted in WIDER.get(now, ()) and name not in contract.key:
             widened.append(name)
         elif _is_empty(connection, contract):
             return Difference(False, replaced=True)

@@ -13,9 +13,8 @@ from psycopg import sql
 
 from creditops.declarations import broken_files
 from creditops.errors import DataRefusedError
-from creditops.publish.tables import PublishedTable, load_tables
 from creditops.sources.contract import load_book_contracts, load_contracts
-from creditops.warehouse import grants, readers
+from creditops.warehouse import grants, published_tables, readers
 from creditops.warehouse.connection import ROLES, connect, credentials
 from creditops.warehouse.raw_tables import bring_up
 
@@ -36,7 +35,8 @@ def initialise() -> list[str]:
     Returns
     -------
     What stays as it is, a sentence each: contracts that are at fault, or that say another form than their
-    table, which has rows. They stop their own source only.
+    table, which has rows, stop their own source only; published tables and views that are not what they
+    should be stop publishing.
 
     Raises
     ------
@@ -68,8 +68,10 @@ def _bring_up_to_date(connection: psycopg.Connection) -> list[str]:
             bring_up(connection, contract)
         except DataRefusedError as error:
             problems.append(str(error))
-    for table in load_tables().values():
-        _ensure_published_table(connection, table)
+    problems += [
+        f"{each.sentence()}. Nothing is published while it is so."
+        for each in published_tables.bring_up(connection)
+    ]
     connection.execute("create or replace view publish.publication as select * from ops.publication")
     grants.apply(connection)
     readers.restrain(connection)
@@ -92,50 +94,6 @@ def _run_package_ddl(connection: psycopg.Connection) -> None:
         resource = files(package).joinpath(name)
         if resource.is_file():
             connection.execute(resource.read_text(encoding="utf-8"))  # type: ignore[arg-type]
-
-
-def _ensure_published_table(connection: psycopg.Connection, table: PublishedTable) -> None:
-    columns = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))  # type: ignore[arg-type]
-        for column in table.columns
-    )
-    name = sql.Identifier(table.name)
-    connection.execute(
-        sql.SQL(
-            "create table if not exists published.{} (publication_id text not null,"
-            " as_of_date date not null, book text not null, {})"
-        ).format(name, columns)
-    )
-    for column in table.columns:
-        connection.execute(
-            sql.SQL("alter table published.{} add column if not exists {} {}").format(
-                name,
-                sql.Identifier(column.name),
-                sql.SQL(column.type),  # type: ignore[arg-type]
-            )
-        )
-    connection.execute(
-        sql.SQL("create unique index if not exists {} on published.{} (publication_id, {})").format(
-            sql.Identifier(f"{table.name}_key"), name, sql.SQL(", ").join(map(sql.Identifier, table.key))
-        )
-    )
-    connection.execute(
-        sql.SQL(
-            "create or replace trigger candidates_only after insert on published.{}"
-            " referencing new table as added for each statement execute function ops.refuse_gated()"
-        ).format(name)
-    )
-    names = ["publication_id", "as_of_date", "book", *(column.name for column in table.columns)]
-    connection.execute(
-        sql.SQL(
-            "create or replace view publish.{} as select {} from published.{} as rows"
-            " join ops.publication as current on current.publication_id = rows.publication_id"
-        ).format(
-            name,
-            sql.SQL(", ").join(sql.SQL("rows.{}").format(sql.Identifier(each)) for each in names),
-            name,
-        )
-    )
 
 
 if __name__ == "__main__":
