@@ -10,8 +10,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, PostgresDsn, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, PostgresDsn, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from creditops.errors import UsageError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -156,7 +158,28 @@ class Settings(BaseSettings):
 
 @lru_cache
 def get_settings() -> Settings:
-    """The process's settings; ``get_settings.cache_clear()`` re-reads the environment."""
-    settings = Settings()
+    """The process's settings; ``get_settings.cache_clear()`` re-reads the environment.
+
+    Raises
+    ------
+    UsageError: one of them cannot be read; names the variable, never its value, which may be a secret.
+    """
+    try:
+        settings = Settings()
+    except SettingsError as error:
+        name = re.search(r'field "(\w+)"', str(error))
+        raise _unreadable(name[1] if name else "", "is no JSON") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        problem = str(first["msg"]).removeprefix("Value error, ")
+        raise _unreadable(str(first["loc"][0]) if first["loc"] else "", problem) from error
     settings.home = settings.home.expanduser().resolve()
     return settings
+
+
+def _unreadable(name: str, problem: str) -> UsageError:
+    about = Settings.model_fields[name].description if name in Settings.model_fields else None
+    return UsageError(
+        f"setting CREDITOPS_{name.upper()}: {problem}",
+        hint=f"mend it in the environment or in .env. {about or 'See docs/settings.md'}",
+    )

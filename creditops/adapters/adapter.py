@@ -160,6 +160,17 @@ class Adapter:
                 except DataRefusedError as error:
                     raise UsageError(error.message, hint=error.hint) from error
 
+    def left_to_others(self) -> list[str]:
+        """What its rows refer to and it does not make, in a sentence per source and reference."""
+        return [
+            f"{source} refers to {relationship.to} by {', '.join(relationship.columns)},"
+            f" and the adapter makes no {relationship.to}: they must be delivered otherwise"
+            for source in self.sources
+            for relationship in self.contracts[source].relationships
+            if relationship.to not in self.sources
+            and all(self.contracts[source].column(name).required for name in relationship.columns)
+        ]
+
     def takes(self, file: Path) -> bool:
         """Whether an input's patterns match the file's name."""
         return any(_fits(file, form) for form in self.mapping.inputs.values())

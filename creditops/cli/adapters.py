@@ -47,17 +47,21 @@ def check(
     from creditops.adapters import adapter_names, load_adapter
 
     findings = []
+    notes = []
     for name in names or adapter_names():
         try:
-            load_adapter(name).try_empty()
+            adapter = load_adapter(name)
+            adapter.try_empty()
+            notes += [{"adapter": name, "message": each} for each in adapter.left_to_others()]
         except UsageError as error:
             findings.append({"adapter": name, "message": error.message, "remedy": error.hint or ""})
     if json_:
-        as_json({"findings": findings})
+        as_json({"findings": findings, "notes": notes})
     else:
         for each in findings:
             console.print(f"error: {each['message']}", markup=False, soft_wrap=True)
             console.print(f"  what to do: {each['remedy']}", markup=False, soft_wrap=True)
+        attention([f"{each['adapter']}: {each['message']}" for each in notes])
         if not findings:
             console.print("no findings")
     if findings:

@@ -40,6 +40,7 @@ _CLASSES: Mapping[Kind, PiiClass] = {
     "email": "email",
 }
 _MAX_CODES = 20
+_MANY = 30
 _MAX_INT = 2**31 - 1
 _EXCEL_DAY_0 = date(1899, 12, 30)
 _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
@@ -191,6 +192,8 @@ def _quantity(
         return True
     if hint == "date" and _excel_days(guess, filled):
         return True
+    if hint is None and _perhaps_days(guess, filled):
+        return True
     leading_zero = filled.str.contains(r"^0[0-9]").any()
     return hint != "id" and not leading_zero and _number(guess, filled, hint, header, marks)
 
@@ -202,7 +205,10 @@ def _word(guess: Guess, filled: pl.Series, hint: str | None) -> None:
     if hint != "id" and distinct <= _MAX_CODES and len(filled) >= 5 * distinct and longest <= 64:
         guess.type, guess.values = "code", tuple(filled.unique().sort())
         guess.notes.append("codes of the sample: are there more?")
-    elif longest <= 64 and (hint == "id" or distinct == len(filled)) and not filled.str.contains(r"\s").any():
+    elif longest <= 64 and (
+        filled.str.contains(r"^[0-9]+$").all()  # with a leading zero, else they would be numbers
+        or ((hint == "id" or distinct == len(filled)) and not filled.str.contains(r"\s").any())
+    ):
         guess.type = "id"
     else:
         guess.max_length = 200 if longest <= 100 else 2000
@@ -273,6 +279,15 @@ def _excel_days(guess: Guess, filled: pl.Series) -> bool:
     day = _EXCEL_DAY_0 + timedelta(days=int(days[0]))
     _doubt(guess, filled, f"day numbers of a spreadsheet? then this is {day}: have dates delivered as dates")
     return True
+
+
+def _perhaps_days(guess: Guess, filled: pl.Series) -> bool:
+    """Whether numbers that no header explains would all be days, which so many others would not."""
+    sample = filled.unique()
+    fitting = _fitting(sample, (_COMPACT, *_SHORT_COMPACT), "") if len(sample) >= _MANY else []
+    if fitting:
+        _doubt(guess, filled, f"dates as {' or '.join(fitting)}? set type and date_format, or int")
+    return bool(fitting)
 
 
 def _fitting(sample: pl.Series, patterns: tuple[str, ...], clock: str) -> list[str]:

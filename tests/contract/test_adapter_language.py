@@ -67,6 +67,14 @@ def write_adapter(home: Path, text: str = ADAPTER, mapping: str | None = None) -
     return folder / "adapter.yml"
 
 
+def test_what_an_adapter_leaves_to_others_is_said(home: Path) -> None:
+    write_adapter(home)
+    assert load_adapter("ledger").left_to_others() == [
+        "payments refers to facilities by facility_id, and the adapter makes no facilities: they must be"
+        " delivered otherwise"
+    ]
+
+
 def write_receipts(home: Path, text: str = RECEIPTS, encoding: str = "gb18030") -> Path:
     folder = home / "delivery"
     folder.mkdir(exist_ok=True)

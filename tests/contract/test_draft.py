@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -90,6 +90,26 @@ def test_what_is_not_certain_is_text_and_the_draft_says_what_to_choose(
     assert guess.type in ("text", "code")
     assert guess.date_format is None
     assert any(says in note for note in guess.notes), guess.notes
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("%y%m%d", "%y%m%d"), ("%d%m%y", "%d%m%y"), ("%Y%m%d", "%Y%m%d")]
+)
+def test_numbers_that_would_all_be_days_are_asked_about(pattern: str, said: str) -> None:
+    """In a file whose headers are in a language that the draft does not know."""
+    days = [(date(2019, 1, 1) + timedelta(days=37 * n)).strftime(pattern) for n in range(60)]
+    guess = guess_column("Gebucht", "gebucht", pl.Series("Gebucht", days))
+    assert guess.type == "text"
+    assert said in guess.notes[0]
+    assert (
+        guess_column("Zahl", "zahl", pl.Series("Zahl", [f"{n * 7919 + 100000}" for n in range(60)])).type
+        == "int"
+    )
+
+
+def test_digits_with_leading_zeros_are_an_identifier() -> None:
+    numbers = [f"{n // 2:05d}" for n in range(300)]
+    assert guess_column("Kundennr", "kundennr", pl.Series("Kundennr", numbers)).type == "id"
 
 
 def test_other_columns_tell_what_a_mark_means() -> None:
