@@ -160,7 +160,7 @@ def test_exposures_rest_on_stored_models_that_are_not_private(
     """fct_exposure_parents_materializations, fct_exposures_dependent_on_private_models."""
     for exposure in manifest["exposures"].values():
         for key in exposure["depends_on"]["nodes"]:
-            assert models[key]["config"]["materialized"] == "incremental", (exposure["name"], key)
+            assert models[key]["config"]["materialized"] == "book_partition", (exposure["name"], key)
             assert models[key]["access"] != "private", (exposure["name"], key)
 
 

@@ -1,7 +1,6 @@
 {#
-How every model is stored on PostgreSQL: one partition per book. It takes the place of dbt's own
-`incremental` materialization, because that drops the rows of all books with --full-refresh. Here a run
-never touches a row of another book, and readers of other books are not held up.
+How every model is stored on PostgreSQL: one partition per book. dbt's own `incremental` drops the rows of all
+books with --full-refresh; here a run never touches a row of another book, and readers of other books are not held up.
 
 A run of scope `book` replaces the partition as a whole within one transaction. A run of scope `changed`
 replaces, of the models that say by which column they follow changes, the rows of what changed:
@@ -27,7 +26,7 @@ may run in a parallel worker, and all of them are gathered in a temporary table.
 Columns follow the model: new ones are added, vanished or re-typed ones dropped and, where they still
 exist, added anew (null in books not built since).
 #}
-{% materialization incremental, adapter='postgres' %}
+{% materialization book_partition, adapter='postgres' %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set fresh = api.Relation.create(identifier=this.identifier ~ '__fresh').include(schema=false) -%}
     {%- set partition = this.incorporate(path={'identifier': book_partition_name(this.identifier)}) -%}

@@ -1,6 +1,5 @@
 {{ config(
-    materialized='incremental',
-    on_schema_change='append_new_columns',
+    materialized='book_partition',
     contract={'enforced': true},
     follows='facility',
     indexed=['facility_key'],

@@ -1,6 +1,5 @@
 {{ config(
-    materialized='incremental',
-    on_schema_change='append_new_columns',
+    materialized='book_partition',
     contract={'enforced': true},
     follows='row',
     key=['due_items', 'due_item_id'],
