@@ -13,6 +13,7 @@ from creditops.ingest import freshness
 from creditops.past_day import PREFIX
 from creditops.publish.tables import load_tables
 from creditops.settings import get_settings
+from creditops.warehouse import readers
 from creditops.warehouse.connection import connect
 from creditops.warehouse.run_log import step
 
@@ -46,6 +47,8 @@ def maintain() -> Maintenance:
         running.rows = vacuumed = sum(_vacuum(role, schemas) for role, schemas in _KEEPERS)
     with step("maintain.past_days", role="publisher") as running:
         running.rows = dropped = _drop_past_days()
+    with step("maintain.reader", role="publisher") as running:
+        running.rows = int(readers.set_password_back())
     with step("maintain.docs", role="publisher"):
         write_docs()
     with step("maintain.freshness", role="loader") as running:

@@ -33,8 +33,8 @@ from creditops.services import (
 from creditops.services.catalogue import ALL
 from creditops.settings import PROJECT_ROOT, get_settings
 from creditops.sources.contract import load_book_contracts, load_contracts
-from creditops.warehouse import published_tables, raw_tables
-from creditops.warehouse.connection import connect
+from creditops.warehouse import published_tables, raw_tables, readers
+from creditops.warehouse.connection import address, connect
 
 _GIB = 1024**3
 DISK_NEEDED = 5 * _GIB
@@ -264,7 +264,10 @@ def _services() -> Iterator[Finding]:
 
 def _tables() -> Iterator[Finding]:
     """Tables and views of the warehouse, beside what contracts say; nothing where it does not answer."""
+    if not get_settings().home.exists():
+        return  # there are no passwords yet, and looking makes none
     try:
+        address()
         with connect("builder") as connection:
             raw = list(_raw_differences(connection))
         with connect("publisher") as connection:
@@ -279,6 +282,13 @@ def _tables() -> Iterator[Finding]:
         )
     if not raw and not published:
         yield Finding("tables", True, "as their contracts say")
+    changed = readers.has_another_password()
+    yield Finding(
+        f"password of {readers.READER}",
+        not changed,
+        "a reader has changed it" if changed else "the platform's",
+        "`creditops up` sets it back, and so does the daily maintenance" if changed else "",
+    )
 
 
 def _raw_differences(connection: psycopg.Connection) -> Iterator[tuple[str, str, str]]:

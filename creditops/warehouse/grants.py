@@ -112,6 +112,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "ops.flip(text, boolean, text, text)": ("publisher",),
     "ops.purge_publications(text[], text, text)": ("publisher",),
     "ops.thin_out(text, integer, text)": ("publisher",),
+    "ops.set_reader_back(text)": ("publisher",),
     "ops.make_build_schema(text)": ("builder",),
 }
 

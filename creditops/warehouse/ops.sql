@@ -362,6 +362,17 @@ begin
     end if;
     return null;
 end $$;
+-- A role may always change its own password; the platform's comes back as its hash.
+create or replace function ops.set_reader_back(hashed text) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+    if hashed !~ '^SCRAM-SHA-256\$' then
+        raise exception 'no hash of a password is given';
+    end if;
+    execute format('alter role bi_reader password %L', hashed);
+    insert into ops.audit (actor, action, object, reason)
+    values ('maintain', 'reader.password', 'bi_reader', 'its password was not the platform''s: set back');
+end $$;
 -- Schemas for a build of a past day, which the builder then owns.
 create or replace function ops.make_build_schema(wanted text) returns void
 language plpgsql security definer set search_path = '' as $$

@@ -1,8 +1,9 @@
 """Bounds on what ``bi_reader`` may take of the server, so that no reader stops the platform.
 
-A role may always change its own password and the defaults of its own session. So what must hold is
-bounded by what a reader cannot set (connections, temporary files, functions it may not call), and
-:func:`restrain` sets the rest anew at every `creditops up`.
+A role may always change its own password and the defaults of its own session; PostgreSQL itself has no means
+against it. So what must hold is bounded by what a reader cannot set (connections, temporary files, functions
+it may not call), and :func:`restrain` sets the rest anew at every `creditops up`. A changed password, which
+locks the other readers out, is seen by `creditops doctor` and set back by the daily maintenance as well.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+from creditops.errors import ServiceUnreachableError
 from creditops.settings import get_settings
-from creditops.warehouse.connection import ROLES
+from creditops.warehouse.connection import ROLES, connect, credentials
 
 READER = "bi_reader"
 #: Functions that everybody may call by default, with which a reader could hold up or fill the server:
@@ -58,6 +60,27 @@ def restrain(connection: psycopg.Connection) -> None:
     if superuser:
         _close_functions(connection)
         _reserve_connections(connection)
+
+
+def has_another_password() -> bool:
+    """Whether a reader has changed the password that the platform gave to ``bi_reader``."""
+    try:
+        with connect(READER):
+            return False
+    except ServiceUnreachableError as error:
+        return "password authentication failed" in error.message
+
+
+def set_password_back() -> bool:
+    """Give ``bi_reader`` the platform's password again if it has another one; whether it had."""
+    if not has_another_password():
+        return False
+    _, password = credentials(READER)
+    with connect("publisher") as connection:
+        # Only its hash is sent, so that the password is in no statement.
+        kept = connection.pgconn.encrypt_password(password.encode(), READER.encode(), b"scram-sha-256")
+        connection.execute("select ops.set_reader_back(%s)", (kept.decode(),))
+    return True
 
 
 def end_sessions_in_the_way(connection: psycopg.Connection) -> int:

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from creditops.services.doctor import diagnose
 from creditops.warehouse.connection import connect, credentials
-from creditops.warehouse.readers import READER
+from creditops.warehouse.readers import READER, set_password_back
 from creditops.warehouse.schema import initialise
 
 
@@ -91,6 +92,26 @@ def test_what_a_reader_changed_about_itself_is_set_back(module_warehouse: str) -
     with connect(READER) as connection:
         assert connection.info.user == user
         assert connection.execute("show statement_timeout").fetchone() == ("5min",)
+
+
+def test_a_changed_password_is_told_by_doctor_and_set_back_by_the_maintenance(module_warehouse: str) -> None:
+    def told() -> list[bool]:
+        return [each.ok for each in diagnose() if each.check == "password of bi_reader"]
+
+    assert told() == [True]
+    assert set_password_back() is False
+    with connect(READER, autocommit=True) as connection:
+        connection.execute("set default_transaction_read_only = off")
+        connection.execute("alter role bi_reader password 'mine now'")
+    assert told() == [False]
+    assert set_password_back() is True
+    assert told() == [True]
+    with connect("publisher") as connection:
+        assert connection.execute(
+            "select role, reason from ops.audit where action = 'reader.password'"
+        ).fetchall() == [("publisher", "its password was not the platform's: set back")]
+        with pytest.raises(psycopg.errors.RaiseException, match="no hash of a password"):
+            connection.execute("select ops.set_reader_back('mine now')")
 
 
 def test_a_reader_that_sits_in_a_transaction_does_not_hold_up_a_start(module_warehouse: str) -> None:
