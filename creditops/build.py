@@ -26,6 +26,7 @@ from creditops.warehouse import build_scope
 from creditops.warehouse.characteristics import build_characteristics
 from creditops.warehouse.connection import connect
 from creditops.warehouse.dbt import PROJECT, DbtRunner, Progress, environment
+from creditops.warehouse.layers import BUILT_LAYERS, LAYERS
 from creditops.warehouse.run_log import record
 from creditops.warehouse.slow_steps import warn_of_slow_steps
 
@@ -40,10 +41,8 @@ __all__ = [
     "write_docs",
 ]
 
-LAYERS = ("staging", "intermediate", "marts", "features")
 
 # Most staging models are written into the queries that read them; the others come with ``intermediate``.
-_BUILT_LAYERS = ("intermediate", "marts", "features")
 _PREFIX = re.compile(r"([a-z][a-z0-9_]{0,30}_)?")
 _READERS = ("modeller", "publisher")
 _SAMPLE_ROWS = 3
@@ -137,7 +136,7 @@ def build(
             connection.execute("select ops.make_build_schema(%s)", (f"{schema_prefix}{layer}",))
         variables["shares"] = str(shares or _shares(connection))
         runner = DbtRunner(state, variables, checks, progress)
-        for layer in (each for each in layers if each in _BUILT_LAYERS):
+        for layer in (each for each in layers if each in BUILT_LAYERS):
             plan = _ALL_OF_IT
             if not schema_prefix:
                 plan = build_scope.plan(connection, request, layer, full_refresh=full_refresh)
@@ -338,7 +337,7 @@ def _lock(connection: psycopg.Connection, book: str, schema_prefix: str) -> None
 
 
 def _grant(connection: psycopg.Connection, schema_prefix: str) -> None:
-    for layer in _BUILT_LAYERS:
+    for layer in BUILT_LAYERS:
         schema = sql.Identifier(schema_prefix + layer)
         exists = connection.execute(
             "select 1 from pg_namespace where nspname = %s", (schema_prefix + layer,)

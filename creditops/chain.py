@@ -17,6 +17,7 @@ from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.ingest import steps
 from creditops.sources.contract import Domain
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import BUILT_LAYERS
 from creditops.warehouse.run_log import current_run_id
 from creditops.warehouse.run_log import step as logged
 
@@ -24,7 +25,6 @@ LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 Outcome = Mapping[str, Any]
 Step = Callable[..., Any]
 DOMAINS: tuple[Domain, ...] = ("repayment", "financial", "bureau", "reference")
-LAYERS = ("intermediate", "marts", "features")  # staging is written into the queries that read it
 
 
 class NothingToDo(Exception):
@@ -272,7 +272,7 @@ STEPS: Mapping[str, Step] = {
     "load_files": steps.load_files,
     "account_files": steps.account_files,
     "gate_raw": gate_raw,
-    **{f"build_{layer}": partial(build_layer, layer=layer) for layer in LAYERS},
+    **{f"build_{layer}": partial(build_layer, layer=layer) for layer in BUILT_LAYERS},
     "train": train,
     "promote": promote,
     "submit": submit,

@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from datetime import datetime
 
 from creditops.books import Partition, end_of_day, today
-from creditops.publish.publisher import LIVE_SCHEMAS
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import BUILT_LAYERS, LIVE_SCHEMAS
 
 PREFIX = "past_"
 _restated: ContextVar[bool] = ContextVar("restated", default=False)
@@ -25,9 +25,8 @@ def schema_prefix(partition: Partition) -> str:
     """Prefix of the schemas that a run builds into; empty for the live ones."""
     with connect("publisher") as connection:
         newest = connection.execute(
-            "select max(as_of) from ops.build_state"
-            " where book = %s and layer in ('intermediate', 'marts', 'features')",
-            (partition.book,),
+            "select max(as_of) from ops.build_state where book = %s and layer = any(%s)",
+            (partition.book, list(BUILT_LAYERS)),
         ).fetchone()
     assert newest is not None
     if not _restated.get() and (newest[0] is None or partition.as_of >= newest[0]):

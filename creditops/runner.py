@@ -20,13 +20,14 @@ from creditops.services import partition_events
 from creditops.services.airflow_api import AirflowApi, DagRun
 from creditops.settings import get_settings
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import BUILT_LAYERS
 
 DAG_STEPS: Mapping[str, tuple[str, ...]] = {
     "ingest_reference": ("ingest_reference",),
     "ingest_repayment": ("ingest_repayment",),
     "ingest_financial": ("ingest_financial",),
     "ingest_bureau": ("ingest_bureau",),
-    "build_warehouse": ("gate_raw", *(f"build_{layer}" for layer in chain.LAYERS)),
+    "build_warehouse": ("gate_raw", *(f"build_{layer}" for layer in BUILT_LAYERS)),
     "retrain_scorecards": ("train", "promote", "submit", "settle"),
     "publish": ("score", "warn", "decide", "publish", "report"),
     "monitor": ("monitor", "drift"),

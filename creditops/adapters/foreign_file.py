@@ -16,8 +16,9 @@ from creditops.ingest import tabular, workbook
 from creditops.ingest.file_kinds import kind_of
 from creditops.ingest.packed import inner_name, open_bytes
 from creditops.ingest.tabular import Numbered
-from creditops.sources.column import Column, Text
+from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
+from creditops.texts import Text
 
 LINE = "_line"
 

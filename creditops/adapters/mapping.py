@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from creditops.sources.column import Text
+from creditops.texts import Text
 
 _PERIOD = re.compile(r"(?:([1-9]\d{0,3}) )?(day|week|month|quarter|half year|year)s?")
 _OFFSETS = {"day": "d", "week": "w", "month": "mo", "quarter": "mo", "half year": "mo", "year": "mo"}

@@ -25,8 +25,9 @@ from creditops.report.publication import Publication, open_publication
 from creditops.report.wording import Language, Wording, wording
 from creditops.report_names import file_name
 from creditops.settings import get_settings
+from creditops.texts import Text
 from creditops.warnings.rule import load_rules
-from creditops.warnings.subject import Text, load_subjects
+from creditops.warnings.subject import load_subjects
 
 _CARDS = {"collect": "red", "stop": "red", "reduce": "orange", "watch": "yellow", "increase": "green",
           "maintain": "green"}  # fmt: skip

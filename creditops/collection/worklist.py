@@ -10,9 +10,8 @@ from importlib.resources import files
 from creditops.policy import policy_in_force
 from creditops.policy.registry import register
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warehouse.panel import latest_month_end
-
-LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
 _COLUMNS = (
     "customer_id, rank, stage, overdue_amount, dpd, expected_loss_at_stake, priority, strategy,"

@@ -16,8 +16,9 @@ from creditops.ingest.delimited import read_delimited
 from creditops.ingest.privacy import hash_series
 from creditops.ingest.reader import SourceFile
 from creditops.personal_data import masked
-from creditops.sources.column import Column, Text
+from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
+from creditops.texts import Text
 
 _PLAIN = (
     r"^(?:[0-9A-Za-z_+-]{1,3}|[A-Za-z_]{1,12}|[+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?|[0-9]{4}-[0-9]{2}-[0-9]{2})$"

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
-from creditops.policy.version import LimitRules, Text
+from creditops.policy.version import LimitRules
+from creditops.texts import Text
 
 _CENT = Decimal("0.01")
 _PRODUCTS = {

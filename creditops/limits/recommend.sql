@@ -71,12 +71,8 @@ earnings as (
 ),
 
 red_warnings as (
-    select customer_id, count(*) as open_red
-    from actions.warning_snapshot
-    where
-        book = %(book)s and as_of_date = %(as_of)s and severity = 'red'
-        and status in ('raised', 'acknowledged', 'in_response')
-    group by customer_id
+    select customer_id, red as open_red
+    from actions.open_warnings(%(book)s, %(as_of)s)
 ),
 
 -- Credit sales of an ordinary month and terms, those of most invoices, in days.

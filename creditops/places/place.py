@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from creditops.books import check_book
 from creditops.errors import UsageError
-from creditops.sources.column import Text
 from creditops.sources.contract import user_folders
 from creditops.sources.document import line_of, names_in, place, read_mapping
+from creditops.texts import Text
 
 
 class _Part(BaseModel):

@@ -19,9 +19,8 @@ from creditops.errors import UsageError
 from creditops.policy.registry import register
 from creditops.policy.version import PolicyVersion, load_policies, policy_before
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings.expression import compile_expression
-
-LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 
 INPUTS: Mapping[str, str] = {
     "customer_type": "text",

@@ -18,21 +18,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from creditops.errors import UsageError
+from creditops.grades import GRADES as SCALE
 from creditops.settings import get_settings
+from creditops.texts import Text
 
-GRADES = (*(str(number) for number in range(1, 11)), "D", "ungraded")
+GRADES = (*SCALE, "ungraded")
 Product = Literal["instalment_loan", "revolving_card", "term_loan", "trade_credit"]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Text(_Part):
-    """One text in Chinese and English."""
-
-    zh: str
-    en: str
 
 
 class Standard(_Part):

@@ -13,13 +13,7 @@ from importlib.resources import files
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class Text(BaseModel):
-    """One text in English and Chinese."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    en: str
-    zh: str
+from creditops.texts import Text
 
 
 class PublishedColumn(BaseModel):

@@ -17,8 +17,9 @@ from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from creditops.errors import UsageError
-from creditops.publish.tables import Text, load_tables
+from creditops.publish.tables import load_tables
 from creditops.quality.suites import EXPECTATIONS
+from creditops.texts import Text
 
 KEYS = ("customer_id", "product_id", "facility_id", "scorecard")
 """Columns that say of whom a statement is; two statements meet on those that both have."""

@@ -11,7 +11,6 @@ from creditops.report.publication import Publication
 Row = dict[str, Any]
 MONTHS = 24
 BUCKETS = ("M0", "M1", "M2", "M3", "M4", "M5", "M6", "M7")
-GRADES = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "D")
 SEVERITIES = ("red", "orange", "yellow")
 TOP_WARNINGS = 20
 

@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from creditops.books import check_book
 from creditops.errors import UsageError
+from creditops.grades import GRADES
 from creditops.report import charts
 from creditops.report.charts import Series
-from creditops.report.figures import BUCKETS, GRADES, SEVERITIES, Figures, collect
+from creditops.report.figures import BUCKETS, SEVERITIES, Figures, collect
 from creditops.report.findings import findings
 from creditops.report.publication import Publication, open_publication
 from creditops.report.wording import Language, Wording, wording

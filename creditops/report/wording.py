@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from creditops.warnings.subject import Text
+from creditops.texts import Text
 
 Language = Literal["zh", "en"]
 NOTHING = "–"

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from creditops.books import parse_day
 from creditops.errors import UsageError
 from creditops.sources.date_pattern import expression
+from creditops.texts import Text
 
 ColumnType = Literal["id", "money", "rate", "date", "ts", "code", "bool", "int", "bigint", "text"]
 PiiClass = Literal["none", "name", "national_id", "phone", "address", "account", "email", "birth_date"]
@@ -40,22 +41,6 @@ _TYPE_BOUNDS: Mapping[str, tuple[int | str, int | str]] = {
     "bigint": (-(2**63), 2**63 - 1),
 }
 _TYPE_MAX_LENGTH: Mapping[str, int] = {"id": 64, "code": 64}
-
-
-class Text(BaseModel):
-    """A sentence in English and in Chinese; neither is empty."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    en: str
-    zh: str
-
-    @field_validator("en", "zh")
-    @classmethod
-    def _not_blank(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("the description is empty; say what the value means")
-        return value.strip()
 
 
 class Column(BaseModel):

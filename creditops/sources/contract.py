@@ -23,10 +23,11 @@ from pydantic import ValidationError
 
 from creditops.errors import UsageError
 from creditops.settings import get_settings
-from creditops.sources.column import POSTGRES_TYPES, Column, ColumnType, PiiClass, Text
+from creditops.sources.column import POSTGRES_TYPES, Column, ColumnType, PiiClass
 from creditops.sources.document import line_of, place, read_document
 from creditops.sources.model import Contract, Delivery, Domain, FileFormat, Relationship
 from creditops.sources.row_check import Check, try_checks
+from creditops.texts import Text
 
 __all__ = [
     "POSTGRES_TYPES",

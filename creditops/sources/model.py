@@ -11,9 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-from creditops.sources.column import Column, Detection, Text
+from creditops.sources.column import Column, Detection
 from creditops.sources.date_pattern import expression
 from creditops.sources.row_check import Check
+from creditops.texts import Text
 
 Domain = Literal["repayment", "financial", "bureau", "reference"]
 

@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from creditops.errors import UsageError
-from creditops.sources.column import Column, ColumnType, Text
+from creditops.sources.column import Column, ColumnType
+from creditops.texts import Text
 
 
 class Check(BaseModel):

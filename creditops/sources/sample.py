@@ -17,8 +17,9 @@ from creditops.ingest.cells import FAULT
 from creditops.ingest.dialect import DELIMITERS, find_encoding, header_cells, physical_lines, read_head
 from creditops.ingest.file_kinds import kind_of
 from creditops.ingest.packed import inner_name
-from creditops.sources.column import Column, Text
+from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
+from creditops.texts import Text
 
 SAMPLE_ROWS = 20_000
 _LOOK_FOR_HEADER = 10

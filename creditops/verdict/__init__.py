@@ -12,11 +12,9 @@ from datetime import date
 from importlib.resources import files
 
 from creditops.errors import DataRefusedError
+from creditops.grades import DEFAULT_GRADE
 from creditops.warehouse.connection import connect
-
-LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
-DEFAULT_GRADE = "D"
-"""Grade of the master scale while default lasts (domain.md#verdict), with or without a score."""
+from creditops.warehouse.layers import LIVE_SCHEMAS
 
 
 def settle(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS) -> int:

@@ -33,6 +33,7 @@ from psycopg.types.json import Jsonb
 
 from creditops.books import end_of_day
 from creditops.warehouse import definitions
+from creditops.warehouse.layers import BUILT_LAYERS
 
 Scope = Literal["book", "changed"]
 
@@ -49,7 +50,6 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
     "bureau_tradelines": ("report_id", "tradeline_id"),
 }
 _LISTS = ("changed_facility", "changed_row", "changed_panel")
-_LAYERS = ("intermediate", "marts", "features")
 _DDL = """
 create table if not exists staging.changed_facility (
     book text not null, layer text not null, facility_id text not null, facility_key bigint not null,
@@ -280,7 +280,7 @@ def forget(connection: psycopg.Connection, book: str) -> None:
     """Have the next build of a book compute everything; for acts that change raw rows in place."""
     connection.execute(_DDL)
     connection.execute(
-        "delete from ops.build_state where book = %s and layer = any(%s)", (book, list(_LAYERS))
+        "delete from ops.build_state where book = %s and layer = any(%s)", (book, list(BUILT_LAYERS))
     )
     for name in _LISTS:
         connection.execute(

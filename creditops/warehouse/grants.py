@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 
+from creditops.warehouse.layers import BUILT_LAYERS
+
 SCHEMAS = (
     "ops",
     "raw",
@@ -71,7 +73,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = {
         **dict.fromkeys(BUILT_SCHEMAS, Rights("select, insert, update, delete, truncate", create=True)),
     },
     "modeller": {
-        **dict.fromkeys(("intermediate", "marts", "features"), Rights("select")),
+        **dict.fromkeys(BUILT_LAYERS, Rights("select")),
         "scoring": Rights(
             "select",
             {

@@ -21,8 +21,9 @@ from psycopg.rows import dict_row
 from creditops.books import check_book
 from creditops.warehouse import run_log
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings.calendar import last_month_end, month_end
-from creditops.warnings.evaluation import LIVE_SCHEMAS, runnable_rules
+from creditops.warnings.evaluation import runnable_rules
 from creditops.warnings.history import find_onsets, month_ends
 from creditops.warnings.rule import Rule, load_rules, rules_in_force
 

@@ -16,12 +16,12 @@ from creditops.books import check_book
 from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.warehouse import run_log
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings import beginning, day_close, life_cycle, responses
 from creditops.warnings.compiler import compile_hits
 from creditops.warnings.rule import Rule, load_rules, rules_in_force
 from creditops.warnings.subject import Subject, load_subjects, placeholders, with_needs
 
-LIVE_SCHEMAS: Mapping[str, str] = {"marts": "marts", "features": "features"}
 PUBLISHED_COLUMNS = (
     "warning_id", "customer_id", "facility_id", "rule_id", "rule_version", "severity", "raised_on",
     "last_seen_on", "status", "evidence", "text_zh", "text_en", "recommended_response", "escalated_on",

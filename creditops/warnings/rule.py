@@ -21,8 +21,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from creditops.errors import UsageError
+from creditops.texts import Text
 from creditops.warnings.expression import Number, compile_expression
-from creditops.warnings.subject import Show, Subject, Text, load_subjects
+from creditops.warnings.subject import Show, Subject, load_subjects
 
 Severity = Literal["red", "orange", "yellow"]
 SEVERITY_RANK: dict[Severity, int] = {"yellow": 1, "orange": 2, "red": 3}

@@ -14,18 +14,11 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from creditops.texts import Text
 from creditops.warnings.calendar import last_month_end, month_end, months_earlier
 from creditops.warnings.expression import text_literal
 
 Show = Literal["integer", "money", "percent", "decimal", "date", "text", "flag"]
-
-
-class Text(BaseModel):
-    """One text in Chinese and English."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    zh: str
-    en: str
 
 
 _TYPES: dict[Show, str] = {

@@ -13,10 +13,11 @@ from psycopg.rows import dict_row
 from creditops.books import check_book
 from creditops.errors import UsageError
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings.backtest import RuleBacktest, measure
 from creditops.warnings.calendar import last_month_end
 from creditops.warnings.compiler import compile_hits
-from creditops.warnings.evaluation import LIVE_SCHEMAS, runnable_rules
+from creditops.warnings.evaluation import runnable_rules
 from creditops.warnings.rule import Rule, load_rules, rules_in_force
 from creditops.warnings.subject import load_subjects
 

@@ -11,9 +11,9 @@ from creditops import chain, past_day
 from creditops.books import Partition
 from creditops.build import PROJECT, build, drop_build
 from creditops.errors import DataRefusedError, UsageError
-from creditops.publish.publisher import LIVE_SCHEMAS
 from creditops.settings import get_settings
 from creditops.warehouse import connect
+from creditops.warehouse.layers import BUILT_LAYERS, LIVE_SCHEMAS
 from tests.dbt.raw_rows import customer, facility, put, put_product
 from tests.dbt.warehouse_rows import checksum, rows
 
@@ -132,11 +132,11 @@ def test_a_prefix_builds_beside_the_live_schemas() -> None:
 def test_a_run_for_a_past_day_leaves_the_live_marts_alone() -> None:
     deliver("past")
     today, april = Partition("past", AS_OF), Partition("past", date(2025, 4, 30))
-    for layer in ("intermediate", "marts", "features"):
+    for layer in BUILT_LAYERS:
         chain.build_layer(today, layer)
     before = {table: checksum(table, "past") for table in TABLES}
 
-    for layer in ("intermediate", "marts", "features"):
+    for layer in BUILT_LAYERS:
         chain.build_layer(april, layer)
 
     assert {table: checksum(table, "past") for table in TABLES} == before

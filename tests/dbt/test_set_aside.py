@@ -18,6 +18,7 @@ from creditops.errors import DataRefusedError
 from creditops.ingest.ledger import LoadResult
 from creditops.ingest.withdrawal import withdraw
 from creditops.warehouse import connect
+from creditops.warehouse.layers import BUILT_LAYERS
 from tests.dbt.raw_rows import customer, facility, known_on, put, put_product
 from tests.dbt.warehouse_rows import rows
 from tests.ingest.files import deliver as loaded
@@ -70,7 +71,7 @@ def built(module_warehouse: str) -> None:
             "currency": "CNY",
         }
         put(connection, "payments", [paid], book=BOOK)
-    for layer in chain.LAYERS[:2]:
+    for layer in BUILT_LAYERS[:2]:
         outcome = chain.build_layer(Partition(BOOK, JUNE), layer)
         if layer == "intermediate":
             assert outcome["facilities_set_aside"] == 3

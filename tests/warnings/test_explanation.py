@@ -9,9 +9,9 @@ import pytest
 
 from creditops.errors import UsageError
 from creditops.warehouse import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings import evaluate, list_warnings
 from creditops.warnings.compiler import compile_hits
-from creditops.warnings.evaluation import LIVE_SCHEMAS
 from creditops.warnings.explanation import explain, recompute
 from creditops.warnings.rule import load_rules
 from creditops.warnings.subject import load_subjects

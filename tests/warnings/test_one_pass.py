@@ -7,9 +7,9 @@ from collections import Counter
 from typing import Any
 
 from creditops.warehouse import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings import load_rules
 from creditops.warnings.compiler import compile_hits
-from creditops.warnings.evaluation import LIVE_SCHEMAS
 from creditops.warnings.rule import Rule
 from creditops.warnings.subject import load_subjects
 from tests.warnings.portfolio import BOOK, JUNE, Portfolio
