@@ -1,4 +1,4 @@
-"""Finds personal data by their form in text that nobody declared as personal, and masks them (domain.md#personal-data).
+"""Finds personal data by their form where nobody declared them, and masks them (domain.md#personal-data).
 
 Four kinds have a form that tells them from other text:
 
