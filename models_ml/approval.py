@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from creditops.identity import current_actor
+from creditops.personal_data import masked
 from models_ml import audit, registry, retraining, version_store
 from models_ml.spec import scorecards_of
 from models_ml.tracking import registered_name, tracking_uri
@@ -75,6 +76,7 @@ def decide(name: str, version: str, *, option: str, actor: str, reason: str) -> 
     UsageError: no reason; the actor trained it or may not approve.
     DataRefusedError: a gate did not pass.
     """
+    reason = masked(reason)
     done = {"name": name, "version": version, "option": option, "actor": actor, "promoted": False}
     if registry.alias_version(name, CHALLENGER) != version:
         return done | {"option": "superseded"}

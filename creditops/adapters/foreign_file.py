@@ -16,6 +16,7 @@ from creditops.ingest import tabular, workbook
 from creditops.ingest.file_kinds import kind_of
 from creditops.ingest.packed import inner_name, open_bytes
 from creditops.ingest.tabular import Numbered
+from creditops.personal_data import masked
 from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
 from creditops.texts import Text
@@ -59,7 +60,8 @@ def read_foreign_file(path: Path, form: Input) -> pl.DataFrame:
             lines, frame, header = _text(path, form)
     extra = [name for name in header if name and name not in form.columns]
     if extra:
-        _log.warning("%s: columns unknown to the adapter are left aside: %s", path.name, ", ".join(extra))
+        said = masked(", ".join(extra))
+        _log.warning("%s: columns unknown to the adapter are left aside: %s", masked(path.name), said)
     trimmed = (pl.col(name).str.strip_chars() for name in form.columns)
     is_null = ["", *form.null_values]
     return (

@@ -219,8 +219,8 @@ def _undeclared(batch: pl.DataFrame, contract: Contract) -> Iterator[tuple[Colum
         if contract.detection(column) == "quarantine":
             # A long whole number is a datum only where a check character and a birthday say so.
             kinds: tuple[Kind, ...] = ("national_id",) if column.type == "bigint" else tuple(NAMES)
-            free = column.type == "text" and column.name not in contract.key
-            for kind, holding in kinds_in(batch[column.name], identifier=not free, kinds=kinds).items():
+            identifier = not contract.is_free_text(column)
+            for kind, holding in kinds_in(batch[column.name], identifier=identifier, kinds=kinds).items():
                 yield column, NAMES[kind], holding
 
 

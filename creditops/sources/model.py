@@ -206,13 +206,16 @@ class Contract(_Part):
     def detection(self, column: Column) -> Detection | None:
         """What becomes of undeclared personal data in a column; ``None`` where none can pass.
 
-        As the column's ``detect`` says; else free text is masked, and an identifier or a code sends its
-        row to quarantine.
+        As the column's ``detect`` says; else free text is masked, and an identifier, a code or a text of one
+        pattern sends its row to quarantine.
         """
         if column.pii != "none" or not column.is_text:
             return None
-        free = column.type == "text" and column.name not in self.key
-        return column.detect or ("mask" if free else "quarantine")
+        return column.detect or ("mask" if self.is_free_text(column) else "quarantine")
+
+    def is_free_text(self, column: Column) -> bool:
+        """Whether a column holds what people write, in which a datum stands among other words."""
+        return column.type == "text" and column.pattern is None and column.name not in self.key
 
     def raw_columns(self) -> list[tuple[str, str, bool]]:
         """(name, PostgreSQL type, nullable) of each contract column in raw, in contract order."""

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from psycopg import sql
+from typer.testing import CliRunner
 
+from creditops.cli import app
 from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
 from creditops.ingest.landing import LandedFile, land
@@ -363,3 +365,19 @@ def test_a_column_declared_personal_holds_a_hash_of_every_spelling(own_home: Pat
     assert result.rows_quarantined == 1, "one address is one key"
     ((hashed, _),) = loaded()
     assert len(hashed) == 64
+
+
+def test_what_people_write_as_a_reason_is_masked_in_the_audit(own_home: Path, tmp_path: Path) -> None:
+    load_file(orders(own_home, tmp_path, ["A1,x,1,y", "A2,2,1,y"]))
+    (row,) = quarantine.open_rows()
+    words = [
+        "quarantine",
+        "discard",
+        str(row["quarantine_id"]),
+        "--reason",
+        f"来电 {CANARIES['phone'][0]} 确认",
+    ]
+    answer = CliRunner().invoke(app, words)
+    assert answer.exit_code == 0, answer.output
+    with connect("loader") as connection:
+        assert connection.execute("select reason from ops.audit").fetchall() == [("来电 [phone] 确认",)]
