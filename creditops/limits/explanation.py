@@ -42,9 +42,16 @@ def explain(
             .fetchone()
         )
         if row is None:
+            others = connection.execute(
+                "select book from publish.credit_limits where customer_id = %s and product_id = %s"
+                " order by book", (customer_id, product_id),
+            ).fetchall()  # fmt: skip
             raise UsageError(
                 f"book {book} publishes no limit for customer {customer_id!r} and product {product_id!r}",
-                hint='see `creditops query "select customer_id, product_id from publish.credit_limits"`',
+                hint=f"there is one in {', '.join(each for (each,) in others)}: name it with --book"
+                if others
+                else f'see `creditops query "select customer_id, product_id from publish.credit_limits'
+                f" where book = '{book}'\"`",
             )
         rules = kept_policy(connection, book, row["policy_version"]).limits
     inputs = row.pop("inputs")

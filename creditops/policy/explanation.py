@@ -44,7 +44,8 @@ def explain(book: str, application_id: str, *, session: psycopg.Connection | Non
         if row is None:
             raise UsageError(
                 f"book {book} publishes no verdict on application {application_id!r}",
-                hint='`creditops query "select application_id from publish.policy_compliance"` lists them',
+                hint='`creditops query "select book, application_id from publish.policy_compliance"` lists'
+                " them; --book names another book",
             )
         policy = kept_policy(connection, book, row["policy_version"])
     inputs = row.pop("inputs")

@@ -77,9 +77,12 @@ def open_publication(book: str, as_of: date | None) -> Iterator[Publication]:
         if found is not None:
             yield _publication(connection, "publish", found)
             return
+        others = [row[0] for row in connection.execute("select book from publish.publication order by book")]
     if as_of is None:
+        first = f"publish a day first: `creditops run all --book {book} --as-of DAY`"
         raise UsageError(
-            f"book {book} has no publication", hint="publish a day first: `creditops run publish`"
+            f"book {book} has no publication",
+            hint=f"name another with --book ({', '.join(others)}), or {first}" if others else first,
         )
     with connect("publisher") as connection:
         found = _find(connection, "ops.publication_history", book, as_of)

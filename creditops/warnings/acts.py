@@ -64,7 +64,8 @@ def _act(
         ).fetchone()
         if found is None:
             raise UsageError(
-                f"book {book} has no warning {warning_id!r}", hint="see `creditops warnings list`"
+                f"book {book} has no warning {warning_id!r}",
+                hint=f"`creditops warnings list --book {book}` shows them; --book names another book",
             )
         if found[0] not in _FROM[status]:
             raise UsageError(

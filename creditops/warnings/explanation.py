@@ -112,7 +112,10 @@ def _warning(connection: psycopg.Connection, book: str, warning_id: str) -> dict
             ).fetchone()
             if found is not None:
                 return found
-    raise UsageError(f"book {book} has no warning {warning_id!r}", hint="see `creditops warnings list`")
+    raise UsageError(
+        f"book {book} has no warning {warning_id!r}",
+        hint=f"`creditops warnings list --book {book}` shows them; --book names another book",
+    )
 
 
 def _rule(connection: psycopg.Connection, warning: Mapping[str, Any]) -> Rule:
