@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import psycopg
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from creditops.settings import PROJECT_ROOT, get_settings
+
+# How long an example takes says something of the machine, not of the project.
+hypothesis.settings.register_profile("creditops", deadline=None)
+hypothesis.settings.load_profile("creditops")
 
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 

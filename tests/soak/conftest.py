@@ -13,17 +13,20 @@ import pytest
 from creditops.settings import PROJECT_ROOT
 
 TABLE = PROJECT_ROOT / "docs" / "soak.md"
-Shown = Callable[[str, int], None]
+Shown = Callable[..., None]
 _told: dict[str, tuple[int, float]] = {}
 
 
 @pytest.fixture
 def shown() -> Shown:
-    """``shown(claim, cases)``: what a test has proven, on how many cases; called when it has."""
+    """``shown(claim, cases)``: what a test has proven, on how many cases; called when it has.
+
+    ``seconds`` are those of the test, where it does not measure a part of it.
+    """
     started = time.monotonic()
 
-    def tell(claim: str, cases: int) -> None:
-        _told[claim] = (cases, time.monotonic() - started)
+    def tell(claim: str, cases: int, seconds: float | None = None) -> None:
+        _told[claim] = (cases, time.monotonic() - started if seconds is None else seconds)
 
     return tell
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def test_the_demo_runs_from_nothing_in_a_closed_folder(
             **switch,  # type: ignore[call-overload]
         )
 
+    started = time.monotonic()
     done = make("demo")
+    seconds = time.monotonic() - started
     try:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         assert "publication " in done.stdout
@@ -88,4 +91,4 @@ def test_the_demo_runs_from_nothing_in_a_closed_folder(
         one for one in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(one.info["cmdline"] or [])
     ]
     assert left == []
-    shown(f"`make demo` from nothing in a folder of mode 0700, {user} user, {whose} Python", 1)
+    shown(f"`make demo` from nothing in a folder of mode 0700, {user} user, {whose} Python", 1, seconds)
