@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from creditops.errors import ServiceUnreachableError, UsageError
-from creditops.services import addresses, databases, ports, postgres, processes, supervision
+from creditops.services import addresses, databases, guard, ports, postgres, processes, supervision
 from creditops.services import home as home_folder
 from creditops.services.addresses import Endpoints
 from creditops.services.catalogue import AIRFLOW, ALL, MLFLOW, POSTGRES, Hopeless, Service
@@ -83,6 +83,9 @@ def up(
                 jobs.append(pool.submit(_start, MLFLOW, say))
         for job in jobs:
             job.result()
+        if only is None:
+            supervision.apply([guard.program()])
+            supervision.start(guard.NAME)
         return addresses.read_endpoints()
 
 
@@ -99,9 +102,10 @@ def down(progress: Progress | None = None) -> list[str]:
         return []
     with home_folder.locked(say):
         states = supervision.states()
-        running = sorted(state.name for state in states.values() if state.pid)
+        running = sorted(state.name for state in states.values() if state.pid and state.name != guard.NAME)
         if supervision.is_running():
             say(f"stopping {', '.join(running) or 'the supervisor'}")
+            supervision.stop([guard.NAME])
             supervision.stop([name for name in running if name != postgres.NAME])
             # Tasks run in process groups of their own and outlive the scheduler; they go before
             # PostgreSQL, so that their last statements are undone in good order.
