@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
+from creditops import identity, turns
 from creditops.alerts import Alert, raise_alerts
 from creditops.books import Partition, end_of_day, today
 from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.ingest import steps
 from creditops.sources.contract import Domain
+from creditops.warehouse import audit
 from creditops.warehouse.connection import connect
 from creditops.warehouse.layers import BUILT_LAYERS
 from creditops.warehouse.run_log import current_run_id
@@ -40,7 +42,10 @@ def run_step(name: str, key: str | None, **arguments: Any) -> Any:
     NothingToDo: there was no work.
     """
     partition = Partition.parse(key)
+    _note_request(partition)
     try:
+        if name in _READ_MARTS:
+            _check_marts(partition)
         return STEPS[name](partition, **arguments)
     except CreditOpsError as error:
         _note_failure(name, partition, error)
@@ -147,6 +152,7 @@ def drift(partition: Partition) -> Outcome:
 
     called = retraining.call_for_training(partition.book, partition.as_of)
     if not called:
+        turns.give_back(partition)  # nothing follows any more
         raise NothingToDo(f"no drift calls for training of book {partition.book}")
     return {"due": called}
 
@@ -285,6 +291,39 @@ STEPS: Mapping[str, Step] = {
     "monitor": monitor,
     "drift": drift,
 }
+
+
+_READ_MARTS = frozenset({"score", "warn", "decide", "publish"})
+_LOADING = {*(f"ingest_{domain}" for domain in DOMAINS), "list_files", "load_files", "account_files"}
+#: Steps that read or write what of a book holds one day at a time (:mod:`creditops.turns`).
+TAKES_TURNS = frozenset(STEPS) - _LOADING - {"gate_raw"}
+
+
+def _note_request(partition: Partition) -> None:
+    """Keep who started this run in Airflow itself; the runs that it sets off know nobody.
+
+    For the command line Airflow's `admin` starts runs; it has noted its own user before.
+    """
+    who, run_id = identity.started_by(), current_run_id()
+    if who is None or (who == "admin" and "/creditops__" in run_id):
+        return
+    with connect("publisher") as connection:
+        noted = connection.execute(
+            "select from ops.audit where action = 'run.request' and object = %s and after ->> 'run' = %s",
+            (partition.key, run_id),
+        ).fetchone()
+        if noted is None:
+            audit.append(connection, who, "run.request", partition.key, after={"run": run_id})
+
+
+def _check_marts(partition: Partition) -> None:
+    from creditops import past_day
+
+    if (later := past_day.passed_over(partition)) is not None:
+        raise NothingToDo(
+            f"the marts of book {partition.book} hold {later}: for {partition.as_of} run its whole chain"
+            f" (creditops run all --book {partition.book} --as-of {partition.as_of})"
+        )
 
 
 def _note_failure(name: str, partition: Partition, error: CreditOpsError) -> None:

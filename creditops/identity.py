@@ -13,12 +13,14 @@ import pwd
 import sys
 from contextvars import ContextVar
 from getpass import getpass
+from unicodedata import normalize
 
 from creditops.errors import UsageError
 from creditops.secrets import get_secret
 from creditops.services.people import PEOPLE
 from creditops.settings import get_settings
 
+AIRFLOW = "airflow"
 PASSWORD = "CREDITOPS_PASSWORD"
 _TASK: ContextVar[str | None] = ContextVar("creditops_actor", default=None)
 
@@ -26,6 +28,11 @@ _TASK: ContextVar[str | None] = ContextVar("creditops_actor", default=None)
 def set_task_actor(name: str) -> None:
     """Say who started the run that this process works for."""
     _TASK.set(name)
+
+
+def started_by() -> str | None:
+    """Who started the run in Airflow that this process works for; ``None`` where other runs set it off."""
+    return None if _TASK.get() == AIRFLOW else _TASK.get()
 
 
 def current_actor() -> str:
@@ -44,6 +51,7 @@ def acting(claimed: str | None) -> str:
     if claimed in (None, "", me):
         return me
     assert claimed is not None
+    claimed = normalize("NFKC", claimed).strip()  # one spelling, so that nobody is a second person
     if _system_user() in _listed(get_settings().service_accounts):
         return claimed
     if claimed in PEOPLE and _knows_password(claimed):

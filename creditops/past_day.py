@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import date, datetime
 
 from creditops.books import Partition, end_of_day, today
 from creditops.warehouse.connection import connect
@@ -51,6 +51,18 @@ def schemas(partition: Partition) -> Mapping[str, str]:
         if built == (2,)
         else LIVE_SCHEMAS
     )
+
+
+def passed_over(partition: Partition) -> date | None:
+    """The later day that the live schemas hold, where the run's own day was not built beside it."""
+    if not schema_prefix(partition) or schemas(partition) != LIVE_SCHEMAS:
+        return None
+    with connect("publisher") as connection:
+        row = connection.execute(
+            "select as_of from ops.build_state where book = %s and layer = 'marts' and as_of > %s",
+            (partition.book, partition.as_of),
+        ).fetchone()
+    return None if row is None else row[0]
 
 
 def known_at(partition: Partition) -> datetime:

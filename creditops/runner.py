@@ -5,22 +5,23 @@ from __future__ import annotations
 import calendar
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
-from creditops import chain
+from creditops import chain, turns
 from creditops.books import Partition
-from creditops.errors import CreditOpsError, UsageError
+from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.identity import current_actor
 from creditops.services import follow as following
 from creditops.services import partition_events
 from creditops.services.airflow_api import AirflowApi, DagRun
 from creditops.settings import get_settings
+from creditops.warehouse import audit
 from creditops.warehouse.connection import connect
 from creditops.warehouse.layers import BUILT_LAYERS
+from creditops.warehouse.run_log import current_run_id
 
 DAG_STEPS: Mapping[str, tuple[str, ...]] = {
     "ingest_reference": ("ingest_reference",),
@@ -88,7 +89,30 @@ def run_local(name: str, partition: Partition) -> Iterator[Event]:
             yield Event("run", "wait", "running", note=f"another run for {partition.key} is under way")
             connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", key)
             yield Event("run", "wait", "success")
-        yield from _run_steps(wanted, partition)  # the lock ends with the connection
+        yield from _run_in_turn(wanted, partition)  # the lock ends with the connection
+
+
+def _run_in_turn(wanted: tuple[str, ...], partition: Partition) -> Iterator[Event]:
+    """Run the steps once no other day of the book is worked on; ingest needs no turn."""
+    if not any(step in chain.TAKES_TURNS for dag in wanted for step in DAG_STEPS[dag]):
+        yield from _run_steps(wanted, partition)
+        return
+    said = False
+    while True:
+        try:
+            with turns.hold(partition, current_run_id(), "run"):
+                if said:
+                    yield Event("run", "wait", "success")
+                try:
+                    yield from _run_steps(wanted, partition)
+                finally:
+                    turns.give_back(partition)
+            return
+        except turns.NotYet as waiting:
+            if not said:
+                yield Event("run", "wait", "running", note=str(waiting))
+            said = True
+            time.sleep(_POLL_SECONDS)
 
 
 def _run_steps(wanted: tuple[str, ...], partition: Partition) -> Iterator[Event]:
@@ -140,10 +164,7 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
 def _note_request(name: str, partition: Partition) -> None:
     """Keep who asks for a run: Airflow knows it for the runs it was asked for, not for those they set off."""
     with connect("publisher") as connection:
-        connection.execute(
-            "insert into ops.audit (actor, action, object, after) values (%s, 'run.request', %s, %s)",
-            (current_actor(), partition.key, Jsonb({"run": name})),
-        )
+        audit.append(connection, current_actor(), "run.request", partition.key, after={"run": name})
 
 
 def _await_others(api: AirflowApi, partition: Partition) -> Iterator[Event]:
@@ -200,13 +221,24 @@ def last_runs() -> list[dict[str, Any]]:
 def _follow(api: AirflowApi, partition: Partition, dags: Collection[str], since: datetime) -> Iterator[Event]:
     states = {"success", "failed", "skipped", "running"}
     for event in following.follow(partition.key, dags, since, api=api):
-        if event.task_id is not None and event.state in states:
+        if event.task_id is not None and event.state == "up_for_reschedule":
+            note = _whose_turn(partition)
+            yield Event(event.dag_id, event.task_id, "running", event.seconds, note, event.run_id)
+        elif event.task_id is not None and event.state in states:
             yield Event(event.dag_id, event.task_id, event.state, event.seconds, run_id=event.run_id)
         elif event.task_id is None and event.state == "failed":
             run = next(
                 r for r in api.dag_runs(dag_ids=[event.dag_id], since=since) if r.run_id == event.run_id
             )
             raise _failure(api, run)
+
+
+def _whose_turn(partition: Partition) -> str:
+    """Why a task waits: another day of its book is at work."""
+    with suppress(ServiceUnreachableError):
+        if (now := turns.holder(partition.book)) is not None and now.as_of != partition.as_of:
+            return f"waits: book {partition.book} is at work on {now.as_of} ({now.run_id}, step {now.step})"
+    return "waits for its turn"
 
 
 def _ended(api: AirflowApi, partition: Partition, since: datetime, dag: str, task: str) -> datetime | None:

@@ -16,7 +16,7 @@ from chain_steps import step_task
     dag_id="build_warehouse",
     schedule=PartitionedAssetTimetable(assets=RAW_REPAYMENT & RAW_FINANCIAL & RAW_BUREAU & RAW_REFERENCE),
     default_args=DEFAULT_ARGS,
-    max_active_runs=1,
+    max_active_runs=16,
     catchup=False,
     tags=["creditops", "warehouse"],
     doc_md="""

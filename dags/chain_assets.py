@@ -17,4 +17,5 @@ SCORECARDS = Asset("creditops_scorecards")
 DRIFT = Asset("creditops_drift")
 PUBLICATION = Asset("creditops_publication")
 
-DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(seconds=20), "owner": "creditops"}
+# A task may be lost with its scheduler and again with its database before it comes to its end.
+DEFAULT_ARGS = {"retries": 4, "retry_delay": timedelta(seconds=10), "owner": "creditops"}

@@ -41,7 +41,7 @@ def ingest_dag(domain: str, sources: dict[str, str]) -> None:
         dag_id=f"ingest_{domain}",
         schedule=PartitionedAtRuntime(),
         default_args=DEFAULT_ARGS,
-        max_active_runs=4,
+        max_active_runs=16,
         catchup=False,
         tags=["creditops", "ingest"],
         doc_md=DOC.format(domain=domain, sources="\n".join(f"- `{k}`: {v}" for k, v in sources.items())),

@@ -9,7 +9,7 @@ from chain_steps import step_task
     dag_id="publish",
     schedule=PartitionedAssetTimetable(assets=SCORECARDS | CHAMPION),
     default_args=DEFAULT_ARGS,
-    max_active_runs=1,
+    max_active_runs=16,
     catchup=False,
     tags=["creditops", "publish"],
     doc_md="""

@@ -11,7 +11,7 @@ from chain_steps import step_task
     dag_id="retrain_scorecards",
     schedule=PartitionedAssetTimetable(assets=MARTS | DRIFT),
     default_args=DEFAULT_ARGS,
-    max_active_runs=1,
+    max_active_runs=16,
     catchup=False,
     tags=["creditops", "models"],
     doc_md="""

@@ -7,7 +7,7 @@ from typing import Any
 
 from creditops.identity import current_actor
 from creditops.personal_data import masked
-from models_ml import audit, registry, retraining, version_store
+from models_ml import audit, decisions, registry, retraining, version_store
 from models_ml.spec import scorecards_of
 from models_ml.tracking import registered_name, tracking_uri
 from models_ml.version_store import CHALLENGER
@@ -115,7 +115,8 @@ def _question(title: str, title_zh: str, found: dict[str, Any]) -> Question:
         f" (run {found['run_id']}, validation_pack.html).",
         "A reason is needed. 请阅读验证报告后批准或拒绝，并填写理由。",
     ]
-    allowed = [person for person in registry.approvers() if person != found["trained_by"]]
+    theirs = decisions.authors(version_store.find(found["name"], found["version"]))
+    allowed = [person for person in registry.approvers() if person not in theirs]
     return Question(
         found["name"],
         found["version"],

@@ -9,12 +9,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from creditops.warehouse import connect
+from creditops.warehouse import audit, connect
 
 CROWNING = ("model.promote", "model.approve", "model.rollback")
-_INSERT = (
-    "insert into ops.audit (actor, action, object, before, after, reason) values (%s, %s, %s, %s, %s, %s)"
-)
 
 
 @contextmanager
@@ -40,17 +37,7 @@ def recorded(
     """
     with connect("modeller") as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"model {model}",))
-        connection.execute(
-            _INSERT,
-            (
-                actor,
-                action,
-                model,
-                None if before is None else Jsonb(before),
-                None if after is None else Jsonb(after),
-                reason,
-            ),
-        )
+        audit.append(connection, actor, action, model, before=before, after=after, reason=reason)
         yield connection
 
 
@@ -68,6 +55,17 @@ def is_recorded(action: str, model: str, after: dict[str, Any]) -> bool:
             (action, model, Jsonb(after)),
         ).fetchone()
     return bool(row and row[0])
+
+
+def who_asked(book: str, as_of: str, until: Any) -> frozenset[str]:
+    """Everybody who asked for the chain of a book and day within the day before ``until``."""
+    with connect("modeller") as connection:
+        rows = connection.execute(
+            "select distinct actor from ops.audit where action = 'run.request' and object = %(key)s"
+            " and at > %(until)s::timestamptz - interval '1 day' and at <= %(until)s",
+            {"key": f"{book}|{as_of}", "until": until},
+        ).fetchall()
+    return frozenset(row[0] for row in rows)
 
 
 def champion_at(model: str, at: Any) -> dict[str, Any] | None:

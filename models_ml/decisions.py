@@ -227,10 +227,16 @@ def _require_sound(held: Version, state: State) -> None:
         )
 
 
+def authors(held: Version) -> frozenset[str]:
+    """Who trained a version, and everybody who asked for that training."""
+    book, day = held.name.partition(".")[0], str(held.facts.get("as_of"))
+    return audit.who_asked(book, day, held.registered_at) | {held.trained_by}
+
+
 def _require_other_person(held: Version, actor: str) -> None:
-    if held.trained_by == actor:
+    if actor in authors(held):
         raise UsageError(
-            f"{actor} trained {held.name} version {held.version} and cannot approve it",
+            f"{actor} trained {held.name} version {held.version}, or asked for it, and cannot approve it",
             hint="another person must approve (--actor)",
         )
 

@@ -7,7 +7,6 @@ quarantine), validates it by today's contract and loads it as a batch of its own
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from creditops.ingest.landing import LandedFile
 from creditops.ingest.replayed import key_cells, load_lines
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
+from creditops.warehouse import audit
 from creditops.warehouse.connection import connect
 
 _COLUMNS = "quarantine_id, batch_id, book, source, file, line, row_text, reasons, status"
@@ -127,12 +127,9 @@ def _close(
         (status, actor, reason, list(ids)),
     ).fetchall()
     if closed:
-        after = json.dumps(sorted(each for (each,) in closed))
-        connection.execute(
-            "insert into ops.audit (actor, action, object, before, after, reason)"
-            " values (%s, %s, %s, %s, %s, %s)",
-            (actor, f"quarantine.{status}", "ops.quarantine", '"open"', after, reason),
-        )
+        after = sorted(each for (each,) in closed)
+        action = f"quarantine.{status}"
+        audit.append(connection, actor, action, "ops.quarantine", before="open", after=after, reason=reason)
     return len(closed)
 
 

@@ -9,7 +9,6 @@ the withdrawn one stood. The file in the landing zone is not loaded again unless
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -28,6 +27,7 @@ from creditops.ingest.raw_rows import same_key
 from creditops.ingest.session import loader_connection, lock_source
 from creditops.settings import get_settings
 from creditops.sources.contract import Contract, load_contract
+from creditops.warehouse import audit
 from creditops.warehouse.connection import connect
 from creditops.warehouse.raw_tables import ensure_current
 
@@ -97,11 +97,9 @@ def withdraw(batch_id: int, *, reason: str, actor: str) -> LoadResult:
             time.perf_counter() - started,
             message="; ".join(said),
         )
-        connection.execute(
-            "insert into ops.audit (actor, action, object, before, after, reason)"
-            " values (%s, 'ledger.withdrawn', %s, %s, %s, %s)",
-            (actor, f"batch {batch_id}", json.dumps("loaded"), json.dumps({"withdrawn_by": entry}), reason),
-        )
+        what = f"batch {batch_id}"
+        after = {"withdrawn_by": entry}
+        audit.append(connection, actor, "ledger.withdrawn", what, before="loaded", after=after, reason=reason)
     return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from creditops.errors import DataRefusedError, UsageError
+from creditops.warehouse import audit
 from creditops.warehouse.connection import connect
 
 
@@ -117,17 +117,14 @@ def decide(
             ),
         ).fetchone()
         assert decided is not None
-        connection.execute(
-            "insert into ops.audit (actor, action, object, before, after, reason)"
-            " values (%s, %s, %s, %s, %s, %s)",
-            (
-                actor.strip(),
-                f"limit.{decision}",
-                f"{book}/{customer_id}/{product_id}",
-                json.dumps({"limit": row["current_limit"], "terms": row["current_terms"]}, default=str),
-                json.dumps({"limit": decided["limit_after"], "terms": decided["terms_after"]}, default=str),
-                reason.strip(),
-            ),
+        audit.append(
+            connection,
+            actor.strip(),
+            f"limit.{decision}",
+            f"{book}/{customer_id}/{product_id}",
+            before={"limit": row["current_limit"], "terms": row["current_terms"]},
+            after={"limit": decided["limit_after"], "terms": decided["terms_after"]},
+            reason=reason.strip(),
         )
     return decided
 

@@ -95,6 +95,9 @@ def environment(port: int) -> dict[str, str]:
         # their runs stand in the way of others.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+        # The same for a task that was handed to a worker which died before it began.
+        "SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
+        "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "15",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "LOGGING__BASE_LOG_FOLDER": str(settings.logs / "airflow"),

@@ -236,7 +236,7 @@ def plan(connection: psycopg.Connection, request: Request, layer: str, *, full_r
 
     The caller holds the book's build lock. In autocommit mode each list is complete before the next.
     """
-    connection.execute(_DDL)
+    _make_lists(connection)
     if layer == "intermediate":
         with connection.transaction():
             return _plan_first(connection, request, full_refresh)
@@ -278,7 +278,7 @@ def done(
 
 def forget(connection: psycopg.Connection, book: str) -> None:
     """Have the next build of a book compute everything; for acts that change raw rows in place."""
-    connection.execute(_DDL)
+    _make_lists(connection)
     connection.execute(
         "delete from ops.build_state where book = %s and layer = any(%s)", (book, list(BUILT_LAYERS))
     )
@@ -286,6 +286,12 @@ def forget(connection: psycopg.Connection, book: str) -> None:
         connection.execute(
             sql.SQL("delete from staging.{} where book = %s").format(sql.Identifier(name)), (book,)
         )
+
+
+def _make_lists(connection: psycopg.Connection) -> None:
+    with connection.transaction():  # of two books' first builds one makes them
+        connection.execute("select pg_advisory_xact_lock(hashtext('creditops.changed lists'))")
+        connection.execute(_DDL)
 
 
 def definition(project: Path) -> str:

@@ -44,7 +44,7 @@ class DbtRunner:
         self._runner: Any = dbtRunner(callbacks=[_on_model_done(progress)] if progress else None)
         self._common = [
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-            *("--target-path", str(state / "target"), "--log-path", str(state / "log")),
+            *("--target-path", str(state / "target"), "--log-path", str(state / "log" / variables["book"])),
         ]
         self._variables = {**definitions.variables(), **variables}
         self._checks = checks

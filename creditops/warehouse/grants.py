@@ -94,6 +94,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = {
             {
                 **_LOGS,
                 **_GATE,
+                "book_turn": "insert, update, delete",
                 "publication_history": "insert (publication_id, book, as_of_date, known_at, code_version,"
                 " models, policy_version)",
             },

@@ -216,6 +216,18 @@ create table if not exists ops.build_state (
     primary key (book, layer)
 );
 
+-- Which day of a book has the turn (creditops.turns), and which wait for it.
+create table if not exists ops.book_turn (
+    book text not null,
+    as_of_date date not null,
+    run_id text not null,
+    step text not null,
+    has_turn boolean not null,
+    seen_at timestamptz not null default clock_timestamp(),
+    primary key (book, as_of_date)
+);
+create unique index if not exists book_turn_one on ops.book_turn (book) where has_turn;
+
 alter table ops.run_log add column if not exists scope text;
 
 create table if not exists ops.operations_warning (

@@ -9,7 +9,6 @@ brings the warning into response.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -21,6 +20,7 @@ from psycopg.rows import class_row, dict_row
 
 from creditops.books import check_book, end_of_day
 from creditops.errors import UsageError
+from creditops.warehouse import audit
 from creditops.warehouse.connection import connect
 from creditops.warnings import life_cycle
 from creditops.warnings.calendar import last_month_end
@@ -179,17 +179,14 @@ def _decide(
         if status == "approved":
             for statement in _RESPOND:
                 connection.execute(statement, values)
-        connection.execute(
-            "insert into ops.audit (actor, action, object, before, after, reason)"
-            " values (%s, %s, %s, %s, %s, %s)",
-            (
-                name,
-                f"action.{status}",
-                f"{book}/{action_id}",
-                json.dumps({"status": found["status"], "amount": found["amount"]}, default=str),
-                json.dumps({"status": status, "amount": amount or found["amount"]}, default=str),
-                reason.strip(),
-            ),
+        audit.append(
+            connection,
+            name,
+            f"action.{status}",
+            f"{book}/{action_id}",
+            before={"status": found["status"], "amount": found["amount"]},
+            after={"status": status, "amount": amount or found["amount"]},
+            reason=reason.strip(),
         )
 
 

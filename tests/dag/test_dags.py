@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from creditops.chain import STEPS
+from creditops.chain import STEPS, TAKES_TURNS
 from creditops.runner import DAG_STEPS, INGEST
 from creditops.settings import PROJECT_ROOT
 from creditops.sources.contract import load_contracts
@@ -207,9 +207,14 @@ def test_each_ingest_dag_names_the_sources_that_its_contracts_put_in_it(bag: dic
         assert f"- `{name}`: {contract.description.en}" in bag["dags"][f"ingest_{contract.domain}"]["doc"]
 
 
-def test_runs_that_write_shared_tables_are_serial(bag: dict[str, Any]) -> None:
-    for dag_id in ("build_warehouse", "publish", "retrain_scorecards", "monitor"):
-        assert bag["dags"][dag_id]["max_active_runs"] == 1
+def test_one_books_run_holds_up_no_other_book(bag: dict[str, Any]) -> None:
+    for dag_id in DAG_STEPS:
+        assert bag["dags"][dag_id]["max_active_runs"] == 16
+
+
+def test_every_step_but_loading_takes_its_books_turn() -> None:
+    later = {step for dag, steps in DAG_STEPS.items() if dag not in INGEST for step in steps}
+    assert later - {"gate_raw"} == TAKES_TURNS
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.stem)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from creditops.errors import DataRefusedError, UsageError
+from creditops.warehouse import audit as warehouse_audit
 from creditops.warehouse import connect
 from models_ml import (
     approval,
@@ -109,6 +110,25 @@ def test_a_pending_challenger_is_submitted_once_and_never_to_its_trainer(
     own = _copy_of(trained, trainer="approver")
     assert approval.pending("demo")[0].approvers == ["admin"]
     registry.reject(NAME, own, actor="admin", reason="only a copy")
+
+
+def test_whoever_asked_for_a_training_does_not_approve_what_came_of_it(
+    by_approval: None, trained: TrainingOutcome
+) -> None:
+    march = "2026-03-31"
+    with connect("publisher") as connection:  # the command line's, then one started in Airflow itself
+        warehouse_audit.append(connection, "admin", "run.request", f"demo|{march}", after={"run": "all"})
+        warehouse_audit.append(connection, "modeller", "run.request", f"demo|{march}", after={"run": "x/y"})
+        warehouse_audit.append(connection, "approver", "run.request", "demo|2026-04-30", after={"run": "all"})
+    client = tracking.client()
+    source = client.get_model_version(NAME, trained.model_version).source
+    number = str(client.create_model_version(NAME, source, trained.run_id).version)
+    registry.mark_challenger(NAME, number, actor="airflow", gates=PASSED, tags={"as_of": march})
+    assert approval.pending("demo")[0].approvers == ["approver"]
+    for person in ("admin", "modeller"):
+        with pytest.raises(UsageError, match="asked for it"):
+            approval.decide(NAME, number, option="Approve", actor=person, reason="mine")
+    registry.reject(NAME, number, actor="approver", reason="only a copy")
 
 
 def test_answers_are_carried_out_once(by_approval: None, copy: str) -> None:

@@ -78,3 +78,15 @@ def test_in_a_task_acts_who_started_the_run(settings: Set) -> None:
 
     assert copy_context().run(task) == "modeller"
     assert identity.current_actor() == ME
+
+
+@pytest.mark.parametrize("name", ["\u0430pprover", "APPROVER", "approver\u200b", "ap\u00adprover"])
+def test_a_name_that_looks_like_another_is_nobodys(settings: Set, name: str) -> None:
+    settings(password=get_secret("airflow_approver"))
+    with pytest.raises(UsageError, match="cannot act as"):
+        identity.acting(name)
+
+
+def test_a_person_has_one_spelling(settings: Set) -> None:
+    settings(service_accounts=ME)
+    assert identity.acting(" \uff4dodeller\u3000") == identity.acting("modeller") == "modeller"

@@ -113,7 +113,10 @@ parallel workers. `fresh` is an empty table with the columns of the query.
     {{ return(gathered) }}
 {% endmacro %}
 
-{# The parent table with the columns of `fresh`, and the partition of the run's book. #}
+{#
+The parent table with the columns of `fresh`, and the partition of the run's book. Books are built side by side: of two
+that meet a new table one makes it, and a partition is attached, which readers and writers of the others do not notice.
+#}
 {% macro ensure_partition(relation, partition, fresh) %}
     {%- set present = run_query(
         "select to_regclass('" ~ relation.include(database=false) ~ "') is not null,"
@@ -121,15 +124,18 @@ parallel workers. `fresh` is an empty table with the columns of the query.
     ) -%}
     {%- if not present.rows[0][0] -%}
         {%- do run_query(
+            "select pg_advisory_xact_lock(hashtextextended('new table " ~ relation.include(database=false) ~ "', 0))"
+        ) -%}
+        {%- do run_query(
             "create table if not exists " ~ relation ~ " (like " ~ fresh ~ ") partition by list (book)"
         ) -%}
     {%- else -%}
         {%- do follow_columns(relation, fresh) -%}
     {%- endif -%}
     {%- if not present.rows[0][1] -%}
+        {%- do run_query("create table " ~ partition ~ " (like " ~ relation ~ ")") -%}
         {%- do run_query(
-            "create table if not exists " ~ partition ~ " partition of " ~ relation
-            ~ " for values in (" ~ book() ~ ")"
+            "alter table " ~ relation ~ " attach partition " ~ partition ~ " for values in (" ~ book() ~ ")"
         ) -%}
     {%- endif -%}
 {% endmacro %}
