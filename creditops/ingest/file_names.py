@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,14 @@ def source_of(path: Path) -> str | None:
     return next((each.source for each in contracts.values() if each.takes_file(path.name)), None)
 
 
+def is_plain(path: Path) -> bool:
+    """Whether a file lies at ``path`` itself: no link to one elsewhere, no pipe, no device."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def strays_among(paths: Iterable[Path], takes: Callable[[Path], bool] | None = None) -> list[Stray]:
     """What is not taken of the folders among ``paths``, by name.
 
@@ -67,8 +76,10 @@ def marker_of(path: Path) -> Path:
 
 
 def _why_not_taken(path: Path, takes: Callable[[Path], bool] | None) -> str | None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         return "it is a folder; files are taken from the folder that is named, not from folders in it"
+    if not is_plain(path):
+        return "it is a link, a pipe or a device; files are taken that lie in the folder themselves"
     if takes is not None:
         return None if takes(path) else "no input of the adapter is called so"
     if held := find(path.name):

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from creditops.books import check_book, check_day, parse_day
 from creditops.errors import DataRefusedError, UsageError
-from creditops.ingest.file_names import marker_of, source_of, strays_among
+from creditops.files import replace
+from creditops.ingest.file_names import is_plain, marker_of, source_of, strays_among
 from creditops.personal_data import NAMES, find
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contracts
@@ -66,8 +67,16 @@ def delivery_folder(book: str, delivery: date) -> Path:
     Raises
     ------
     UsageError: the book's name is none, or the day has not come yet.
+    DataRefusedError: a link stands where the folder should be.
     """
-    return get_settings().landing / check_book(book) / check_day(book, delivery).isoformat()
+    landing = get_settings().landing
+    folder = landing / check_book(book) / check_day(book, delivery).isoformat()
+    if folder.is_symlink() or folder.parent.is_symlink():
+        raise DataRefusedError(
+            f"{folder} is a link: files would be taken from, or put, elsewhere",
+            hint="put a folder in its place",
+        )
+    return folder
 
 
 def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
@@ -82,7 +91,7 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += [each for each in sorted(path.iterdir()) if each.is_file() and source_of(each)]
+            found += [each for each in sorted(path.iterdir()) if is_plain(each) and source_of(each)]
         elif not path.is_file():
             raise UsageError(f"{path} does not exist", hint="name a file or a folder with source files")
         elif held := find(path.name):
@@ -123,6 +132,8 @@ def _by_folder() -> dict[Path, tuple[str, date] | None]:
     found: dict[Path, tuple[str, date] | None] = {}
     for folder in filter(Path.is_dir, get_settings().landing.glob("*/*")):
         try:
+            if folder.is_symlink() or folder.parent.is_symlink():
+                raise UsageError(f"{folder} is a link")
             book = check_book(folder.parent.name)
             found[folder] = (book, check_day(book, parse_day(folder.name)))
         except UsageError:
@@ -158,7 +169,7 @@ def is_whole(path: Path) -> bool:
 
 def mark_whole(path: Path, left_out: Mapping[str, int] | None = None) -> None:
     """Write the marker of ``path``, with the rows that an adapter left out by the reason."""
-    marker_of(path).write_text(json.dumps({"left_out": dict(left_out)}) if left_out else "", encoding="utf-8")
+    replace(marker_of(path), json.dumps({"left_out": dict(left_out)}) if left_out else "")
 
 
 def _files_of(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:
@@ -168,7 +179,7 @@ def _files_of(book: str, delivery: date, sources: set[str]) -> list[LandedFile]:
     return [
         LandedFile(path, book, source, delivery)
         for path in sorted(folder.iterdir())
-        if (source := source_of(path)) in sources and source is not None and path.is_file()
+        if (source := source_of(path)) in sources and source is not None and is_plain(path)
     ]
 
 
@@ -189,5 +200,5 @@ def _copy_in(path: Path, book: str, delivery: date) -> LandedFile:
                 f"{path.name} is still being written", hint="land it again when it is whole"
             )
         aside.replace(target)
-    marker_of(target).touch()
+    mark_whole(target)
     return LandedFile(target, book, source, delivery)

@@ -32,8 +32,7 @@ class BoundedStream(io.RawIOBase):
         self._inner = inner
         self._name = name
         self._seen = 0
-        most = get_settings().max_expanded_mb << 20
-        self._bound = min(most, max(_RATIO_COUNTS_FROM, packed * MAX_RATIO))
+        self._bound = expansion_bound(packed)
 
     def readable(self) -> bool:
         return True
@@ -45,15 +44,25 @@ class BoundedStream(io.RawIOBase):
             raise _damaged(self._name, error) from error
         self._seen += read
         if self._seen > self._bound:
-            raise DataRefusedError(
-                f"{self._name}: unpacks to more than {self._bound >> 20:,} MB",
-                hint="deliver it unpacked or in parts; a larger bound is CREDITOPS_MAX_EXPANDED_MB",
-            )
+            raise expands(self._name, self._bound)
         return int(read)
 
     def close(self) -> None:
         self._inner.close()
         super().close()
+
+
+def expansion_bound(packed: int) -> int:
+    """Bytes to which so many packed ones may expand."""
+    return min(get_settings().max_expanded_mb << 20, max(_RATIO_COUNTS_FROM, packed * MAX_RATIO))
+
+
+def expands(name: str, bound: int) -> DataRefusedError:
+    """The refusal of a file that expands beyond its bound."""
+    return DataRefusedError(
+        f"{name}: unpacks to more than {bound >> 20:,} MB",
+        hint="deliver it unpacked or in parts; a larger bound is CREDITOPS_MAX_EXPANDED_MB",
+    )
 
 
 def inner_name(path: Path, name: str) -> str:
@@ -91,6 +100,7 @@ def open_bytes(path: Path, name: str) -> Iterator[BinaryIO]:
             with BoundedStream(opened, packed=member.compress_size, name=name) as stream:  # type: ignore[arg-type]
                 yield io.BufferedReader(stream, 1 << 20)  # type: ignore[misc]
     else:
+        _check_holes(path, name)
         with path.open("rb") as plain:
             yield plain
 
@@ -103,7 +113,7 @@ def check_workbook(path: Path, name: str) -> bool:
     if not zipfile.is_zipfile(path):
         return False  # the old binary form, which is not packed
     packed = path.stat().st_size
-    bound = min(get_settings().max_expanded_mb << 20, max(_RATIO_COUNTS_FROM, packed * MAX_RATIO))
+    bound = expansion_bound(packed)
     seen = 0
     has_formulas = False
     with _archive(path, name) as archive:
@@ -140,9 +150,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     members = [
         each
         for each in archive.infolist()
-        if not each.is_dir()
+        if each.filename
+        and not each.is_dir()
         and not each.filename.startswith("__MACOSX/")
-        and Path(each.filename).name[0] != "."
+        and not Path(each.filename).name.startswith(".")
     ]
     if len(members) != 1:
         raise DataRefusedError(
@@ -151,6 +162,16 @@ def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     if members[0].flag_bits & 0x1:
         raise DataRefusedError(f"{name}: the archive is encrypted", hint="deliver it without a password")
     return members[0]
+
+
+def _check_holes(path: Path, name: str) -> None:
+    """Refuse a file of holes, which says to be terabytes and holds nothing; packed by the file system."""
+    held = path.stat()
+    if held.st_size > max(_RATIO_COUNTS_FROM, held.st_blocks * 512 * MAX_RATIO):  # whatever a setting allows
+        raise DataRefusedError(
+            f"{name}: of {held.st_size >> 20:,} MB only {held.st_blocks >> 11:,} MB were ever written",
+            hint="deliver the file again, whole",
+        )
 
 
 def _damaged(name: str, error: Exception) -> DataRefusedError:

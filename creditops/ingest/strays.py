@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from creditops.ingest import ledger
-from creditops.ingest.file_names import Stray, strays_among
+from creditops.ingest.file_names import Stray, is_plain, strays_among
 from creditops.ingest.landing import delivery_folder, is_whole
 from creditops.personal_data import masked
 from creditops.warehouse.connection import connect
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 def landed_strays(book: str, delivery: date) -> list[Stray]:
     """What is not taken of one delivery's folder in the landing zone; a file still being written waits."""
     folder = delivery_folder(book, delivery)
-    return [each for each in strays_among([folder]) if each.path.is_dir() or is_whole(each.path)]
+    return [each for each in strays_among([folder]) if not is_plain(each.path) or is_whole(each.path)]
 
 
 def note(book: str, delivery: date, strays: Iterable[Stray]) -> list[Stray]:
@@ -80,7 +80,7 @@ def note_absent(book: str, files: Sequence[Absent]) -> None:
 
 
 def _sha256(path: Path) -> str:
-    if path.is_dir():
+    if not is_plain(path):
         return ""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from decimal import Decimal
 from pathlib import Path
@@ -16,15 +17,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as arrow_compute
 import pyarrow.parquet as arrow_parquet
 
 from creditops.errors import DataRefusedError
 from creditops.ingest.exact import cents, inexact, is_counted, whole_text, whole_up_to
-from creditops.ingest.packed import open_bytes
+from creditops.ingest.packed import expands, expansion_bound, open_bytes
 from creditops.sources.column import Column
 
 BATCH_ROWS = 65_536
-_MAX_JSON_LINE = 8 << 20
+_MAX_JSON_LINE, _MOST_KEYS = 8 << 20, 2_000
 Numbered = tuple[np.ndarray, pl.DataFrame]
 
 
@@ -63,6 +65,11 @@ def read_json_lines(
             row = _object(text, name, number, counted)
             for key in row.keys() - seen:
                 seen.add(key)
+                if len(seen) > _MOST_KEYS:
+                    raise DataRefusedError(
+                        f"{name}: line {number}: the file has over {_MOST_KEYS:,} different keys",
+                        hint="deliver objects with the keys of the contract",
+                    )
                 unknown(key)
             rows.append(row)
             lines.append(number)
@@ -93,10 +100,19 @@ def parquet_batches(path: Path, name: str, columns: Sequence[Column]) -> Iterato
     ------
     DataRefusedError: it cannot be read; a column of floats cannot be what its contract says.
     """
-    first = 1
+    first, seen, bound = 1, 0, expansion_bound(path.stat().st_size)
+    names = [column.file_name for column in columns]
     try:
-        with arrow_parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=[column.file_name for column in columns]):
+        texts = [each.name for each in arrow_parquet.read_schema(path) if _is_text(each.type)]
+        with arrow_parquet.ParquetFile(path, read_dictionary=texts) as file:
+            groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+            if sum(group.total_byte_size for group in groups) > bound:
+                raise expands(name, bound)
+            for coded in file.iter_batches(BATCH_ROWS, columns=names):
+                seen += sum(map(_bytes_of, coded.columns))
+                if seen > bound:
+                    raise expands(name, bound)
+                batch = _decoded(coded)
                 frame = pl.DataFrame(pl.from_arrow(batch))
                 for column in columns:
                     _check_floats(frame[column.file_name], column, name, first)
@@ -107,6 +123,30 @@ def parquet_batches(path: Path, name: str, columns: Sequence[Column]) -> Iterato
                 first += len(frame)
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(name, error) from error
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    return any(
+        test(kind)
+        for test in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    )
+
+
+def _bytes_of(column: pa.Array) -> int:
+    """Bytes of a column's cells, one at least each; of texts those that stand for codes."""
+    if not pa.types.is_dictionary(column.type):
+        return max(int(column.nbytes), len(column))
+    lengths = arrow_compute.binary_length(column.dictionary).take(column.indices)
+    return int(arrow_compute.sum(lengths).as_py() or 0) + len(column)
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with texts in place of codes."""
+    columns = [
+        each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _check_floats(values: pl.Series, column: Column, name: str, first: int) -> None:
@@ -179,6 +219,15 @@ def _object(text: str, name: str, line: int, counted: Set[str]) -> dict[str, str
         raise DataRefusedError(
             f"{name}: line {line}, column {error.colno}: {error.msg}", hint="deliver one JSON object per line"
         ) from error
+    except RecursionError:
+        raise DataRefusedError(
+            f"{name}: line {line}: is nested too deeply", hint="deliver one JSON object per line"
+        ) from None
+    if "\\ud" in text.lower() and not _is_unicode(found):
+        raise DataRefusedError(
+            f"{name}: line {line}: holds half of a character (\\ud800 to \\udfff alone)",
+            hint="deliver text as UTF-8",
+        )
     if not isinstance(found, list) or (found and not isinstance(found[0], tuple)) or not text.startswith("{"):
         raise DataRefusedError(
             f"{name}: line {line}: is no JSON object", hint="deliver one JSON object per line"
@@ -190,11 +239,18 @@ def _object(text: str, name: str, line: int, counted: Set[str]) -> dict[str, str
         for key, value in found
     }
     if len(row) < len(found):
-        twice = next(key for key, _ in found if sum(other == key for other, _ in found) > 1)
+        twice = next(key for key, times in Counter(key for key, _ in found).items() if times > 1)
         raise DataRefusedError(
             f"{name}: line {line}: the key {twice!r} appears twice", hint="deliver each key once"
         )
     return row
+
+
+def _is_unicode(value: Any) -> bool:
+    try:
+        return bool(json.dumps(value, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _counted(value: _Float, name: str, line: int, key: str) -> str | None:

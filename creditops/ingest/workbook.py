@@ -31,6 +31,7 @@ from creditops.sources.model import FileFormat
 
 _LOOKED_AT = 200
 STREAMED = (".xlsx", ".xlsm")
+_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 2_000
 _MIDNIGHT = " 00:00:00"
 _ERROR = re.compile(r"#(DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!)|Err:[0-9]{3}")
 _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.')
@@ -217,7 +218,13 @@ def _streamed(path: Path, name: str, form: FileFormat) -> Iterator[list[Cell]]:
         _check_sheet(form, titles, name)
         title = form.sheet or titles[0]
         written = _rows(formulas[title]) if formulas is not None else repeat(())
-        for cells, beside in zip(_rows(values[title]), written, strict=False):
+        for number, (cells, beside) in enumerate(zip(_rows(values[title]), written, strict=False)):
+            if number == _MOST_ROWS or len(cells) > _MOST_COLUMNS:  # one far cell makes a row of 16,384
+                raise DataRefusedError(
+                    f"{name}: row {number + 1:,} lies below row {_MOST_ROWS:,}, or goes on after column"
+                    f" {_MOST_COLUMNS:,}",
+                    hint="clear what is there, or deliver the sheet as CSV",
+                )
             yield [
                 _cell(cell, other) for cell, other in zip(cells, chain(beside, repeat(None)), strict=False)
             ]

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
-from creditops.ingest.landing import delivery_folder
+from creditops.ingest.landing import delivery_folder, mark_whole
 from creditops.warehouse.connection import connect
 from creditops.warehouse.run_log import current_run_id
 
@@ -61,7 +61,7 @@ def landing_file(book: str, delivery: date, name: str) -> Iterator[tuple[BinaryI
             stream.flush()
             os.fsync(stream.fileno())
         aside.replace(target)
-        target.with_name(f"{name}.done").touch()
+        mark_whole(target)
     finally:
         aside.unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from creditops.books import today
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
-from creditops.ingest.file_names import DONE, source_of, why_no_source
+from creditops.ingest.file_names import DONE, is_plain, source_of, why_no_source
 from creditops.ingest.strays import Absent, note_absent
 from creditops.places.credentials import airflow_connection, from_environment
 from creditops.places.fetched import Fetched, known_fingerprints, landed_name, landing_file, remember
@@ -69,7 +69,9 @@ def fetch_files(place: Folder | Sftp | S3, book: str, day: date | None) -> Itera
 
 def _stays(place: Folder | Sftp | S3, file: RemoteFile, delivery: date) -> Absent:
     name = PurePosixPath(file.path).name
-    why = f"{why_no_source(name)}; it stays in the place {place.place} at {file.path}"
+    link = "it is a link, a pipe or a device, which may lead anywhere"
+    reason = link if _leads_elsewhere(place, file.path) else why_no_source(name)
+    why = f"{reason}; it stays in the place {place.place} at {file.path}"
     return Absent(f"{place.place}:{name}", delivery, file.fingerprint, why)
 
 
@@ -126,7 +128,7 @@ def _list(system: Any, place: Folder | Sftp | S3) -> tuple[list[RemoteFile], lis
         is_marker = name.endswith((DONE, place.marker or DONE))
         if info.get("type") == "directory" or name.startswith(".") or is_marker:
             continue
-        source = _source(place, name)
+        source = None if _leads_elsewhere(place, path) else _source(place, name)
         if source and place.marker is not None and f"{path}{place.marker}" not in listed:
             continue
         changed = _changed(info)
@@ -137,6 +139,11 @@ def _list(system: Any, place: Folder | Sftp | S3) -> tuple[list[RemoteFile], lis
         of_kind = found if source else others
         of_kind.append(RemoteFile(path, source or "", int(info["size"]), changed, fingerprint))
     return found, others
+
+
+def _leads_elsewhere(place: Folder | Sftp | S3, path: str) -> bool:
+    """Whether what others put into a folder of this machine is no file of its own."""
+    return isinstance(place, Folder) and not is_plain(Path(path))
 
 
 def _source(place: Folder | Sftp | S3, name: str) -> str | None:

@@ -28,7 +28,7 @@ from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 
 _MOST_WAIT = 60.0
-_MOST_PAGES = 1_000_000
+_MOST_PAGES, _LARGEST_PAGE = 1_000_000, 256 << 20
 
 
 @dataclass
@@ -121,10 +121,10 @@ def _ask(
 
     def send() -> httpx.Response:
         pace.wait()
-        response = client.request(request.method, url, params=params or None, json=body)
-        if response.status_code == 429 or response.status_code >= 500:
-            response.raise_for_status()
-        return response
+        with client.stream(request.method, url, params=params or None, json=body) as response:
+            if response.status_code == 429 or response.status_code >= 500:
+                response.raise_for_status()
+            return _whole(response, where)
 
     try:
         response = Retrying(
@@ -140,11 +140,25 @@ def _ask(
             f"{where}: {_reason(error)} after {place.attempts} attempts",
             hint="the pages so far are kept: fetch again and it goes on",
         ) from error
-    if response.is_error:
+    if not response.is_success:  # redirections are not followed: they may lead anywhere
         raise UsageError(
             f"{where}: the API answers {response.status_code}", hint="check path, parameters and secrets"
         )
     return response
+
+
+def _whole(response: httpx.Response, where: str) -> httpx.Response:
+    """The answer with all of its content, unpacked, up to a bound."""
+    content = bytearray()
+    for block in response.iter_bytes():
+        content += block
+        if len(content) > _LARGEST_PAGE:
+            raise DataRefusedError(
+                f"{where}: a page of over {_LARGEST_PAGE >> 20} MB",
+                hint="ask for smaller pages: `paging.size`",
+            )
+    headers = {name: value for name, value in response.headers.items() if name in ("link", "content-type")}
+    return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
 
 def _same_origin(client: httpx.Client, link: str, place: HttpApi) -> str:
@@ -177,18 +191,25 @@ def _reason(error: httpx.HTTPError) -> str:
 def _items(response: httpx.Response, request: Request, place: HttpApi) -> list[Any]:
     where = f"place {place.place}: {request.method} {request.path}"
     try:
-        answer = json.loads(response.text, parse_float=str)
+        answer = json.loads(response.text, parse_float=str, parse_int=_whole_number)
     except json.JSONDecodeError as error:
         raise DataRefusedError(
             f"{where}: the answer is no JSON (line {error.lineno}, column {error.colno})",
             hint="check the path",
         ) from error
+    except RecursionError:
+        raise DataRefusedError(f"{where}: the answer is nested too deeply", hint="check the path") from None
     items = _dig(answer, request.items) if request.items else answer
     if not isinstance(items, list):
         raise DataRefusedError(
             f"{where}: {request.items or 'the answer'} is no list", hint="mend `items` in the place's file"
         )
     return items
+
+
+def _whole_number(text: str) -> int | str:
+    """A number, as text where it has more digits than any amount or count."""
+    return int(text) if len(text) < 19 else text
 
 
 def _next(
@@ -203,7 +224,11 @@ def _next(
         return str(int(following or paging.first) + 1)
     if paging.kind == "link" and not paging.next:
         return response.links.get("next", {}).get("url")
-    found = _dig(json.loads(response.text), paging.next or "next")
+    found = _dig(json.loads(response.text, parse_int=_whole_number), paging.next or "next")
+    if found == following and found is not None:
+        raise DataRefusedError(
+            f"the page {following!r} names itself as the next", hint="the API must lead to an end"
+        )
     return str(found) if found not in (None, "") else None
 
 

@@ -32,8 +32,18 @@ _PEOPLE_WRITE = re.compile(
     rf"|{_API}mlflow/(?:registered-models|model-versions)/search"
     r"|/graphql|/ajax-api/2\.0/mlflow/upload-artifact)"
 )
-_NAMES_A_PLACE = frozenset({"artifact_location", "artifact_root", "artifact_uri", "source"})
-_NAMES = frozenset({"name", "new_name"})
+# Fields as `_plain` writes them: MLflow takes artifact_location and artifactLocation for the same.
+_NAMES_A_PLACE = frozenset(
+    {
+        "artifactlocation",
+        "artifactroot",
+        "artifacturi",
+        "defaultartifactroot",
+        "source",
+        "mlflow.artifactlocation",
+    }
+)
+_NAMES = frozenset({"name", "newname"})
 _EXPERIMENT = re.compile(rf"{_API}mlflow/experiments/(?:create|update)")
 _OF_THE_PLATFORM = re.compile(r"[^.]+\.[^.]+")
 # The query tells this page from the bare address; what follows # never reaches the server.
@@ -105,9 +115,9 @@ async def _show_scorecards(send: Send) -> None:
 
 
 def user_of(scope: Mapping[str, Any]) -> str | None:
-    """The user a request claims to come from, by HTTP's basic scheme; ``None`` where it claims none."""
-    header = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
-    scheme, _, encoded = header.partition(b" ")
+    """The user a request claims to come from, by HTTP's basic scheme; ``None`` for none and for two."""
+    claims = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+    scheme, _, encoded = (claims[0] if len(claims) == 1 else b"").partition(b" ")
     if scheme.lower() != b"basic":
         return None
     try:
@@ -117,21 +127,32 @@ def user_of(scope: Mapping[str, Any]) -> str | None:
 
 
 def _fields(body: bytes) -> Iterator[tuple[str, str]]:
-    """The text fields of a JSON message, however deep: names in lower case, and values."""
-    try:
-        message = json.loads(body or b"null")
-    except ValueError:
-        return
+    """The text fields of a JSON message, however deep: plain names and values; of tags the key is the name.
+
+    A message may be a JSON text within a JSON text, which MLflow reads as well.
+    """
+    message: Any = body or b"null"
+    while isinstance(message, str | bytes):
+        try:
+            message = json.loads(message)
+        except (ValueError, RecursionError):
+            return
     waiting = [message]
     while waiting:
         found = waiting.pop()
         if isinstance(found, dict):
             for name, value in found.items():
                 if isinstance(value, str):
-                    yield str(name).lower(), value
+                    yield _plain(str(name)), value
                 waiting.append(value)
+            if isinstance(found.get("key"), str) and isinstance(found.get("value"), str):
+                yield _plain(found["key"]), found["value"]
         elif isinstance(found, list):
             waiting += found
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def _is_foreign(place: str) -> bool:

@@ -11,15 +11,27 @@ from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
+from psycopg import sql
+
 from creditops.errors import ServiceUnreachableError
 from creditops.files import read_note, replace
 from creditops.secrets import get_secret
 from creditops.services import databases, mlflow_app, supervision
 from creditops.services.addresses import postgres_address
+from creditops.services.mlflow_app import LOCATIONS
 from creditops.services.program import Program
 from creditops.settings import get_settings
 
 NAME = "mlflow"
+#: Where MLflow keeps places of artifacts: table, column, and what else holds.
+_PLACES = (
+    ("experiments", "artifact_location", "true"),
+    ("runs", "artifact_uri", "true"),
+    ("logged_models", "artifact_location", "true"),
+    ("model_versions", "source", "true"),
+    ("model_versions", "storage_location", "true"),
+    ("trace_tags", "value", "key = 'mlflow.artifactLocation'"),
+)
 
 
 def program(port: int) -> Program:
@@ -101,3 +113,37 @@ def upgrade_if_needed(progress: Callable[[str], None]) -> None:
         if done.returncode != 0:
             raise ServiceUnreachableError("the upgrade of MLflow's database failed", hint=f"see {log}")
     replace(marker, json.dumps(installed))
+    withdraw_foreign_places(progress)
+
+
+def withdraw_foreign_places(progress: Callable[[str], None]) -> int:
+    """Point what an older home let clients place outside the server's own artifacts to nowhere; how many.
+
+    The server would read there with the platform's rights. What stood there is kept in the log.
+    """
+    own = rf"^({'|'.join(sorted(LOCATIONS))}):"
+    found: list[str] = []
+    with databases.connect(NAME, get_secret("postgres_mlflow"), NAME) as connection:
+        for table, column, rule in _PLACES:
+            names = {"table": sql.Identifier(table), "column": sql.Identifier(column), "rule": sql.SQL(rule)}
+            foreign = sql.SQL("from {table} where {rule} and {column} <> '' and ({column} !~ %s"
+                              " or {column} ~ %s)").format(**names)  # fmt: skip
+            there = connection.execute("select to_regclass(%s)", (table,)).fetchone()
+            if there is None or there[0] is None:
+                continue
+            rule_values = (own, r"(^|[/:])\.\.(/|$)")
+            rows = connection.execute(sql.SQL("select {column} ").format(**names) + foreign, rule_values)
+            found += [f"{table}.{column} {place}" for (place,) in rows.fetchall()]
+            connection.execute(
+                sql.SQL(
+                    "update {table} set {column} = 'mlflow-artifacts:/withdrawn/' || md5({column})"
+                    " where {rule} and {column} <> '' and ({column} !~ %s or {column} ~ %s)"
+                ).format(**names),
+                rule_values,
+            )
+    if found:
+        log = supervision.log_file("mlflow-withdrawn")
+        with log.open("a") as output:
+            output.writelines(f"{each}\n" for each in found)
+        progress(f"mlflow: {len(found)} places of artifacts outside its own were withdrawn; see {log}")
+    return len(found)

@@ -20,6 +20,7 @@ from jsonschema.exceptions import best_match
 
 from creditops.errors import UsageError
 
+_DEEPEST, _MOST_VALUES = 64, 1_000_000
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -98,6 +99,7 @@ def parse_mapping(text: str, name: str) -> dict[str, Any]:
     UsageError: it holds none; the message names file and line.
     """
     try:
+        _check_extent(text)
         document = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -120,6 +122,33 @@ def names_in(path: Path, key: str) -> tuple[str, ...]:
         listed = re.search(rf"^{key}:(?:[ \t]*\[([^\]]*)\]|((?:\s*\n[ \t]*- .*)+))", text, re.MULTILINE)
         found = re.findall(r"\w+", listed[1] or listed[2]) if listed else None
     return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _check_extent(text: str) -> None:
+    """Refuse what is nested so deeply, or repeats itself by aliases so often, that reading it does harm.
+
+    The events are told one by one; only the loader follows nesting with its own stack.
+
+    Raises
+    ------
+    yaml.MarkedYAMLError: with the place.
+    """
+    open_ones: list[tuple[str | None, int]] = []
+    sizes: dict[str, int] = {}
+    size = 0
+    for event in yaml.parse(text, Loader=_Base):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_ones.append((event.anchor, size))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_ones.pop()
+            if anchor is not None:
+                sizes[anchor] = size - before
+        elif isinstance(event, yaml.AliasEvent):
+            size += sizes.get(str(event.anchor), 1)
+        size += 1
+        if len(open_ones) > _DEEPEST or size > _MOST_VALUES:
+            what = f"nested over {_DEEPEST} deep" if len(open_ones) > _DEEPEST else "over 1,000,000 values"
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 def place(document: Any, path: Sequence[str | int]) -> str:

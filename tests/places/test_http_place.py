@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import threading
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
@@ -10,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.serving import make_server
 
 from creditops.errors import DataRefusedError, ServiceUnreachableError, UsageError
 from creditops.ingest.landing import landed_files
 from creditops.places.fetch import fetch
 from creditops.places.fetched import Fetched
-from tests.places.conftest import HttpServer
+from tests.places.conftest import BureauApi, HttpServer
 
 DAY = date(2026, 6, 30)
 Declare = Callable[..., None]
@@ -156,3 +159,46 @@ def test_a_next_page_elsewhere_never_sees_the_token(declare: Declare, http_serve
     with pytest.raises(DataRefusedError, match="the next page is at localhost"):
         fetch_day()
     assert len(http_server.api.seen) == 1
+
+
+METADATA = "http://169.254.169.254/latest"
+PACKED = gzip.compress(bytes(300 << 20))
+HOSTILE: dict[str, tuple[int, dict[str, str], bytes, str]] = {
+    "a redirection to the metadata of the machine": (302, {"Location": METADATA}, b"", "answers 302"),
+    "a redirection to a file": (307, {"Location": "file:///etc/passwd"}, b"", "answers 307"),
+    "gigabytes in kilobytes": (200, {"Content-Encoding": "gzip"}, PACKED, "a page of over"),
+    "nested too deeply": (200, {}, b"[" * 200_000 + b"]" * 200_000, "nested too deeply"),
+    "a page that leads to itself": (
+        200, {}, b'{"data": {"items": []}, "meta": {"next": "again"}}', "names itself as the next",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_an_answer_made_to_do_harm_is_refused(declare: Declare, what: str) -> None:
+    status, headers, body, says = HOSTILE[what]
+    asked: list[str] = []
+
+    def hostile(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        asked.append(environ["PATH_INFO"])
+        start(f"{status} Said", [*headers.items(), ("Content-Length", str(len(body)))])
+        return [body]
+
+    server = make_server("127.0.0.1", 0, hostile, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        declare_bureau(declare, HttpServer(f"http://127.0.0.1:{server.server_port}", BureauApi()))
+        with pytest.raises((DataRefusedError, UsageError), match=says):
+            fetch_day()
+    finally:
+        server.shutdown()
+        thread.join(10)
+    assert 1 <= len(asked) <= 2
+
+
+@pytest.mark.parametrize("address", ["file:///etc", "ftp://127.0.0.1/"])
+def test_a_place_is_asked_by_http_alone(declare: Declare, http_server: HttpServer, address: str) -> None:
+    declare_bureau(declare, http_server, place={"base_url": address, "attempts": 1})
+    with pytest.raises(ServiceUnreachableError, match="UnsupportedProtocol"):
+        fetch_day()
