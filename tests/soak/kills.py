@@ -175,7 +175,7 @@ def end_state(book: str) -> EndState:
         published = {table: _columns(connection, table, book) for table in tables}
         loads = connection.execute(
             "select source, status, rows_read, rows_loaded, rows_unchanged, rows_quarantined"
-            " from ops.load_ledger where book = %s and status <> 'repeat' order by 1, 2",
+            " from ops.load_ledger where book = %s and status <> 'repeat' order by 1, 2, 3",
             (book,),
         ).fetchall()
         sources = sorted({row[0] for row in loads})
