@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from creditops.personal_data import masked
+
 _INSERT = (
     "insert into ops.audit (actor, action, object, before, after, reason) values (%s, %s, %s, %s, %s, %s)"
 )
@@ -27,7 +29,7 @@ def append(
 ) -> None:
     """Append a row within the caller's transaction, so that it is kept if and only if the act is.
 
-    When, and as which role, is stamped by the database.
+    When, and as which role, is stamped by the database; personal data in the reason are masked.
 
     Parameters
     ----------
@@ -35,4 +37,4 @@ def append(
     before, after: any value that can be written as JSON; ``None`` where there is none.
     """
     states = (None if each is None else Jsonb(each, dumps=_dumps) for each in (before, after))
-    connection.execute(_INSERT, (actor, action, object_, *states, reason))
+    connection.execute(_INSERT, (actor, action, object_, *states, masked(reason)))
