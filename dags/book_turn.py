@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-ASK_AGAIN = timedelta(seconds=5)
+ASK_AGAIN = timedelta(seconds=15)  # each time costs the start of a task
 ENDED = ("success", "failed")
 
 

@@ -214,6 +214,26 @@ def test_a_killed_scheduler_takes_its_workers_with_it_and_the_next_one_ends_the_
     assert (events[-1].task_id, events[-1].state) == (None, "success")
 
 
+def test_who_follows_a_run_outlives_the_end_of_every_session_of_the_database(
+    api: AirflowApi, home: Path
+) -> None:
+    since, key = datetime.now(UTC), "demo|2025-10-31"
+    api.trigger("ingest_left", key, {"seconds": 5})
+    following = follow(key, {"ingest_left"}, since, api=api)
+    for event in following:
+        if event.task_id == "load" and event.state == "running":
+            break
+    with databases.connect("creditops", get_secret("postgres_owner"), "postgres") as owner:
+        ended = owner.execute(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+        ).fetchone()
+    assert ended is not None
+    assert ended[0] > 0
+    events = list(following)
+    assert (events[-1].task_id, events[-1].state) == (None, "success")
+
+
 def test_down_during_a_task_leaves_nothing_behind(api: AirflowApi, home: Path) -> None:
     since, key = datetime.now(UTC), "demo|2025-11-30"
     api.trigger("ingest_left", key, {"seconds": 300})
