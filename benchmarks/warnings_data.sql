@@ -202,5 +202,67 @@ from person
 cross join month
 where back <= 3;
 
+-- The state of the day follows from the last month of the panel.
+create temporary table held as
+select
+    customer_id,
+    count(*) as facilities,
+    count(*) filter (where is_default) as facilities_in_default,
+    sum(balance) as exposure,
+    sum(overdue_amount) as overdue_amount,
+    sum(credit_limit) as credit_limit,
+    max(dpd) as dpd,
+    max(case class5 when 'pass' then 1 when 'special_mention' then 2 else 3 end) as class_rank
+from marts.fct_facility_month
+where book = %(book)s and month_end = %(day)s
+group by customer_id;
+
+insert into marts.fct_customer_state (
+    book, as_of_date, customer_id, customer_type, open_facilities, facilities_in_default, owes, may_draw, is_default,
+    default_on, default_reason, class5, class_reason
+)
+select
+    %(book)s,
+    %(day)s,
+    customer_id,
+    case when is_firm then 'corporate' else 'retail' end,
+    facilities,
+    facilities_in_default,
+    exposure > 0,
+    true,
+    facilities_in_default > 0,
+    case when facilities_in_default > 0 then %(day)s::date - dpd + 91 end,
+    case when facilities_in_default > 0 then 'past_due' end,
+    (array['pass', 'special_mention', 'substandard'])[class_rank],
+    case when class_rank > 1 then 'days' end
+from held
+inner join person using (customer_id);
+
+insert into marts.fct_customer_position (
+    book, customer_id, customer_type, industry, region, group_id, open_facilities, exposure, overdue_amount, dpd, bucket,
+    class5, worst_dpd_12m, loss_given_default, loss_in_default, limit_total, utilisation
+)
+select
+    %(book)s,
+    customer_id,
+    case when is_firm then 'corporate' else 'retail' end,
+    'i' || number %% 8,
+    'r' || number %% 10,
+    group_id,
+    facilities,
+    exposure,
+    overdue_amount,
+    dpd,
+    'M' || least(7, (dpd + 29) / 30),
+    (array['pass', 'special_mention', 'substandard'])[class_rank],
+    dpd,
+    exposure * 0.6,
+    case when facilities_in_default > 0 then exposure * 0.6 else 0 end,
+    credit_limit,
+    exposure / credit_limit
+from held
+inner join person using (customer_id);
+
+drop table held;
 drop table person;
 drop table month;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, PostgresDsn, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -124,6 +125,21 @@ class Settings(BaseSettings):
     publication_retention_days: int = Field(
         400, ge=1, description="Days after which a superseded publication's rows are removed."
     )
+
+    @field_validator("currency", "book_currencies", mode="before")
+    @classmethod
+    def _one_currency_a_book(cls, value: Any) -> Any:
+        """Refuse what declares several currencies, as a list or in one text, and say what to do instead."""
+        for book, code in value.items() if isinstance(value, dict) else [(None, value)]:
+            several = list(code) if isinstance(code, list | dict) else re.findall(r"\b[A-Z]{3}\b", str(code))
+            if isinstance(code, list | dict) or len(several) > 1:
+                whose, name = (f"book {book}", book) if book else ("it", "mybook")
+                raise ValueError(
+                    f"{whose} has several currencies ({', '.join(map(str, several))}), yet a book has one."
+                    f" Make a book of each currency, e.g. {name}_usd, and deliver its rows there; add"
+                    " published figures up at rates of your own (docs/decisions/0011-one-currency.md)"
+                )
+        return value
 
     @field_validator("book_currencies")
     @classmethod

@@ -159,7 +159,7 @@ def _held_back(
 ) -> tuple[Decimal, str | None]:
     """The ceiling after suspension, reduction and the rules of a rise, and which of them binds."""
     if inputs.get("in_default"):
-        notes.add("客户违约：0", "the customer is in default: 0")
+        notes.add("客户或该产品授信违约：0", "the customer or a facility of the product is in default: 0")
         return Decimal(0), "default"
     if inputs["is_suspended"]:
         notes.add("已批准暂停授信：0", "an approved suspension holds: 0")
@@ -221,6 +221,7 @@ def _against_good(
     """What speaks against a favour to a good customer: whether it does, and how to say it."""
     red, grade, mob, worst = (inputs[name] for name in ("open_red", "grade", "mob", "worst_dpd_12m"))
     return (
+        (inputs.get("with_default", False), "有违约授信", "a facility is in default"),
         (red > 0, f"未关闭红色预警{red}项", f"{red} red warning(s) open"),
         (grade not in best_grades, _grade(grade).zh, _grade(grade).en),
         (mob is None or mob < min_mob, f"账龄{mob}个月", f"{mob} months on book"),
@@ -240,7 +241,6 @@ def _terms(inputs: Mapping[str, Any], rules: LimitRules, current: int | None, no
     favour, most = rules.terms, rules.terms.most[product]
     unit_zh, unit_en = ("天", "days") if product == "trade_credit" else ("个月", "months")
     checks = (
-        (inputs.get("in_default", False), "客户违约", "the customer is in default"),
         (inputs.get("is_lowered", False), "该客户有额度下调", "a limit of the customer is lowered"),
         (inputs["is_suspended"], "已批准暂停授信", "an approved suspension"),
         (inputs["reduction"] > 0, "已批准调减额度", "an approved reduction"),

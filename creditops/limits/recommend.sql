@@ -10,15 +10,22 @@ with rules as (
         (%(rules)s::jsonb ->> 'rounding')::numeric as rounding
 ),
 
-panel as materialized (
-    select month.*
+open_panel as materialized (
+    select month.*, coalesce(standing.is_default, month.is_default) as in_default
     from {marts}.fct_facility_month as month
-    where month.book = %(book)s and month.month_end = %(panel_day)s and month.may_draw
+    left join {marts}.fct_facility_standing as standing
+        on standing.book = %(book)s and month.facility_id = standing.facility_id
+    where month.book = %(book)s and month.month_end = %(panel_day)s and month.is_open
 ),
 
--- Grade and default as the day's verdict on the customer says.
+-- What may be drawn on; one that is closed with arrears has no limit, and what is owed on it counts.
+panel as materialized (
+    select * from open_panel where may_draw
+),
+
+-- Grade and default as the day's verdict on the customer says; a product of which a facility is in default has grade D.
 verdicts as (
-    select customer_id, grade, in_default
+    select customer_id, grade, in_default, facilities_in_default > 0 as with_default
     from actions.customer_verdict
     where book = %(book)s and as_of_date = %(as_of)s
 ),
@@ -43,7 +50,7 @@ ordinary_months as (
         panel.customer_id,
         panel.product_id,
         count(*) as months,
-        sum(greatest(month.amount_due, 0)) as due
+        greatest(sum(month.amount_due), 0) as due
     from panel
     inner join {marts}.fct_facility_month as month
         on month.book = %(book)s and panel.facility_id = month.facility_id
@@ -122,10 +129,12 @@ held as (
         panel.customer_id,
         panel.product_id,
         min(panel.product_type) as product_type,
-        sum(coalesce(panel.credit_limit, facility.principal)) as facility_limit,
+        sum(case when panel.may_draw then coalesce(panel.credit_limit, facility.principal) else 0 end)
+            as facility_limit,
         bool_and(panel.credit_limit is null) as is_closed_end,
+        bool_or(panel.in_default) as in_default,
         sum(greatest(panel.balance, 0)) as exposure
-    from panel
+    from open_panel as panel
     inner join {marts}.dim_facility as facility
         on facility.book = %(book)s and panel.facility_id = facility.facility_id
     group by panel.customer_id, panel.product_id
@@ -148,8 +157,9 @@ inputs as (
         customer.customer_type,
         customer.top_group_id as group_id,
         customer.monthly_income,
-        coalesce(verdicts.grade, 'ungraded') as grade,
-        coalesce(verdicts.in_default, false) as in_default,
+        case when held.in_default then %(default_grade)s else coalesce(verdicts.grade, 'ungraded') end as grade,
+        held.in_default or coalesce(verdicts.in_default, false) as in_default,
+        held.in_default or coalesce(verdicts.with_default, false) as with_default,
         behaviour.worst_dpd_12m,
         behaviour.mob,
         earnings.ebit_yearly,
@@ -285,7 +295,7 @@ ceilings as (
                 then greatest(current_limit - trunc(reduction * current_limit / customer_limit, 2), 0)
         end as reduced_to,
         not is_closed_end
-        and not in_default
+        and not with_default
         and open_red = 0
         and rules.rule -> 'rise' -> 'best_grades' ? grade
         and mob >= (rules.rule #>> '{{rise,min_mob}}')::int
@@ -293,7 +303,7 @@ ceilings as (
         and current_limit > 0
         and exposure / current_limit >= (rules.rule #>> '{{rise,min_utilisation}}')::numeric as may_rise,
         open_red = 0
-        and not in_default
+        and not with_default
         and not is_suspended
         and reduction = 0
         and rules.rule #> '{{terms,best_grades}}' ? grade
@@ -380,7 +390,7 @@ select
         'terms_in_months', terms_in_months,
         'ebit_yearly', ebit_yearly, 'statement_on', statement_on, 'customer_cap', customer_cap,
         'customer_sum', customer_sum, 'group_id', group_id, 'group_cap', group_cap, 'group_sum', group_sum,
-        'open_red', open_red, 'in_default', in_default, 'is_suspended', is_suspended, 'reduction', reduction,
+        'open_red', open_red, 'in_default', in_default, 'with_default', with_default, 'is_suspended', is_suspended, 'reduction', reduction,
         'is_lowered', is_lowered,
         'customer_limit', customer_limit, 'mob', mob, 'worst_dpd_12m', worst_dpd_12m
     ) as inputs

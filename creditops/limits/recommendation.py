@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from importlib.resources import files
 
+from creditops.grades import DEFAULT_GRADE
 from creditops.policy import policy_in_force
 from creditops.policy.registry import register
 from creditops.warehouse.connection import connect
@@ -19,7 +20,7 @@ BINDING: Mapping[str, Mapping[str, str]] = {
     "concentration": {"zh": "集中度上限", "en": "concentration cap"},
     "group": {"zh": "集团上限", "en": "group cap"},
     "red_warning": {"zh": "当前额度，红色预警未关闭", "en": "limit in force, red warning open"},
-    "default": {"zh": "客户违约", "en": "customer in default"},
+    "default": {"zh": "客户或该产品授信违约", "en": "customer or a facility of the product in default"},
     "suspension": {"zh": "已批准暂停授信", "en": "approved suspension"},
     "reduction": {"zh": "已批准调减额度", "en": "approved reduction"},
     "no_rise": {"zh": "当前额度，不得上调", "en": "limit in force, no rise"},
@@ -55,6 +56,7 @@ def recommend(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEM
                 "panel_day": latest_month_end(connection, book, as_of, marts=schemas["marts"]),
                 "rules": json.dumps(rules),
                 "policy_version": policy.version,
+                "default_grade": DEFAULT_GRADE,
                 "binding": json.dumps(BINDING),
             },
         ).rowcount

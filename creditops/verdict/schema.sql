@@ -17,10 +17,12 @@ create table if not exists actions.customer_verdict (
     score int,
     pd double precision,
     grade text,
+    expected_loss numeric(18, 2),
     primary key (book, as_of_date, customer_id)
 );
+alter table actions.customer_verdict add column if not exists expected_loss numeric(18, 2);
 comment on table actions.customer_verdict is
-'What each customer is on a day: default and class, open or closed, grade and PD; D and 1 while default lasts.';
+'What each customer is on a day: default and class, open or closed, grade, PD, expected loss; D and 1 in default.';
 
 -- The one name of each reason, for every text in both languages.
 create or replace function actions.reason_text(reason text, language text) returns text language sql immutable as $$

@@ -26,7 +26,7 @@ create temporary table warning_scope (
     customer_id text primary key, in_scope boolean not null, in_default boolean not null
 ) on commit drop
 """
-"""Whom rules speak about, and who of them is in default; who is not listed is in scope and not in default."""
+"""Whom rules speak about, and who of them has a default; who is not listed is in scope and has none."""
 
 _COLUMNS = (
     "warning_id, book, customer_id, facility_id, rule_id, rule_version, severity, raised_on, last_seen_on,"

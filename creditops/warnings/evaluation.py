@@ -255,7 +255,7 @@ def _keep_to_scope(connection: psycopg.Connection, book: str, as_of: date) -> in
     """Drop hits of who owes nothing and may not draw (domain.md#warning-rule); how many stay."""
     connection.execute(day_close.NO_SCOPE)
     connection.execute(
-        "insert into warning_scope select customer_id, owes or may_draw, in_default"
+        "insert into warning_scope select customer_id, owes or may_draw, facilities_in_default > 0"
         " from actions.customer_verdict where book = %s and as_of_date = %s",
         (book, as_of),
     )

@@ -32,7 +32,8 @@ schedules as (
         {{ sum_cents('case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end') }} as principal_cents,
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
         count(principal_cents) as items_with_principal,
-        max(due_date) as last_due_on
+        max(due_date) as last_due_on,
+        max(coalesce(issued_on, due_date)) as last_issued_on
     from due_ladder
     group by scope_key
 ),
@@ -93,7 +94,7 @@ bounds as (
         scopes.principal_cents,
         scopes.credit_limit_cents,
         schedules.scope_key is not null as has_dues,
-        schedules.last_due_on,
+        schedules.last_issued_on,
         schedules.principal_cents as schedule_principal_cents,
         schedules.amount_cents as schedule_cents,
         snapshot_ends.scope_key is not null as has_reports,
@@ -238,6 +239,8 @@ positions as (
         running.paid_in_month as paid_cents,
         running.pool_to_date,
         running.billed_to_date - running.due_today_cents as billed_before_cents,
+        lag(running.month_end) over by_month as month_end_before,
+        lag(running.billed_to_date - running.due_today_cents) over by_month as billed_before_then_cents,
         case
             when bounds.basis = 'loan' then {{ disbursed_on_loan('running', 'bounds.principal_cents') }}
             else running.issued_to_date - running.paid_to_date
@@ -247,6 +250,7 @@ positions as (
     from running
     inner join bounds on running.scope_key = bounds.scope_key
     where running.in_grid > 0
+    window by_month as (partition by running.scope_key order by running.month_end)
 ),
 
 -- Oldest first: at each month end, the lowest item whose level the payments to date do not reach. The month
@@ -265,6 +269,8 @@ levels as (
         cast(null as bigint) as interest_due_cents,
         cast(null as bigint) as paid_cents,
         cast(null as bigint) as billed_before_cents,
+        cast(null as date) as month_end_before,
+        cast(null as bigint) as billed_before_then_cents,
         cast(null as bigint) as claim_cents,
         cast(null as bigint) as issued_with_principal,
         cast(null as bigint) as credit_to_date
@@ -286,6 +292,8 @@ levels as (
         interest_due_cents,
         paid_cents,
         billed_before_cents,
+        month_end_before,
+        billed_before_then_cents,
         claim_cents,
         issued_with_principal,
         credit_to_date
@@ -308,22 +316,25 @@ first_open as (
         )
 ),
 
--- Named and disputed items: those past due at each month end.
+-- Named and disputed items: those issued by each month end, and what of them is past due.
+
+{{ queue_entry_cte('queue_ladder', 'due_ladder') }},
 
 queue_items as (
     select
-        due_ladder.scope_key,
-        due_ladder.due_item_id,
-        due_ladder.sequence_no,
-        due_ladder.due_date,
-        {{ days_after('due_ladder.due_date', 1) }} as enters_on,
-        due_ladder.amount_cents,
-        {{ settlement_tolerance('due_ladder.scope_key', 'scopes', 'scope_key') }} as tolerance_cents
-    from due_ladder
-    inner join bounds on due_ladder.scope_key = bounds.scope_key
+        queue_ladder.scope_key,
+        queue_ladder.due_item_id,
+        queue_ladder.sequence_no,
+        queue_ladder.issued_on,
+        queue_ladder.due_date,
+        queue_ladder.enters_on,
+        queue_ladder.amount_cents,
+        {{ settlement_tolerance('queue_ladder.scope_key', 'scopes', 'scope_key') }} as tolerance_cents
+    from queue_ladder
+    inner join bounds on queue_ladder.scope_key = bounds.scope_key
     where
         bounds.is_queued
-        and due_ladder.amount_cents > 0
+        and queue_ladder.amount_cents > 0
 ),
 
 queue_looks as (
@@ -341,10 +352,30 @@ open_states as (
     select
         open_items.scope_key,
         open_items.look_on as month_end,
-        min(open_items.due_date) as due_date,
-        min(case when disputes.due_item_id is null then open_items.due_date end) as undisputed_due_date,
-        {{ sum_cents('open_items.unpaid_cents') }} as overdue_cents
+        min(case when open_items.due_date < open_items.look_on then open_items.due_date end) as due_date,
+        min(
+            case
+                when open_items.due_date < open_items.look_on and disputes.due_item_id is null then open_items.due_date
+            end
+        ) as undisputed_due_date,
+        {{ sum_cents('case when open_items.due_date < open_items.look_on then open_items.unpaid_cents else 0 end') }}
+            as overdue_cents,
+        {{ sum_cents(
+            'case when open_items.due_date < positions.month_end_before then open_items.unpaid_cents else 0 end'
+        ) }} as still_overdue_cents,
+        {{ sum_cents(
+            'case when coalesce(queue_items.issued_on, open_items.due_date) <= open_items.look_on'
+            ' then open_items.unpaid_cents else 0 end'
+        ) }} as open_cents
     from open_items
+    inner join positions
+        on
+            open_items.scope_key = positions.scope_key
+            and open_items.look_on = positions.month_end
+    inner join queue_items
+        on
+            open_items.scope_key = queue_items.scope_key
+            and open_items.due_item_id = queue_items.due_item_id
     left join (
         select distinct
             queue_looks.scope_key,
@@ -412,7 +443,14 @@ states as (
         first_open.interest_due_cents,
         first_open.paid_cents,
         case
-            when bounds.basis <> 'loan' then first_open.claim_cents
+            when bounds.is_named then coalesce(open_states.open_cents, 0)
+            -- What an item is short by and settled with is not owed.
+            when bounds.basis = 'trade'
+                then first_open.claim_cents
+                    - greatest(
+                        coalesce(first_open.due_before_cents, bounds.schedule_cents, 0) - first_open.level_cents, 0
+                    )
+            when bounds.basis = 'card' then first_open.claim_cents
             when first_open.issued_with_principal = 0 then first_open.claim_cents - first_open.level_cents
             else first_open.claim_cents
                 - {{ settled_principal(
@@ -466,11 +504,20 @@ states as (
             end,
             0
         ) as overdue_cents,
+        coalesce(
+            case
+                when bounds.is_queued then open_states.still_overdue_cents
+                when first_open.due_date < first_open.month_end_before
+                    then first_open.billed_before_then_cents
+                        - greatest(first_open.level_cents, first_open.due_before_cents)
+            end,
+            0
+        ) as still_overdue_cents,
         case
             when bounds.is_named
                 then first_open.credit_to_date >= bounds.schedule_cents
                 - {{ settlement_tolerance('first_open.scope_key', 'scopes', 'scope_key') }}
-                or open_states.scope_key is null and bounds.last_due_on < first_open.month_end
+                or open_states.scope_key is null and bounds.last_issued_on <= first_open.month_end
             else first_open.due_date is null
         end as is_all_settled
     from first_open
@@ -496,10 +543,12 @@ states as (
     where first_open.is_due < 1
 ),
 
--- A loan ends with the month in which its whole schedule is settled for good; so does what was closed before that.
+-- A loan ends with the month in which its whole schedule is settled for good. What was closed is owed on while anything
+-- is unsettled, and again when a payment is taken back.
 lives as (
     select
         *,
+        lag(not is_all_settled, 1, true) over (partition by scope_key order by month_end) as was_owing,
         max(case when not ((may_be_repaid or must_settle) and is_all_settled) then month_end end)
             over (partition by scope_key) as last_owing_on,
         min(month_end) over (partition by scope_key) as first_month_end
@@ -516,7 +565,7 @@ dated as (
             when lives.ended_on <= lives.month_end and 'written_off' in (lives.status_at_end, lives.reported_status)
                 then 'written_off'
             -- Closing settles nothing (domain.md#closed-with-arrears).
-            when lives.ended_on <= lives.month_end and lives.must_settle and lives.month_end <= lives.last_owing_on
+            when lives.ended_on <= lives.month_end and lives.must_settle and not lives.is_all_settled
                 then 'closed_with_arrears'
             when lives.ended_on <= lives.month_end then 'closed'
             when lives.may_be_repaid and lives.month_end > coalesce(lives.last_owing_on, lives.first_month_end - 1)
@@ -539,6 +588,12 @@ dated as (
                 {{ month_end(days_after('lives.last_owing_on', 1)) }},
                 lives.first_month_end
             )
+        )
+        and (
+            not lives.must_settle
+            or lives.month_end <= {{ month_end('lives.ended_on') }}
+            or not lives.is_all_settled
+            or lives.was_owing
         )
 ),
 
@@ -571,6 +626,14 @@ measured as (
             when dated.has_dues then dated.overdue_cents
             when coalesce(dated.held_dpd, 0) = 0 then 0
         end as overdue_cents,
+        case
+            when dated.has_dues
+                then greatest(
+                    lag(dated.overdue_cents) over (partition by dated.scope_key order by dated.month_end)
+                    - dated.still_overdue_cents,
+                    0
+                )
+        end as recovered_cents,
         case when dated.has_dues then dated.settled_dpd else coalesce(dated.held_dpd, 0) end as dpd,
         case when dated.has_dues then dated.settled_dpd_undisputed else coalesce(dated.held_dpd, 0) end
             as dpd_undisputed,

@@ -4,9 +4,16 @@ What a facility is on the last day of its scope, from its effective-dated rows (
 Reads CTE `scoped_facilities`: scope_key, last_day and the columns of stg_facilities, one row per
 effective date on or before last_day. Ends with `facility_states` (one row a scope) and
 `facility_versions` (one row per scope and effective date; the first one also holds before its date).
-A facility ends on its closing day, or, without one, when it is first said to be closed or written off.
+A facility ends on its closing day, or, without one, when it is first said to be closed or written off. What was written
+off stays with the one who held it then, whoever is named later: it has ended (domain.md#holder).
 #}
 {% macro facility_state_ctes() %}
+{%- set holder -%}
+    case
+            when newest_status = 'written_off' and effective_date > written_off_from then written_off_customer_id
+            else customer_id
+        end
+{%- endset -%}
 facility_history as (
     select
         *,
@@ -16,7 +23,13 @@ facility_history as (
         min(case when status = 'restructured' then effective_date end) over (partition by scope_key)
             as restructured_on,
         min(case when status in ('closed', 'written_off') then effective_date end) over (partition by scope_key)
-            as ended_from
+            as ended_from,
+        min(case when status = 'written_off' then effective_date end) over (partition by scope_key) as written_off_from,
+        first_value(status) over (partition by scope_key order by effective_date desc) as newest_status,
+        first_value(customer_id) over (
+            partition by scope_key
+            order by case when status = 'written_off' then 0 else 1 end, effective_date
+        ) as written_off_customer_id
     from scoped_facilities
 ),
 
@@ -36,7 +49,7 @@ facility_states as (
         last_day,
         facility_id,
         facility_key,
-        customer_id,
+        {{ holder }} as customer_id,
         product_id,
         partner_id,
         application_id,
@@ -62,7 +75,7 @@ facility_versions as (
         scope_key,
         case when oldest = 1 then cast('0001-01-01' as date) else effective_date end as effective_date,
         coalesce(next_effective_date, cast('9999-12-31' as date)) as next_effective_date,
-        customer_id,
+        {{ holder }} as customer_id,
         status,
         manual_class,
         credit_limit_cents

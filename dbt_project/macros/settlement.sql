@@ -150,6 +150,23 @@ resumed_items as (
 {%- endmacro %}
 
 {#
+From which day each item of `ladder` (scope_key, sequence_no, issued_on, due_date) stands in the queue: from that on
+which it, or an item that is due later, is issued. CTE `name`: the ladder's columns and enters_on.
+#}
+{% macro queue_entry_cte(name, ladder) -%}
+{{ name }} as (
+    select
+        *,
+        min(coalesce(issued_on, due_date)) over (
+            partition by scope_key
+            order by sequence_no desc
+            rows unbounded preceding
+        ) as enters_on
+    from {{ ladder }}
+)
+{%- endmacro %}
+
+{#
 The items that are open on given days where payments name items: each is first settled by the payments
 that name it, the rest oldest first from the pool (domain.md#settlement).
 

@@ -91,7 +91,8 @@ def test_substandard_with_a_good_grade_and_a_clearance_is_named_with_the_custome
     published.insert("handover_sales", customer_id="c1", status="cleared", available_limit=50)
     found = published.found()
     assert set(found) == {
-        "五级分类为次级及以下，却未违约 / classed substandard or worse, yet not in default",
+        "五级分类为次级及以下，却没有违约授信"
+        " / classed substandard or worse, yet without a facility in default",
         "五级分类为次级及以下，却销售放行 / classed substandard or worse, yet cleared for sales",
     }
     assert found[
@@ -116,12 +117,38 @@ def test_default_is_neither_graded_nor_lengthened_nor_left_without_a_red_warning
     assert told == {
         "in default, yet graded 1 to 10",
         "in default, yet with a PD below 1",
-        "in default with a facility open, yet without any red warning, open or closed",
-        "in default, yet with longer terms",
+        "with a default and a facility open, yet without any red warning, open or closed",
+        "in default, or with a facility in default, yet with longer terms",
         "in default, yet with a limit above zero recommended",
         "in default, yet with a limit worked out on grades 1 to 10",
         "with a limit cut, yet with longer terms",
     }
+
+
+def test_a_facility_in_default_below_the_pulling_share_leaves_the_person_graded_and_uncleared(
+    published: Published,
+) -> None:
+    part = {**GOOD, "class5": "substandard", "default_reason": "past_due", "facilities_in_default": 1,
+            "open_warnings_red": 1}  # fmt: skip
+    published.customer("c1", part)
+    published.warning("c1", rule_id="customer_in_default", after_default=True)
+    published.insert("credit_limits", customer_id="c1", product_id="A", current_limit=100,
+                     recommended_limit=0, inputs='{"grade": "D", "in_default": true}')  # fmt: skip
+    published.insert("credit_limits", customer_id="c1", product_id="B", current_limit=100,
+                     recommended_limit=100, inputs='{"grade": "2", "in_default": false}')  # fmt: skip
+    published.insert("handover_sales", customer_id="c1", status="limited", available_limit=0)
+    assert published.found() == {}
+
+    published.insert("credit_limits", customer_id="c1", product_id="C", current_limit=100,
+                     recommended_limit=50, inputs='{"grade": "2", "in_default": true}')  # fmt: skip
+    published.customer("c2", part)
+    published.insert("handover_sales", customer_id="c2", status="cleared", available_limit=5)
+    assert {
+        "with a facility of the product in default, yet with a limit above zero recommended",
+        "with a facility of the product in default, yet with a limit worked out on grades 1 to 10",
+        "in default, or with a facility in default, yet cleared for sales",
+        "in default, or with a facility in default, yet with a limit free to draw",
+    } <= {check.split(" / ")[1] for check in published.found()}
 
 
 def test_a_limit_of_one_product_may_be_cut_and_terms_of_another_stay(published: Published) -> None:

@@ -40,6 +40,11 @@ def customer_360(panel: Panel, classes: Classes, pds: Mapping[str, float | None]
         for facility in panel.opened
         if (when := panel.written_off_on(facility, on)) is not None
     }
+    bad: dict[str, set[str]] = defaultdict(set)
+    for facility in panel.opened:
+        owing = (facility, on) in panel.cells or panel.written_off_on(facility, on) is not None
+        if owing and classes.is_default(facility, on):
+            bad[classes.holding(facility)[-1][0]].add(facility)
     statements, bureau = Statements(sources), Bureau(sources)
     found: Found = {}
     for customer, row in sources.customers.items():
@@ -71,7 +76,9 @@ def customer_360(panel: Panel, classes: Classes, pds: Mapping[str, float | None]
             if reports
             else None,
             "open_facilities": len(cells),
-            "expected_loss": _expected_loss(panel, cells, pds.get(customer)),
+            "facilities_in_default": len(bad[customer]),
+            "in_default": _in_default(row["customer_type"], cells, bad[customer]),
+            "expected_loss": _expected_loss(panel, classes, cells, pds.get(customer)),
             **next_due,
         }
         if cells and customer not in lost:
@@ -79,15 +86,24 @@ def customer_360(panel: Panel, classes: Classes, pds: Mapping[str, float | None]
     return found
 
 
-def _expected_loss(panel: Panel, cells: list[Cell], pd: float | None) -> float | None:
-    """PD x LGD x EAD; an undrawn limit counts by the credit conversion factor while the facility may draw."""
+def _in_default(kind: str, cells: list[Cell], bad: set[str]) -> bool:
+    """A firm by any facility; a person by all that is open, itself or pulled (domain.md#customer-state)."""
+    return bool(bad) and (kind == "corporate" or all(cell.facility in bad for cell in cells))
+
+
+def _expected_loss(panel: Panel, classes: Classes, cells: list[Cell], pd: float | None) -> float | None:
+    """PD x LGD x EAD, PD 1 in default.
+
+    An undrawn limit counts by the credit conversion factor while the facility may draw.
+    """
     if pd is None or not cells:
         return None
     total = 0.0
     for cell in cells:
         product = panel.sources.products[cell.product]
         undrawn = max(0, (cell.limit or 0) - cell.balance) if cell.status != "closed_with_arrears" else 0
-        total += pd * float(product["lgd"]) * (cell.balance + float(product["ccf"]) * undrawn)
+        each = 1.0 if classes.is_default(cell.facility, cell.on) else pd
+        total += each * float(product["lgd"]) * (cell.balance + float(product["ccf"]) * undrawn)
     return round(total) / 100
 
 
@@ -106,7 +122,7 @@ def _next_due(panel: Panel, cells: list[Cell], on: date) -> dict[str, Any]:
     dues: dict[date, int] = defaultdict(int)
     for cell in cells:
         for each in panel.accounts[cell.facility].queue(on)[0]:
-            if each.item.due > on and each.item.issued <= on:
+            if each.item.due > on and each.item.issued <= on and each.unsettled:
                 dues[each.item.due] += each.unsettled
     if not dues:
         return {"next_due_date": None, "next_due_amount": None}

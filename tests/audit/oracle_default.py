@@ -15,7 +15,11 @@ Readings taken where docs/domain.md leaves a choice:
   all debt keeps it.
 - A write-off stays a default; of a firm it holds the obligor in default. A firm whose facility in default is
   paid up or sold is cured on the 90th day after, and what it opens before that is in default.
-- Retail pulling is looked at on month ends and holds to the next.
+- A claim that is non-performing on its own account is not struck by contagion as well.
+- Retail pulling is looked at on month ends and holds to the next. What is pulled is in default like anything
+  else: it is cured 90 days after its cause, or its own arrears, have ended; where the share only waits for
+  its cure, with that.
+- What was written off stays with the one who held it then: it has ended.
 """
 
 from __future__ import annotations
@@ -102,8 +106,11 @@ class Classes:
         versions = self.panel.sources.facilities[facility]
         opened, end = self.life[facility]
         found: list[tuple[str, Span]] = []
+        gone = self.panel.written_off_on(facility, self.as_of)
         for row, start in zip(versions.rows, versions.days, strict=True):
             start = max(start, opened) if found else opened
+            if found and gone is not None and start > gone:
+                break
             if found and found[-1][0] == row["customer_id"]:
                 continue
             if found:
@@ -224,6 +231,8 @@ class Classes:
                     if any(covers(list(claim.dirty), on) for claim in self.claims[cell.facility])
                 )  # fmt: skip
                 for cell in cells:
+                    if covers(self.waiting[cell.facility], on):
+                        continue
                     if bad > CONTAGION * total:
                         found[cell.facility].append(month)
                     if cause > CONTAGION * total:
@@ -315,21 +324,53 @@ class Classes:
                 found[facility] += [
                     (max(b, span[0]), min(e, end)) for b, e in spans if e > span[0] and b < end
                 ]
-        for customer, months in self._retail_months().items():
+        for facility, spells in self._pulled().items():
+            found[facility] += self._pulled_runs(facility, spells)
+        return {facility: merged(spans) for facility, spans in found.items()}
+
+    def _dirty(self, facility: str) -> list[Span]:
+        """Days past due, or classed as bad by a person."""
+        return merged(self._spans_over(facility, 0) + self.manual_spans(facility, SUBSTANDARD))
+
+    def _pulled(self) -> dict[str, list[tuple[date, bool]]]:
+        """Month ends at which a person's facility is pulled, each with whether the cause lasts."""
+        found: dict[str, list[tuple[date, bool]]] = defaultdict(list)
+        for months in self._retail_months().values():
             for on, cells in months.items():
                 total = sum(cell.balance for cell in cells)
-                bad = sum(cell.balance for cell in cells if covers(self.own_defaults[cell.facility], on))
-                if total and bad > PULLING * total:
+                bad = {cell.facility for cell in cells if covers(self.own_defaults[cell.facility], on)}
+                held = sum(cell.balance for cell in cells if cell.facility in bad)
+                cause = sum(
+                    cell.balance for cell in cells
+                    if cell.facility in bad and covers(self._dirty(cell.facility), on)
+                )  # fmt: skip
+                if held > PULLING * total:
                     for cell in cells:
-                        if covers(self.own_defaults[cell.facility], on):
-                            continue
-                        held = next(
-                            span
-                            for f, span in self.held[customer]
-                            if f == cell.facility and covers([span], on)
-                        )
-                        found[cell.facility].append((on, min(month_end(on, 1), held[1])))
-        return {facility: merged(spans) for facility, spans in found.items()}
+                        if cell.facility not in bad:
+                            found[cell.facility].append((on, cause > PULLING * total))
+        return found
+
+    def _pulled_runs(self, facility: str, spells: list[tuple[date, bool]]) -> list[Span]:
+        """From the first month end at which a facility is pulled until it is cured."""
+        ends: list[tuple[date, date, bool]] = []
+        for on, lasts in spells:
+            end = month_end(on, 1)
+            ends.append((on, end + timedelta(CURE - 1) if lasts else end, True))
+        for begin, end in self._dirty(facility):
+            ends.append((begin, NEVER if end == NEVER else end + timedelta(CURE - 1), False))
+        runs: list[tuple[date | None, date]] = []
+        for begin, end, pulls in sorted(ends):
+            if runs and begin <= runs[-1][1]:
+                first, last = runs[-1]
+                runs[-1] = (first or (begin if pulls else None), max(last, end))
+            else:
+                runs.append((begin if pulls else None, end))
+        found = []
+        for first, last in runs:
+            if first is not None:
+                held = next(span for _, span in self.holding(facility) if covers([span], first))
+                found.append((first, min(last, held[1])))
+        return found
 
     def _cured_after(self, facility: str, gone: date) -> date:
         """When a firm is cured whose facility in default is paid up or sold: its 90th clean day."""

@@ -63,6 +63,17 @@ def first_item(panel: Panel, facility: str) -> Item | None:
     return next((item for item in panel.accounts[facility].items if item.kind in FIRST_KINDS), None)
 
 
+def first_settled_on(panel: Panel, facility: str) -> date | None:
+    """Day on which all that fell due first, on one day, is settled."""
+    first, account = first_item(panel, facility), panel.accounts[facility]
+    days = [
+        account.settled_on(item)
+        for item in account.items
+        if first and item.due == first.due and item.kind in FIRST_KINDS
+    ]
+    return None if None in days else max((day for day in days if day), default=None)
+
+
 def with_first_dues(panel: Panel) -> list[Application]:
     """Applications with the days on which the first due fell due and was collected, as stages."""
     by_application = {v.first["application_id"]: key for key, v in panel.sources.facilities.items()}
@@ -78,7 +89,7 @@ def with_first_dues(panel: Panel) -> list[Application]:
         ):
             continue
         each.stages["first_due"] = datetime.combine(item.due, time(), ZONE)
-        if (settled := panel.accounts[facility].settled_on(item)) is not None and settled > date.min:
+        if (settled := first_settled_on(panel, facility)) is not None and settled > date.min:
             each.stages["first_collected"] = datetime.combine(settled, time(), ZONE)
     return found
 
@@ -133,7 +144,7 @@ def first_payment_default(panel: Panel, facility: str) -> bool | None:
     item = first_item(panel, facility)
     if item is None or (panel.sources.as_of - item.due).days <= 30:
         return None
-    settled = panel.accounts[facility].settled_on(item)
+    settled = first_settled_on(panel, facility)
     return settled is None or (settled - item.due).days > 30
 
 

@@ -4,9 +4,11 @@ The grade is taken from the published view (scores are recomputed apart); the re
 
 Readings taken where docs/domain.md leaves a choice:
 
-- Existing monthly debt service: the mean of the dues of the last six months, the month of the day
-  included, of each facility of the customer's other products that is open; the mean divides by the months
-  the facility existed.
+- Existing monthly debt service: the mean of the dues, less red-letter items, of the last six months, that of
+  the day included, of each facility of the customer's other products that is open; the mean divides by the
+  months the facility existed.
+- What is closed with arrears has no limit, and what is owed on it counts as exposure of its product.
+- A product of which a facility is in default has grade D.
 - Monthly credit sales of a trade customer: the net invoices of those months over the months the account
   existed.
 """
@@ -18,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from tests.audit.oracle_default import Classes
 from tests.audit.oracle_desk import held
 from tests.audit.oracle_panel import Cell, Panel
 from tests.audit.oracle_portfolio import Found, money
@@ -28,7 +31,9 @@ from tests.audit.sources import cents, month_end, number
 MONTHS = 6
 
 
-def credit_limits(panel: Panel, policy: dict[str, Any], grades: Mapping[str, str | None]) -> Found:
+def credit_limits(
+    panel: Panel, classes: Classes, policy: dict[str, Any], grades: Mapping[str, str | None]
+) -> Found:
     sources, on = panel.sources, panel.sources.as_of
     rules, statements = policy["limits"], Statements(panel.sources)
     found: Found = {}
@@ -40,9 +45,12 @@ def credit_limits(panel: Panel, policy: dict[str, Any], grades: Mapping[str, str
         for product, own in products.items():
             kind = sources.products[product]["product_type"]
             grade = grades.get(customer) or "ungraded"
+            if any(classes.is_default(cell.facility, on) for cell in own):
+                grade = "D"
+            live = [cell for cell in own if cell.status != "closed_with_arrears"]
             granted = sum(
                 cell.limit if cell.limit is not None else cents(panel.version(cell.facility, on)["principal"])
-                for cell in own
+                for cell in live
             )
             exposure = sum(cell.balance for cell in own)
             service = sum(
@@ -58,7 +66,7 @@ def credit_limits(panel: Panel, policy: dict[str, Any], grades: Mapping[str, str
                 "excess": money(max(0, exposure - granted)),
             }
             if kind == "trade_credit":
-                row["monthly_sales"] = round(sum(_monthly_sales(panel, cell) for cell in own) / 100, 2)
+                row["monthly_sales"] = round(sum(_monthly_sales(panel, cell) for cell in live) / 100, 2)
             elif person["customer_type"] == "retail":
                 income = number(person["monthly_income"])
                 row["other_debt_service"] = round(service / 100, 2)
@@ -82,7 +90,7 @@ def _monthly_dues(panel: Panel, cell: Cell) -> float:
     on = panel.sources.as_of
     first = month_end(on, -MONTHS)
     dues = sum(item.amount for item in panel.accounts[cell.facility].all if first < item.due <= on)
-    return dues / _months(panel, cell)
+    return max(0, dues) / _months(panel, cell)
 
 
 def _monthly_sales(panel: Panel, cell: Cell) -> float:

@@ -27,6 +27,8 @@ from tests.audit.sources import add_months, day, month_end, number
 from tests.audit.sql_rules import select
 
 Policy = dict[str, Any]
+WRITTEN_OFF_DPD = 91
+"""A write-off counts as over 90 days past due in the month in which it was made."""
 
 
 def policies(folder: Path) -> list[Policy]:
@@ -48,6 +50,10 @@ class Replay:
         self._worst: dict[str, list[tuple[date, int]]] = defaultdict(list)
         for cell in panel.cells.values():
             self._worst[cell.customer].append((cell.on, cell.dpd))
+        for facility in panel.opened:
+            if (gone := panel.written_off_on(facility, panel.sources.as_of)) is not None:
+                holder = panel.version(facility, gone)["customer_id"]
+                self._worst[holder].append((month_end(gone), WRITTEN_OFF_DPD))
         self._customers = panel.sources.versions("customers", "customer_id")
 
     @cached_property

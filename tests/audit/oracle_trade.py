@@ -7,18 +7,20 @@ Readings taken where docs/domain.md leaves a choice:
 - DBT looks at invoices settled in the period, or open and past due, that are not in dispute on the day;
   what is settled early counts with days below 0. The weight is the invoice's amount.
 - Countback takes the newest month's sales off the receivables first; where the sales of the last twelve
-  months do not reach, it means nothing.
+  months do not reach, or there are none, it means nothing.
+- A customer whose last account was written off or closed has a row, in which nothing is owed.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from tests.audit.oracle_panel import CLOSED, NOT_YET, WRITTEN_OFF, Panel
+from tests.audit.oracle_panel import Panel
 from tests.audit.oracle_portfolio import Found, money
-from tests.audit.oracle_settlement import Account
+from tests.audit.oracle_settlement import NEVER, Account
 from tests.audit.sources import month_end
 
 PERIOD_MONTHS = 3
@@ -27,12 +29,20 @@ AGES = ((0, "not_due"), (30, "d1_30"), (60, "d31_60"), (90, "d61_90"), (120, "d9
 
 def receivables_ageing(panel: Panel) -> Found:
     on = panel.sources.as_of
-    accounts: dict[str, list[Account]] = defaultdict(list)
+    held: dict[str, list[Trade]] = defaultdict(list)
     for facility in panel.opened:
-        state = panel.state(facility, on)
-        if panel.kind(facility) == "trade_credit" and state not in (CLOSED, WRITTEN_OFF, NOT_YET):
-            accounts[panel.version(facility, on)["customer_id"]].append(panel.accounts[facility])
-    return {(customer,): _ageing(each, on) for customer, each in accounts.items()}
+        account, gone = panel.accounts[facility], panel.written_off_on(facility, on)
+        if panel.kind(facility) == "trade_credit" and any(item.issued <= on for item in account.all):
+            held[panel.version(facility, gone or on)["customer_id"]].append(Trade(account, gone or NEVER))
+    return {(customer,): _ageing(each, on) for customer, each in held.items()}
+
+
+@dataclass(frozen=True)
+class Trade:
+    """An account of invoices, and when it was written off."""
+
+    account: Account
+    gone: date
 
 
 def sales(accounts: list[Account], first: date, last: date) -> int:
@@ -45,27 +55,31 @@ def sales(accounts: list[Account], first: date, last: date) -> int:
     return total
 
 
-def receivables(accounts: list[Account], on: date) -> int:
-    """Open invoices issued by a day, less credit."""
+def receivables(held: list[Trade], on: date) -> int:
+    """Open invoices issued by a day, less credit; of what is written off nothing."""
     total = 0
-    for account in accounts:
-        standing, over = account.queue(on)
+    for each in held:
+        if each.gone <= on:
+            continue
+        standing, over = each.account.queue(on)
         total += max(0, sum(each.unsettled for each in standing if each.item.issued <= on) - over)
     return total
 
 
-def _ageing(accounts: list[Account], on: date) -> dict[str, Any]:
+def _ageing(held: list[Trade], on: date) -> dict[str, Any]:
+    accounts = [each.account for each in held]
     ages: dict[str, int] = dict.fromkeys([name for _, name in AGES] + ["d120_plus"], 0)
     disputed = not_due = open_invoices = 0
     weights = days = 0
     begin = month_end(on, -PERIOD_MONTHS)
-    for account in accounts:
+    for trade in held:
+        account, lost = trade.account, trade.gone <= on
         for each in account.queue(on)[0]:
             item = each.item
             if item.issued > on:
                 continue
             late = (on - item.due).days if item.due < on else 0
-            if each.unsettled:
+            if each.unsettled and not lost:
                 open_invoices += 1
                 not_due += each.unsettled if not late else 0
                 if account.is_disputed(item, on):
@@ -78,10 +92,10 @@ def _ageing(accounts: list[Account], on: date) -> dict[str, Any]:
             if settled is not None and begin < settled <= on:
                 weights += item.amount
                 days += item.amount * (settled - item.due).days
-            elif each.unsettled and late:
+            elif each.unsettled and late and not lost:
                 weights += item.amount
                 days += item.amount * late
-    closing, opening = receivables(accounts, on), receivables(accounts, begin)
+    closing, opening = receivables(held, on), receivables(held, begin)
     sold = sales(accounts, begin + timedelta(1), on)
     length = (on - begin).days
     dso = closing / sold * length if sold > 0 else None
@@ -105,6 +119,8 @@ def _ageing(accounts: list[Account], on: date) -> dict[str, Any]:
 
 
 def _countback(accounts: list[Account], owed: int, on: date) -> float | None:
+    if sales(accounts, month_end(on, -12) + timedelta(1), on) <= 0:
+        return None
     days = 0.0
     for back in range(12):
         last = month_end(on, -back)

@@ -19,7 +19,7 @@ from tests.audit.compare import Difference
 from tests.audit.oracle_bureau import STATES, Bureau
 from tests.audit.oracle_default import Classes
 from tests.audit.oracle_desk import held
-from tests.audit.oracle_flow import first_item
+from tests.audit.oracle_flow import first_item, first_settled_on
 from tests.audit.oracle_panel import Cell, Panel, bucket
 from tests.audit.oracle_statements import Statement, Statements, z2
 from tests.audit.sources import Row, add_months, cents, day, month_end, months_between
@@ -200,7 +200,7 @@ class Subjects:
 def _open_days(panel: Panel, facility: str, on: date) -> int | None:
     """Days that the first due has been unpaid after its day; none if it is settled or not due."""
     first = first_item(panel, facility)
-    if first is None or first.due >= on or panel.accounts[facility].settled_on(first) is not None:
+    if first is None or first.due >= on or first_settled_on(panel, facility) is not None:
         return None
     return (on - first.due).days
 

@@ -52,7 +52,7 @@ COME_WHEN_SOMETHING_HAPPENS = {
 NO_DEFINITION_OF_THEIR_OWN = {
     "int_facility_holding", "int_struck_customer",
     "fct_collection_action", "fct_open_due_item", "fct_sme_counterparty_month",
-    "dim_customer", "dim_facility", "int_facility", "int_facility_version", "int_facility_calendar",
+    "dim_customer", "dim_facility", "int_facility_version", "int_facility_calendar",
     "int_facility_month_known_then",
 }  # fmt: skip
 

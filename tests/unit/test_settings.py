@@ -36,3 +36,25 @@ def test_a_setting_that_cannot_be_read_is_named(
     assert problem in caught.value.message
     assert remedy in str(caught.value.hint)
     assert "token-of-a-chat" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BOOK_CURRENCIES", '{"demo": ["CNY", "USD"]}'),
+        ("BOOK_CURRENCIES", '{"demo": {"CNY": 1, "USD": 7}}'),
+        ("BOOK_CURRENCIES", '{"demo": "CNY+USD"}'),
+        ("CURRENCY", "CNY,USD"),
+    ],
+)
+def test_several_currencies_of_a_book_are_refused_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"CREDITOPS_{name}", value)
+    with pytest.raises(
+        UsageError, match=r"has several currencies \(CNY, USD\), yet a book has one"
+    ) as caught:
+        get_settings()
+    assert "several currencies (CNY, USD)" in caught.value.message
+    assert "Make a book of each currency" in caught.value.message
+    assert "docs/decisions/0011-one-currency.md" in caught.value.message

@@ -25,7 +25,8 @@ create table if not exists marts.fct_customer_state (
     facilities_in_default int, owes boolean, may_draw boolean, is_default boolean, default_on date,
     default_reason text, class5 text, class_reason text);
 create table if not exists marts.fct_customer_position (
-    book text, customer_id text, exposure numeric(18, 2), overdue_amount numeric(18, 2));
+    book text, customer_id text, exposure numeric(18, 2), overdue_amount numeric(18, 2),
+    loss_given_default numeric, loss_in_default numeric);
 create table if not exists marts.dim_customer (
     book text, customer_id text, customer_type text, group_id text, top_group_id text, industry text);
 create table if not exists marts.dim_facility (
@@ -191,6 +192,8 @@ class Portfolio:
             "class5": "substandard" if in_default else "pass", **values,
         }  # fmt: skip
         self._insert("marts.fct_customer_state", {"customer_id": customer, **row})
+        with connect("builder") as connection:
+            connection.execute("delete from marts.fct_customer_position where customer_id = %s", (customer,))
         self._insert(
             "marts.fct_customer_position", {"customer_id": customer, "exposure": 1000, "overdue_amount": 0}
         )

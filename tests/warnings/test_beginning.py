@@ -48,6 +48,17 @@ def test_a_rule_may_name_the_day_on_which_it_began(portfolio: Portfolio) -> None
     assert "全部机构债务逾期传染" in warning.text_zh
 
 
+def test_a_facility_in_default_alone_is_warned_of_as_such(portfolio: Portfolio) -> None:
+    portfolio.state("c1", facilities_in_default=1, class5="substandard", default_on=MARCH,
+                    default_reason="past_due")  # fmt: skip
+    verdict.settle(BOOK, JUNE)
+    evaluate(BOOK, JUNE)
+    [warning] = list_warnings(BOOK, rule_id="customer_in_default")
+    assert (warning.raised_on, warning.severity, warning.after_default) == (MARCH, "red", True)
+    assert warning.text_en.startswith("Part of the facilities (not the customer) in default since 2026-03-31")
+    assert warning.text_zh.startswith("客户部分授信（未达客户层面）自2026-03-31起违约")
+
+
 def test_nobody_is_warned_of_who_owes_nothing_and_may_not_draw(portfolio: Portfolio) -> None:
     for customer in ("owes", "draws", "gone"):
         portfolio.bureau(customer, public_records=1)

@@ -31,7 +31,7 @@ known_then as (
 due_items as (
     select
         due_items.due_item_id,
-        facilities.customer_id,
+        facilities.facility_id,
         due_items.effective_on as issued_on,
         due_items.due_date,
         due_items.amount_cents,
@@ -93,6 +93,86 @@ panel as (
     where month_end = observation_date
 ),
 
+versions as (
+    select
+        versions.facility_id,
+        versions.customer_id,
+        versions.effective_date,
+        {{ known_on('versions') }} as known_on,
+        {{ known_before('versions') }} as known_before
+    from {{ ref('stg_facilities') }} as versions
+    inner join facilities on versions.facility_id = facilities.facility_id
+),
+
+moved as (
+    select facility_id
+    from versions
+    group by facility_id
+    having min(customer_id) <> max(customer_id)
+),
+
+observation_days as (
+    select distinct observation_date
+    from panel
+),
+
+moved_then as (
+    select
+        versions.facility_id,
+        versions.customer_id,
+        versions.effective_date,
+        days.observation_date
+    from versions
+    inner join moved on versions.facility_id = moved.facility_id
+    inner join observation_days as days
+        on
+            versions.effective_date <= days.observation_date
+            and days.observation_date >= versions.known_on
+            and days.observation_date < versions.known_before
+),
+
+-- Who held an account on a day, as seen on days from `seen_from` on and before `seen_before`: what was invoiced, paid or
+-- disputed before an account moved stays with the one who held it then.
+holders as (
+    select
+        facility_id,
+        customer_id,
+        cast('0001-01-01' as date) as from_on,
+        {{ end_of_time() }} as until_on,
+        cast('0001-01-01' as date) as seen_from,
+        {{ end_of_time() }} as seen_before
+    from facilities
+    where facility_id not in (select moved.facility_id from moved)
+    union all
+    select
+        facility_id,
+        customer_id,
+        case
+            when lag(effective_date) over history is null then cast('0001-01-01' as date)
+            else effective_date
+        end,
+        coalesce(lead(effective_date) over history, {{ end_of_time() }}),
+        observation_date,
+        {{ days_after('observation_date', 1) }}
+    from moved_then
+    window history as (partition by facility_id, observation_date order by effective_date)
+),
+
+held_items as (
+    select
+        holders.customer_id,
+        due_items.issued_on,
+        due_items.amount_cents,
+        greatest(due_items.issued_on, due_items.known_on, holders.seen_from) as seen_from,
+        least(due_items.known_before, holders.seen_before) as seen_before
+    from due_items
+    inner join holders
+        on
+            due_items.facility_id = holders.facility_id
+            and due_items.issued_on >= holders.from_on
+            and due_items.issued_on < holders.until_on
+),
+
 observations as (
     select
         customer_id,
@@ -113,22 +193,22 @@ invoiced as (
     select
         observations.customer_id,
         observations.observation_date,
-        count(case when due_items.amount_cents > 0 then 1 end) as invoices_12m,
-        sum(case when due_items.issued_on > observations.months_ago_3 then due_items.amount_cents end) as invoiced_3m,
+        count(case when held_items.amount_cents > 0 then 1 end) as invoices_12m,
+        sum(case when held_items.issued_on > observations.months_ago_3 then held_items.amount_cents end) as invoiced_3m,
         sum(
             case
-                when due_items.issued_on > observations.months_ago_6 and due_items.issued_on <= observations.months_ago_3
-                    then due_items.amount_cents
+                when held_items.issued_on > observations.months_ago_6 and held_items.issued_on <= observations.months_ago_3
+                    then held_items.amount_cents
             end
         ) as invoiced_before_3m,
-        sum(due_items.amount_cents) as invoiced_12m
+        sum(held_items.amount_cents) as invoiced_12m
     from observations
-    inner join due_items
+    inner join held_items
         on
-            observations.customer_id = due_items.customer_id
-            and due_items.issued_on > observations.months_ago_12
-            and observations.observation_date >= greatest(due_items.issued_on, due_items.known_on)
-            and observations.observation_date < due_items.known_before
+            observations.customer_id = held_items.customer_id
+            and held_items.issued_on > observations.months_ago_12
+            and observations.observation_date >= held_items.seen_from
+            and observations.observation_date < held_items.seen_before
     group by observations.customer_id, observations.observation_date
 ),
 
@@ -144,14 +224,19 @@ reversed as (
 -- Payments that name their invoice, from the day on which both were known until either is corrected or reversed.
 lateness as (
     select
-        due_items.customer_id,
+        holders.customer_id,
         payments.value_date,
         payments.amount_cents,
         {{ days_between('due_items.due_date', 'payments.value_date') }} as days_beyond_terms,
-        greatest(payments.value_date, payments.known_on, due_items.known_on) as seen_from,
-        least(payments.known_before, due_items.known_before, reversed.reversed_on) as seen_before
+        greatest(payments.value_date, payments.known_on, due_items.known_on, holders.seen_from) as seen_from,
+        least(payments.known_before, due_items.known_before, reversed.reversed_on, holders.seen_before) as seen_before
     from payments
     inner join due_items on payments.due_item_id = due_items.due_item_id
+    inner join holders
+        on
+            due_items.facility_id = holders.facility_id
+            and payments.value_date >= holders.from_on
+            and payments.value_date < holders.until_on
     left join reversed on payments.payment_id = reversed.payment_id
     where
         payments.amount_cents > 0
@@ -197,14 +282,19 @@ paid as (
 
 disputed_items as (
     select
-        due_items.customer_id,
+        holders.customer_id,
         disputes.due_item_id,
         disputes.opened_on,
         disputes.closed_on,
-        greatest(disputes.opened_on, disputes.known_on, due_items.known_on) as seen_from,
-        least(disputes.known_before, due_items.known_before) as seen_before
+        greatest(disputes.opened_on, disputes.known_on, due_items.known_on, holders.seen_from) as seen_from,
+        least(disputes.known_before, due_items.known_before, holders.seen_before) as seen_before
     from disputes
     inner join due_items on disputes.due_item_id = due_items.due_item_id
+    inner join holders
+        on
+            due_items.facility_id = holders.facility_id
+            and disputes.opened_on >= holders.from_on
+            and disputes.opened_on < holders.until_on
 ),
 
 disputed as (

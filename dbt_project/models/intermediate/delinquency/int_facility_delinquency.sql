@@ -128,6 +128,8 @@ schedules as (
         {{ sum_cents('greatest(amount_cents, 0)') }} as amount_cents,
         count(case when is_owed then principal_cents end) as issued_with_principal,
         {{ sum_cents('case when is_owed then amount_cents else 0 end') }} as issued_to_date,
+        {{ sum_cents('case when is_owed and settled_on is null then amount_cents - ' ~ to_cents('paid_amount') ~ ' else 0 end') }}
+            as open_to_date,
         {{ sum_cents('case when is_owed then greatest(amount_cents, 0) else 0 end') }} as issued_billed_to_date,
         {{ sum_cents('case when is_owed and amount_cents > 0 then coalesce(principal_cents, 0) else 0 end') }}
             as issued_principal_to_date,
@@ -203,6 +205,7 @@ joined as (
         coalesce(schedules.items_with_principal, 0) as items_with_principal,
         coalesce(schedules.issued_with_principal, 0) as issued_with_principal,
         coalesce(schedules.issued_to_date, 0) as issued_to_date,
+        coalesce(schedules.open_to_date, 0) as open_to_date,
         coalesce(schedules.issued_billed_to_date, 0) as issued_billed_to_date,
         coalesce(schedules.issued_principal_to_date, 0) as issued_principal_to_date,
         coalesce(schedules.settled_principal_cents, 0) as settled_principal_cents,
@@ -290,6 +293,7 @@ select
         when reported_on is not null and (basis = 'card' or not has_dues) then reported_balance_cents
         when basis = 'loan' then greatest(" ~ disbursed_on_loan('final', 'principal_cents') ~ "
             - case when issued_with_principal = 0 then pool_to_date else settled_principal_cents end, 0)
+        when basis = 'trade' then greatest(open_to_date, 0)
         else greatest(issued_to_date - paid_to_date, 0)
     end") }} as balance,
     coalesce(is_repaid, false) as is_repaid,

@@ -202,19 +202,12 @@ oldest_first as (
 -- Facilities with named payments: their open items after every day on which something was paid, and at the
 -- end. An item queues from the day on which it, or an item that is due later, is issued, at the latest at the end.
 
+{{ queue_entry_cte('entering', 'due_ladder') }},
+
 named_ladder as (
-    select
-        due_ladder.*,
-        least(
-            min(coalesce(due_ladder.issued_on, due_ladder.due_date)) over (
-                partition by due_ladder.scope_key
-                order by due_ladder.sequence_no desc
-                rows unbounded preceding
-            ),
-            {{ as_of() }}
-        ) as enters_on
-    from due_ladder
-    inner join named_facilities on due_ladder.scope_key = named_facilities.scope_key
+    select entering.*
+    from entering
+    inner join named_facilities on entering.scope_key = named_facilities.scope_key
 ),
 
 queue_items as (
@@ -223,7 +216,7 @@ queue_items as (
         due_item_id,
         sequence_no,
         due_date,
-        enters_on,
+        least(enters_on, {{ as_of() }}) as enters_on,
         amount_cents,
         {{ settlement_tolerance('scope_key', 'facilities') }} as tolerance_cents
     from named_ladder

@@ -63,6 +63,7 @@ open_facilities as (
         sum(case when standings.may_draw then facilities.credit_limit end) as limit_total,
         sum(case when standings.may_draw and facilities.credit_limit > 0 then standings.balance end) as limited_balance,
         sum(standings.loss_given_default) as loss_given_default,
+        sum(case when standings.is_default then standings.loss_given_default else 0 end) as loss_in_default,
         max({{ class_rank('standings.class5') }}) as class_rank
     from standings
     inner join facilities on standings.facility_id = facilities.facility_id
@@ -103,6 +104,7 @@ select
     case when open_facilities.class_rank is not null then {{ class_of_rank('open_facilities.class_rank') }} end as class5,
     greatest(year_to_date.worst_dpd, open_facilities.dpd) as worst_dpd_12m,
     cast(open_facilities.loss_given_default as numeric(18, 2)) as loss_given_default,
+    cast(open_facilities.loss_in_default as numeric(18, 2)) as loss_in_default,
     cast(open_facilities.limit_total as numeric(18, 2)) as limit_total,
     cast(open_facilities.limited_balance / nullif(open_facilities.limit_total, 0) as double precision) as utilisation,
     statements.period_end as last_statement_on,

@@ -51,6 +51,7 @@ by_customer as (
         customer_id,
         count(case when is_open then 1 end) as open_facilities,
         count(case when is_default then 1 end) as facilities_in_default,
+        count(case when is_open and not is_default then 1 end) as open_not_in_default,
         max(case when is_open and balance > 0 then 1 else 0 end) as owes,
         max(case when has_line then 1 else 0 end) as may_draw,
         max(class_rank) as class_rank,
@@ -59,6 +60,20 @@ by_customer as (
         max(case when is_default and first_default = 1 then default_reason end) as default_reason
     from ranked
     group by customer_id
+),
+
+-- A firm is in default by any facility. A person's default is the facility's; the person is in default where it pulled
+-- whatever else is open (fct_default), or where nothing else is.
+levelled as (
+    select
+        customers.customer_id,
+        coalesce(by_customer.facilities_in_default, 0) > 0
+        and (
+            by_customer.open_not_in_default = 0
+            or (customers.customer_type = 'corporate' and '{{ var("default_level_corporate") }}' = 'obligor')
+        ) as is_default
+    from customers
+    left join by_customer on customers.customer_id = by_customer.customer_id
 )
 
 select
@@ -70,10 +85,11 @@ select
     cast(coalesce(by_customer.facilities_in_default, 0) as integer) as facilities_in_default,
     coalesce(by_customer.owes, 0) = 1 as owes,
     coalesce(by_customer.may_draw, 0) = 1 as may_draw,
-    coalesce(by_customer.facilities_in_default, 0) > 0 as is_default,
+    levelled.is_default,
     by_customer.default_on,
     by_customer.default_reason,
     case when by_customer.class_rank is not null then {{ class_of_rank('by_customer.class_rank') }} end as class5,
     by_customer.class_reason
 from customers
+inner join levelled on customers.customer_id = levelled.customer_id
 left join by_customer on customers.customer_id = by_customer.customer_id

@@ -44,6 +44,7 @@ select
     classed.interest_due,
     classed.amount_paid,
     classed.overdue_amount,
+    classed.recovered_amount,
     classed.dpd,
     classed.dpd_undisputed,
     classed.bucket,

@@ -149,6 +149,7 @@ select
     {{ from_cents('interest_due_cents') }} as interest_due,
     {{ from_cents('paid_cents') }} as amount_paid,
     {{ from_cents('overdue_cents') }} as overdue_amount,
+    {{ from_cents('recovered_cents') }} as recovered_amount,
     dpd,
     dpd_undisputed,
     {{ bucket_of('dpd') }} as bucket,

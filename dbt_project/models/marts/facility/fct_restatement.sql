@@ -42,6 +42,8 @@ compared as (
         known_now.overdue_amount as overdue_amount_after,
         known_then.amount_paid as amount_paid_before,
         known_now.amount_paid as amount_paid_after,
+        known_then.credit_limit as credit_limit_before,
+        known_now.credit_limit as credit_limit_after,
         restated.causes,
         restated.learnt_at
     from restated
@@ -66,3 +68,4 @@ where
     or balance_before is distinct from balance_after
     or overdue_amount_before is distinct from overdue_amount_after
     or amount_paid_before is distinct from amount_paid_after
+    or credit_limit_before is distinct from credit_limit_after

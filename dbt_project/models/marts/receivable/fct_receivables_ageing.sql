@@ -1,15 +1,15 @@
-with receivables as (
+with facilities as (
+    select *
+    from {{ ref('int_facility') }}
+    where book = {{ book() }}
+),
+
+receivables as (
     select
         *,
         {{ trade_period_start() }} as period_start
     from {{ ref('fct_receivable') }}
     where book = {{ book() }}
-),
-
-payments as (
-    select *
-    from {{ ref('stg_payments') }}
-    where is_latest
 ),
 
 marked as (
@@ -36,36 +36,68 @@ ages as (
     group by customer_id
 ),
 
--- What was owed when the period began: invoiced less paid, never under 0 on an account, 0 on one written off by then.
-invoiced_before as (
+-- What was owed when the period began: open invoices issued by then, on accounts not written off by then.
+invoices as (
     select
-        facility_id,
-        customer_id,
-        sum(amount_due) as invoiced
+        settlement.facility_key as scope_key,
+        settlement.due_item_id,
+        settlement.sequence_no,
+        settlement.issued_on,
+        settlement.due_date,
+        settlement.amount_cents,
+        receivables.customer_id
     from receivables
+    inner join {{ ref('int_due_item_settlement') }} as settlement
+        on
+            receivables.due_item_id = settlement.due_item_id
+            and settlement.book = {{ book() }}
+    inner join facilities on settlement.facility_key = facilities.facility_key
     where
-        issued_on <= period_start
-        and coalesce(written_off_on > period_start, true)
-    group by facility_id, customer_id
+        settlement.amount_cents > 0
+        and coalesce(receivables.written_off_on > receivables.period_start, true)
 ),
 
-paid_before as (
+{{ queue_entry_cte('entering', 'invoices') }},
+
+queue_items as (
     select
-        facility_id,
-        sum(amount_cents) as paid_cents
-    from payments
-    where value_date <= {{ trade_period_start() }}
-    group by facility_id
+        *,
+        {{ settlement_tolerance('scope_key', 'facilities') }} as tolerance_cents
+    from entering
 ),
+
+queue_looks as (
+    select distinct
+        scope_key,
+        {{ trade_period_start() }} as look_on,
+        {{ trade_period_start() }} as looks_until
+    from queue_items
+),
+
+credit_entries as (
+    select
+        facility_key as scope_key,
+        due_item_id,
+        value_date,
+        applied_cents,
+        pool_cents
+    from {{ ref('int_credit_entry') }}
+    where book = {{ book() }}
+),
+
+{{ open_item_ctes() }},
 
 opening as (
     select
-        invoiced_before.customer_id,
-        sum(greatest(invoiced_before.invoiced - coalesce({{ from_cents('paid_before.paid_cents') }}, 0), 0))
-            as opening_receivables
-    from invoiced_before
-    left join paid_before on invoiced_before.facility_id = paid_before.facility_id
-    group by invoiced_before.customer_id
+        queue_items.customer_id,
+        {{ from_cents(sum_cents('open_items.unpaid_cents')) }} as opening_receivables
+    from open_items
+    inner join queue_items
+        on
+            open_items.scope_key = queue_items.scope_key
+            and open_items.due_item_id = queue_items.due_item_id
+    where coalesce(queue_items.issued_on, queue_items.due_date) <= open_items.look_on
+    group by queue_items.customer_id
 ),
 
 -- Countback: the newest months' sales are taken off the receivables until nothing is left of them. What a year's sales
@@ -142,7 +174,7 @@ select
     cast(credit_sales as numeric(18, 2)) as credit_sales,
     period_days,
     cast(receivables * period_days / case when credit_sales > 0 then credit_sales end as double precision) as dso,
-    cast(case when credit_sales > 0 then countback_dso end as double precision) as countback_dso,
+    cast(countback_dso as double precision) as countback_dso,
     cast(not_due * period_days / case when credit_sales > 0 then credit_sales end as double precision)
         as best_possible_dso,
     cast((receivables - not_due) * period_days / case when credit_sales > 0 then credit_sales end as double precision)

@@ -8,7 +8,7 @@ with facilities as (
 
 invoices as (
     select
-        due_items.customer_id,
+        due_items.facility_key,
         due_items.due_item_id,
         due_items.due_date,
         due_items.settled_on,
@@ -30,6 +30,13 @@ months as (
     from {{ month_ends('(select min(least(invoices.due_date, invoices.settled_on)) from invoices)') }} as calendar
 ),
 
+-- The months of an account belong to the one who held it then.
+holdings as (
+    select *
+    from {{ ref('int_facility_holding') }}
+    where book = {{ book() }}
+),
+
 disputes as (
     select *
     from {{ ref('stg_disputes') }}
@@ -41,7 +48,7 @@ seen as (
     select
         months.month_end,
         months.quarter_start,
-        invoices.customer_id,
+        holdings.customer_id,
         invoices.due_item_id,
         invoices.due_date,
         invoices.settled_on,
@@ -60,11 +67,16 @@ seen as (
                 or invoices.settled_on is null
                 or invoices.settled_on > months.quarter_start
             )
+    inner join holdings
+        on
+            invoices.facility_key = holdings.facility_key
+            and months.month_end >= holdings.from_on
+            and months.month_end < holdings.until_on
     left join disputes on invoices.due_item_id = disputes.due_item_id
     group by
         months.month_end,
         months.quarter_start,
-        invoices.customer_id,
+        holdings.customer_id,
         invoices.due_item_id,
         invoices.due_date,
         invoices.settled_on,
