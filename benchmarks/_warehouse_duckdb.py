@@ -2,21 +2,78 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
 import duckdb
 
+from creditops.errors import CreditOpsError
 from creditops.warehouse.connection import DATABASE, connect
+from creditops.warehouse.dbt import PROJECT, environment
 
-# What the queries read: the raw sources, and the bureau's reports, which are not measured.
-_INPUTS = (
-    *(f"raw.{source}" for source in ("customers", "products", "facilities", "due_items", "payments")),
-    *("raw.facility_snapshots", "raw.disputes", "intermediate.int_bureau_report"),
-)
+_PANEL = "model.creditops.fct_facility_month"
+_GIVEN = "model.creditops.int_bureau_report"
+"""The bureau's reports, which are not measured."""
 _SCHEMAS = ("raw", "staging", "intermediate", "marts")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What is between the raw rows and the month-end panel, itself included.
+
+    Attributes
+    ----------
+    models: those that are tables or views, each behind what it reads.
+    inputs: relations that they read and that are not among them.
+    """
+
+    models: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+
+@lru_cache
+def lineage(target: Path) -> Lineage:
+    """The lineage of the panel, as dbt reads it from the project; ``target`` is a folder for its files."""
+    from dbt.cli.main import dbtRunner
+
+    where = ("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT))
+    with environment():
+        files = ("--target-path", str(target), "--log-path", str(target))
+        read = dbtRunner().invoke(
+            ["--log-level", "none", "--log-level-file", "none", "parse", *where, *files]
+        )
+    if not read.success:
+        raise CreditOpsError(f"the dbt project cannot be read: {read.exception}")
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    nodes, sources = manifest["nodes"], manifest["sources"]
+    ordered: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in ordered:
+            return
+        if name in nodes and name != _GIVEN:
+            for parent in nodes[name]["depends_on"]["nodes"]:
+                visit(parent)
+        ordered[name] = None
+
+    visit(_PANEL)
+    models = (name for name in ordered if name in nodes and name != _GIVEN)
+    return Lineage(
+        tuple(nodes[name]["name"] for name in models if nodes[name]["config"]["materialized"] != "ephemeral"),
+        tuple(
+            f"{each['schema']}.{each.get('identifier') or each['alias']}"
+            for each in (
+                sources[name] if name in sources else nodes[name]
+                for name in ordered
+                if name in sources or name == _GIVEN
+            )
+        ),
+    )
 
 
 class DuckWarehouse:
@@ -43,10 +100,10 @@ class DuckWarehouse:
         for path in self._folder.iterdir():
             path.unlink()
 
-    def load(self, book: str) -> None:
+    def load(self, book: str, tables: Sequence[str]) -> None:
         """Copy what the queries read of a book from PostgreSQL."""
         with connect("owner") as postgres:
-            for table in _INPUTS:
+            for table in tables:
                 columns = postgres.execute(
                     "select attname, format_type(atttypid, atttypmod) from pg_attribute"
                     " where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum",

@@ -32,7 +32,8 @@ def limit(customer_id: str, product_id: str, book: Book = "demo", json_: AsJson 
         f"{customer_id} {product_id}: limit {published['current_limit']}, recommended"
         f" {published['recommended_limit']} (binding: {published['binding_cap']})\n"
         f"policy {published['policy_version']}, {published['change_reason']}\n"
-        f"terms {published['current_terms']}, recommended {published['recommended_terms']}",
+        f"terms {published['current_terms'] or 'none'},"
+        f" recommended {published['recommended_terms'] or 'none'}",
         markup=False,
     )
     table([{"input": name, "value": value} for name, value in printout["inputs"].items()], ("input", "value"))

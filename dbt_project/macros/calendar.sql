@@ -36,7 +36,7 @@
 {%- endmacro %}
 
 {% macro default__months_after(day, months) -%}
-    cast({{ day }} + make_interval(months => {{ months }}) as date)
+    cast({{ day }} + {{ months }} * interval '1 month' as date)
 {%- endmacro %}
 
 {#
