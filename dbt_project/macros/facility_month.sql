@@ -582,7 +582,9 @@ dated as (
     where
         (lives.has_dues or lives.is_reported or not lives.has_reports)
         and (
-            not lives.may_be_repaid and not lives.must_settle
+            -- A write-off is told at its month end, also of a loan that was settled before.
+            lives.ended_on <= lives.month_end and lives.status_at_end = 'written_off'
+            or not lives.may_be_repaid and not lives.must_settle
             or not lives.may_be_repaid and lives.month_end <= {{ month_end('lives.ended_on') }}
             or lives.month_end <= coalesce(
                 {{ month_end(days_after('lives.last_owing_on', 1)) }},

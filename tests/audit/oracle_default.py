@@ -19,7 +19,7 @@ Readings taken where docs/domain.md leaves a choice:
 - Retail pulling is looked at on month ends and holds to the next. What is pulled is in default like anything
   else: it is cured 90 days after its cause, or its own arrears, have ended; where the share only waits for
   its cure, with that.
-- What was written off stays with the one who held it then: it has ended.
+- What has ended, written off or closed with nothing unsettled, stays with the one who held it then.
 """
 
 from __future__ import annotations
@@ -106,10 +106,9 @@ class Classes:
         versions = self.panel.sources.facilities[facility]
         opened, end = self.life[facility]
         found: list[tuple[str, Span]] = []
-        gone = self.panel.written_off_on(facility, self.as_of)
         for row, start in zip(versions.rows, versions.days, strict=True):
             start = max(start, opened) if found else opened
-            if found and gone is not None and start > gone:
+            if found and start >= end:
                 break
             if found and found[-1][0] == row["customer_id"]:
                 continue

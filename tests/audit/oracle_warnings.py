@@ -1,8 +1,8 @@
 """Whom the early-warning rules name on the day, for rules whose inputs follow from the sources.
 
 Conditions, populations, severities and thresholds are read from the rules' YAML and decided by DuckDB;
-the values are made here. A customer whose latest bureau reports are two of one day is left out of the
-bureau rules.
+the values are made here. A facility that was not there a month before was not past due then. A customer
+whose latest bureau reports are two of one day is left out of the bureau rules.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Subjects:
                     "product_type": self.panel.kind(cell.facility), "balance": cell.balance / 100,
                     "credit_limit": cell.limit / 100 if cell.limit is not None else None,
                     "overdue_amount": cell.overdue / 100, "dpd": cell.dpd, "bucket": bucket(cell.dpd),
-                    "bucket_1m": bucket(last.dpd) if last else None,
+                    "bucket_1m": bucket(last.dpd if last else 0),
                     "is_default": self.classes.is_default(cell.facility, self.on),
-                    "is_default_1m": self.classes.is_default(cell.facility, before) if last else None,
+                    "is_default_1m": bool(last) and self.classes.is_default(cell.facility, before),
                     "utilisation": cell.balance / cell.limit if cell.limit else None,
                     "utilisation_min_3m": min(used) if used else None,
                     "months_seen_3m": len(seen),

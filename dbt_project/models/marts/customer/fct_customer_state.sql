@@ -52,7 +52,7 @@ by_customer as (
         count(case when is_open then 1 end) as open_facilities,
         count(case when is_default then 1 end) as facilities_in_default,
         count(case when is_open and not is_default then 1 end) as open_not_in_default,
-        max(case when is_open and balance > 0 then 1 else 0 end) as owes,
+        max(case when is_open and (balance > 0 or overdue_amount > 0) then 1 else 0 end) as owes,
         max(case when has_line then 1 else 0 end) as may_draw,
         max(class_rank) as class_rank,
         max(case when worst_class = 1 then class_reason end) as class_reason,
