@@ -103,7 +103,10 @@ def quarantined() -> str:
     folder = delivery(first=1000 * (1 + len(list(Path.cwd().iterdir()))))
     done = CliRunner().invoke(app, ["ingest", "mybook", folder, "--as-of", "2026-06-29"])
     assert done.exit_code == 0, done.output
-    return str(one("select quarantine_id from ops.quarantine where status = 'open' order by 1 limit 1"))
+    return str(one(
+        "select quarantine_id from ops.quarantine where status = 'open' and book = 'mybook'"
+        " order by 1 limit 1"
+    ))  # fmt: skip
 
 
 def batch() -> str:
