@@ -1,6 +1,7 @@
 """What each product earned by month, before risk (product_performance).
 
-What falls due in the month in which a facility ends still counts; what would fall due later does not.
+What falls due in the month in which a facility ends still counts; what would fall due later does not, unless
+a reversal has opened it again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def product_performance(panel: Panel) -> Found:
         facility = row["facility_id"]
         if due > panel.sources.as_of or facility not in panel.opened:
             continue
-        if panel.state(facility, month_end(due, -1)) not in (CLOSED, WRITTEN_OFF):
+        is_open = (facility, month_end(due)) in panel.cells
+        if is_open or panel.state(facility, month_end(due, -1)) not in (CLOSED, WRITTEN_OFF):
             product = panel.sources.facilities[facility].first["product_id"]
             earned[product, month_end(due)] += cents(row["interest"]) + cents(row["fee"])
     found: Found = {}

@@ -24,6 +24,7 @@ facility_months as (
     where
         book = {{ book() }}
         and month_end > {{ month_end_before(last_month_end(as_of()), 12) }}
+        and status <> 'closed'
 ),
 
 due_items as (

@@ -67,8 +67,8 @@ own_spells as (
 
 {{ default_runs_cte('own_runs', 'own_spells') }},
 
--- What was written off stays in default.
-own as (
+-- What was written off stays in default; what has ended stays with the one who held it then.
+held as (
     select
         own_runs.facility_key,
         holdings.customer_id,
@@ -76,9 +76,13 @@ own as (
         greatest(own_runs.default_on, holdings.from_on) as from_on,
         least(own_runs.clean_from, holdings.until_on) as clean_from,
         least(own_runs.cured_on, holdings.until_on) as until_on,
+        own_runs.cured_on,
         own_runs.reason,
         delinquency.left_on,
-        delinquency.status
+        least(delinquency.left_on, holdings.until_on) as gone_on,
+        delinquency.status = 'written_off'
+        and coalesce(delinquency.left_on > holdings.from_on and delinquency.left_on <= holdings.until_on, true)
+            as is_written_off
     from own_runs
     inner join holdings
         on
@@ -88,20 +92,29 @@ own as (
     inner join delinquency on own_runs.facility_key = delinquency.facility_key
 ),
 
--- Firms: one facility in default puts all that the customer owes in default; one that is repaid, until it would be cured.
+own as (
+    select *
+    from held
+    where
+        left_on is null
+        or is_written_off
+        or from_on < left_on
+),
+
+-- Firms: one facility in default puts all that the customer owes in default; one that is repaid or goes to another
+-- customer, until it would be cured.
 firm_claims as (
     select
         customer_id,
         from_on,
         case
-            when left_on is null or status = 'written_off' then until_on
-            else least(until_on, greatest(left_on, {{ days_after('least(clean_from, left_on)', var('cure_days') - 1) }}))
+            when is_written_off or gone_on = {{ end_of_time() }} then cured_on
+            else least(cured_on, greatest(gone_on, {{ days_after('least(clean_from, gone_on)', var('cure_days') - 1) }}))
         end as until_on
     from own
     where
         customer_type = 'corporate'
         and '{{ var("default_level_corporate") }}' = 'obligor'
-        and (left_on is null or status = 'written_off' or from_on < left_on)
 ),
 
 {{ islands_cte('firm_defaults', 'firm_claims', 'customer_id') }},
@@ -146,11 +159,8 @@ of_obligors as (
     inner join delinquency on holdings.facility_key = delinquency.facility_key
     where
         facilities.opened_on < firm_defaults.until_on
-        and (
-            delinquency.left_on is null
-            or delinquency.status = 'written_off'
-            or delinquency.left_on > firm_defaults.from_on
-        )
+        and coalesce(delinquency.left_on, {{ end_of_time() }})
+        > greatest(holdings.from_on, case when delinquency.status <> 'written_off' then firm_defaults.from_on end)
 ),
 
 lasting_spells as (

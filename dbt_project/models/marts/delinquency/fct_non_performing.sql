@@ -113,7 +113,7 @@ claims as (
         {{ month_end('positions.month_end + 1') }} as next_month_end,
         positions.customer_id,
         positions.balance,
-        positions.dpd > 90 as is_past_90,
+        positions.dpd_undisputed > 90 as is_past_90,
         own.facility_id is not null as is_non_performing,
         dirty.facility_key is not null as is_cause
     from {{ ref('fct_month_end_position') }} as positions
