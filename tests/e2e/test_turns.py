@@ -1,4 +1,8 @@
-"""Books run side by side in Airflow; of one book a second day waits, and says for whom."""
+"""Books run side by side in Airflow; of one book a second day waits, and says for whom.
+
+Half a dead run takes a minute and more to be known as one: `make soak SOAK=tests/e2e/test_turns.py`. Its short form
+is tests/services/test_turns.py.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from creditops.books import Partition
 from creditops.services.airflow_api import AirflowApi
 from creditops.services.follow import Event, follow
 from tests.e2e.conftest import until
+
+pytestmark = pytest.mark.soak
 
 # A book without data: its chain's last DAG finds nothing to measure and ends at once.
 WORKED_ON, WAITING = Partition("alpha", date(2026, 5, 31)), Partition("alpha", date(2026, 6, 30))
