@@ -1,6 +1,6 @@
 """Books run side by side in Airflow; of one book a second day waits, and says for whom.
 
-Half a dead run takes a minute and more to be known as one: `make soak SOAK=tests/e2e/test_turns.py`. Its short form
+A run that is half dead takes a minute to be known as such: `make soak SOAK=tests/e2e/test_turns.py`. The short form
 is tests/services/test_turns.py.
 """
 
