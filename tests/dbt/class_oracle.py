@@ -163,7 +163,7 @@ def _taint(customer: Customer, states: list[_State], day: date) -> None:
     owed = sum(state.balance(day) for state in here)
     bad = sum(state.balance(day) for state in here if state.is_non_performing)
     cause = sum(state.balance(day) for state in here if state.is_non_performing and state.is_dirty(day))
-    past_90 = sum(state.balance(day) for state in here if oracle.days_past_due(state.account, day) > 90)
+    past_90 = sum(state.balance(day) for state in here if state.days > 90)
     reports = [each for each in customer.reports if 0 <= (day - each.pulled_on).days <= 90]
     latest = max(reports, key=lambda each: each.pulled_on, default=None)
     elsewhere = latest is not None and 5 * (past_90 + latest.debt_past_90) > owed + latest.debt

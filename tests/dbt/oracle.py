@@ -187,7 +187,13 @@ def loan_balance(account: Account, day: date) -> int:
 
 
 def trade_balance(account: Account, day: date) -> int:
-    """Invoices issued by ``day``, red-letter ones off from their due day on, less what was paid."""
+    """What is open of what was issued by ``day``: of a card less all that was paid, of invoices one by one.
+
+    A settled invoice is not open, so what it lacks within the tolerance is not owed.
+    """
+    if account.product_type == "trade_credit":
+        states = item_states(account, day)
+        return sum(state.item.amount - state.paid for state in states if state.item.issued_on <= day)
     issued = sum(
         item.amount
         for item in account.due_items

@@ -50,6 +50,7 @@ _IN_ORDER = {
     f"{_INTERMEDIATE}/statement/int_statement_ratio.sql: changes_at": "a union, so distinct",
     f"{_INTERMEDIATE}/statement/int_statement_ratio.sql: published_on, companion_key": "a version's number",
     "dbt_project/models/features/application/feat_application.sql: effective_date, version_no": "of one",
+    "dbt_project/models/staging/facility/base_quarantined_facility.sql: source, row_key": "a source's key",
     "dbt_project/models/marts/customer/fct_customer_position.sql: due_date": "summed by day before",
     "dbt_project/models/marts/delinquency/fct_default.sql: level": "one of a level from a day on",
     "dbt_project/models/marts/product/fct_product_month.sql: month_end": "summed by product and month before",

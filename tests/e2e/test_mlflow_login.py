@@ -141,8 +141,13 @@ def test_a_champion_whose_file_was_altered_is_not_scored_and_somebody_hears_of_i
     table = json.loads(before)
     table["characteristics"][0]["bins"][0]["points"] += 15
     file.write_text(json.dumps(table))
+    (built,) = query(
+        creditops,
+        f"select max(as_of)::text as day from ops.build_state where book = '{BOOK}'",
+        role="publisher",
+    )
     try:
-        refused = creditops("run", "publish", "--book", BOOK, "--as-of", DAY.isoformat(), "--local")
+        refused = creditops("run", "publish", "--book", BOOK, "--as-of", built["day"], "--local")
         assert refused.returncode == 3, refused.stdout + refused.stderr
         assert "not what was registered" in refused.stderr
         assert "points_table.json" in refused.stderr

@@ -1,7 +1,7 @@
 """Books run side by side in Airflow; of one book a second day waits, and says for whom.
 
-A run that is half dead takes a minute to be known as such: `make soak SOAK=tests/e2e/test_turns.py`. The short
-form is tests/services/test_turns.py.
+A run that is half dead takes a minute to be known: `make soak SOAK=tests/e2e/test_turns.py`. The short form
+is tests/services/test_turns.py.
 """
 
 from __future__ import annotations
