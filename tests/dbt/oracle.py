@@ -75,6 +75,7 @@ class ItemState:
     item: DueItem
     is_settled: bool
     paid: int
+    short: int  # what a settled item lacks, within the tolerance
 
 
 def item_states(account: Account, day: date) -> list[ItemState]:
@@ -107,7 +108,10 @@ def item_states(account: Account, day: date) -> list[ItemState]:
         by_name = own[item.due_item_id] > 0 and rest <= TOLERANCE
         settled = by_name or pool >= before + rest - TOLERANCE
         from_pool = min(max(pool - before, 0), rest)
-        states.append(ItemState(item, settled, item.amount if settled else own[item.due_item_id] + from_pool))
+        paid = own[item.due_item_id] + from_pool
+        states.append(
+            ItemState(item, settled, item.amount if settled else paid, item.amount - paid if settled else 0)
+        )
         before += rest
     return states
 
@@ -187,19 +191,21 @@ def loan_balance(account: Account, day: date) -> int:
 
 
 def trade_balance(account: Account, day: date) -> int:
-    """What is open of what was issued by ``day``: of a card less all that was paid, of invoices one by one.
+    """Invoices issued by ``day``, red-letter ones off from their due day on, less what was paid.
 
-    A settled invoice is not open, so what it lacks within the tolerance is not owed.
+    A settled invoice is not open, so what it lacks within the tolerance is not owed; what was paid back beyond
+    what was paid is no invoice. Where payments name invoices, each is looked at by itself.
     """
-    if account.product_type == "trade_credit":
-        states = item_states(account, day)
-        return sum(state.item.amount - state.paid for state in states if state.item.issued_on <= day)
-    issued = sum(
-        item.amount
-        for item in account.due_items
-        if (item.due_date if item.amount < 0 else item.issued_on) <= day
+    issued = sum(item.amount for item in account.due_items if item.amount > 0 and item.issued_on <= day)
+    paid = received(account, day) - sum(
+        item.amount for item in account.due_items if item.amount < 0 and item.due_date <= day
     )
-    return max(issued - received(account, day), 0)
+    if account.product_type != "trade_credit":
+        return max(issued - paid, 0)
+    states = [state for state in item_states(account, day) if state.item.issued_on <= day]
+    if any(account.named_item(each) for each in account.payments):
+        return sum(state.item.amount - state.paid for state in states)
+    return max(issued - max(paid, 0) - sum(state.short for state in states), 0)
 
 
 def received(account: Account, day: date) -> int:
