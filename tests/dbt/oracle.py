@@ -193,8 +193,8 @@ def loan_balance(account: Account, day: date) -> int:
 def trade_balance(account: Account, day: date) -> int:
     """Invoices issued by ``day``, red-letter ones off from their due day on, less what was paid.
 
-    A settled invoice is not open, so what it lacks within the tolerance is not owed; what was paid back beyond
-    what was paid is no invoice. Where payments name invoices, each is looked at by itself.
+    A settled invoice is not open, so what it lacks within the tolerance is not owed. What was paid back
+    beyond what was paid is no invoice. Where payments name invoices, each is looked at by itself.
     """
     issued = sum(item.amount for item in account.due_items if item.amount > 0 and item.issued_on <= day)
     paid = received(account, day) - sum(
