@@ -28,7 +28,7 @@ CTES = [
 
 
 def ours_and_dbts(owner: Any, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    DbtRunner(get_settings().home / "dbt", {"schema_prefix": ""}, True, None)
+    DbtRunner(get_settings().home / "dbt", {"book": "demo", "schema_prefix": ""}, True, None)
     ours = getattr(owner, name)
     return ours, ours.__wrapped__
 
