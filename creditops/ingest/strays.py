@@ -31,21 +31,10 @@ def landed_strays(book: str, delivery: date) -> list[Stray]:
 def note(book: str, delivery: date, strays: Iterable[Stray]) -> list[Stray]:
     """Give each stray its line in the ledger, unless this content has one; returns all of them."""
     found = list(strays)
-    if not found:
-        return found
-    with connect("loader") as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"strays {book}",))
-        for each in found:
-            _log.warning("book %s: %s", book, each.sentence())
-            ledger.note_not_taken(
-                connection,
-                book=book,
-                file=masked(f"{book}/{delivery}/{each.path.name}"),
-                delivery=delivery,
-                sha256=_sha256(each.path),
-                why=each.why,
-                at=datetime.now(UTC),
-            )
+    lines = [(delivery, each.path.name, _sha256(each.path), each.why) for each in found]
+    for each in found:
+        _log.warning("book %s: %s", book, each.sentence())
+    _note(book, lines)
     return found
 
 
@@ -59,24 +48,39 @@ class Absent:
     why: str
 
 
-def note_absent(book: str, files: Sequence[Absent]) -> None:
-    """The same for files that are not fetched, because no source takes them."""
-    if not files:
-        return
+def note_absent(book: str, files: Iterable[Absent]) -> None:
+    """The same for files that are not fetched, because no source takes them; only new ones are logged."""
+    lines = [
+        (each.delivery, each.name, hashlib.sha256(each.fingerprint.encode()).hexdigest(), each.why)
+        for each in files
+    ]
+    for _, name, _, why in _note(book, lines):
+        _log.warning("book %s: %s is not taken: %s", book, masked(name), masked(why))
+
+
+_Line = tuple[date, str, str, str]
+"""Day of the delivery, name, SHA-256 and reason of a file that is not taken."""
+
+
+def _note(book: str, lines: Sequence[_Line]) -> list[_Line]:
+    """Write lines of the ledger, personal data masked; those that are new."""
+    if not lines:
+        return []
     with connect("loader") as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"strays {book}",))
-        for each in files:
-            is_new = ledger.note_not_taken(
+        return [
+            line
+            for line in lines
+            if ledger.note_not_taken(
                 connection,
                 book=book,
-                file=f"{book}/{each.delivery}/{each.name}",
-                delivery=each.delivery,
-                sha256=hashlib.sha256(each.fingerprint.encode()).hexdigest(),
-                why=each.why,
+                file=masked(f"{book}/{line[0]}/{line[1]}"),
+                delivery=line[0],
+                sha256=line[2],
+                why=masked(line[3]),
                 at=datetime.now(UTC),
             )
-            if is_new:
-                _log.warning("book %s: %s is not taken: %s", book, each.name, each.why)
+        ]
 
 
 def _sha256(path: Path) -> str:

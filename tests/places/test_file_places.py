@@ -142,6 +142,21 @@ def test_a_file_that_no_source_takes_is_said_once_and_is_in_the_ledger(
 
 
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
+def test_personal_data_in_the_name_of_a_file_that_stays_are_shown_nowhere(
+    remote: Callable[[str, bytes], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    remote("2026-06-30/partners.csv", partners("P1"))
+    remote("2026-06-30/13987654321.csv", b"payment_id\n")
+    fetch_all(book="named")
+    with connect("loader") as connection:
+        (noted,) = connection.execute(
+            "select file, message from ops.load_ledger where book = 'named' and file like '%lender:%'"
+        ).fetchall()
+    assert noted[0] == f"named/{DAY}/lender:[phone].csv"
+    assert "13987654321" not in f"{noted} {caplog.text}"
+
+
+@pytest.mark.parametrize("remote", ["folder"], indirect=True)
 class TestChoice:
     def test_the_command_shows_what_came_and_what_there_is(
         self, remote: Callable[[str, bytes], None]
