@@ -133,8 +133,8 @@ def masked(value: Any) -> Any:
         return _masked_text(value)
     if isinstance(value, Mapping):
         return {masked(name): masked(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(masked, value)) if type(value) in (list, tuple) else value
+    if type(value) in (list, tuple):
+        return type(value)(map(masked, value))
     return value
 
 

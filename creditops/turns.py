@@ -103,9 +103,8 @@ def _take(session: psycopg.Connection, partition: Partition, run_id: str, step: 
     book, day = partition.book, partition.as_of
     found = session.execute(_LOOK, (BETWEEN_RUNS, book)).fetchone()
     standing = Holder(*found[:4]) if found else None
-    ended = standing is None or standing.as_of == day or (found is not None and found[4])
-    if ended and standing is not None and standing.as_of != day:
-        ended = is_over(standing.run_id)
+    is_idle = found is not None and found[4]
+    ended = standing is not None and standing.as_of != day and is_idle and is_over(standing.run_id)
     refusal = None
     with session.transaction():
         # Those who ask at the same time follow one another.

@@ -78,7 +78,7 @@ def score_frame(table: PointsTable, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reasons(table: PointsTable, points: np.ndarray) -> dict[str, object]:
-    # domain.md#reason-codes
+    """The characteristics that lose most points against the development mean (domain.md#reason-codes)."""
     means = np.array([round(each.mean_points * 100) for each in table.characteristics])
     losses = means[None, :] - 100 * points
     order = np.argsort(-losses, axis=1, kind="stable")[:, :REASONS]

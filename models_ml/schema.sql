@@ -27,7 +27,8 @@ create table if not exists scoring.customer_scores (
     primary key (book, as_of_date, scorecard, customer_id)
 );
 
--- The score that speaks for a customer on a day (domain.md#worst-score): of several scorecards the worst PD, by name where they tie.
+-- The score that speaks for a customer on a day (domain.md#worst-score): of several scorecards the worst PD, by name
+-- where they tie.
 create or replace view scoring.worst_score as
 select distinct on (book, as_of_date, customer_id)
     book,

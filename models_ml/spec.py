@@ -292,17 +292,15 @@ def load_scorecards() -> dict[str, ScorecardSpec]:
     A scorecard of the home replaces a shipped one of the same name. One that is at fault is left out, and so
     is what it would replace (:func:`broken_scorecards`).
     """
-    own, broken = _own()
-    left_out = {each.name for each in broken}
-    return {name: spec for name, spec in {**_shipped(), **own}.items() if name not in left_out}
+    return _read()[0]
 
 
 def broken_scorecards() -> list[BrokenScorecard]:
     """Scorecards of the home that are left out because of a fault, by path."""
-    return _own()[1]
+    return _read()[1]
 
 
-def _own() -> tuple[dict[str, ScorecardSpec], list[BrokenScorecard]]:
+def _read() -> tuple[dict[str, ScorecardSpec], list[BrokenScorecard]]:
     specs: dict[str, ScorecardSpec] = {}
     broken: list[BrokenScorecard] = []
     for path in sorted((get_settings().home / "scorecards").glob("*.yml")):
@@ -319,7 +317,8 @@ def _own() -> tuple[dict[str, ScorecardSpec], list[BrokenScorecard]]:
             broken.append(BrokenScorecard(path, name, books, error))
         else:
             specs[spec.name] = spec
-    return specs, broken
+    left_out = {each.name for each in broken}
+    return {name: spec for name, spec in {**_shipped(), **specs}.items() if name not in left_out}, broken
 
 
 @lru_cache
@@ -340,10 +339,10 @@ def scorecard(name: str) -> ScorecardSpec:
     ------
     UsageError: there is none, or its file is at fault.
     """
-    for broken in broken_scorecards():
-        if broken.name == name:
-            raise broken.error
-    specs = load_scorecards()
+    specs, broken = _read()
+    for each in broken:
+        if each.name == name:
+            raise each.error
     if name not in specs:
         raise UsageError(f"there is no scorecard {name!r}", hint=f"use one of {', '.join(specs)}")
     return specs[name]
@@ -356,10 +355,11 @@ def scorecards_of(book: str) -> list[ScorecardSpec]:
     ------
     UsageError: one of them is at fault; to go on would be to publish without its scores.
     """
-    for broken in broken_scorecards():
-        if book in broken.books:
-            raise broken.error
-    return [spec for _, spec in sorted(load_scorecards().items()) if book in spec.books]
+    specs, broken = _read()
+    for each in broken:
+        if book in each.books:
+            raise each.error
+    return [spec for _, spec in sorted(specs.items()) if book in spec.books]
 
 
 def parse_scorecard(text: str, where: str) -> ScorecardSpec:

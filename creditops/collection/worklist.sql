@@ -1,4 +1,5 @@
--- The worklist of one book and day (domain.md#worklist). Parameters: book, as_of, panel_day, stages (json), capacity, intensify.
+-- The worklist of one book and day (domain.md#worklist). Parameters: book, as_of, panel_day, stages (json), capacity,
+-- intensify.
 --   expected loss at stake = sum over facilities past due of PD x LGD x EAD; PD 1 in default;
 --   priority = expected loss at stake x urgency of the stage; held customers come last, with priority 0.
 --   An approved response acts here: intensified collection takes the next stage's strategy and weighs

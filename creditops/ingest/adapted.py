@@ -9,9 +9,9 @@ from pathlib import Path
 
 from creditops.adapters import Adapter, Made, load_adapter
 from creditops.books import today
-from creditops.errors import DataRefusedError, UsageError
+from creditops.errors import UsageError
+from creditops.ingest.file_names import refuse_personal
 from creditops.ingest.landing import LandedFile, delivery_folder, mark_whole
-from creditops.personal_data import NAMES, find
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 
@@ -62,11 +62,7 @@ def _check_book(book: str, mapping: Adapter) -> None:
 
 
 def _write(made: Made, book: str, name: str, day: date) -> LandedFile:
-    if held := find(name):
-        raise DataRefusedError(
-            f"{made.origin.name}: the name of the file holds {NAMES[held[0].kind]}",
-            hint="rename it: ledger and logs show the names of files",
-        )
+    refuse_personal(name, known_as=made.origin.name)
     folder = delivery_folder(book, day)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.csv"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from creditops.errors import DataRefusedError
 from creditops.ingest.file_kinds import SUFFIXES
 from creditops.personal_data import NAMES, find, masked
 from creditops.sources.contract import broken_contracts, load_contracts
@@ -40,6 +41,20 @@ def source_of(path: Path) -> str | None:
     if name in contracts or any(each.source == name and each.book is None for each in broken_contracts()):
         return name
     return next((each.source for each in contracts.values() if each.takes_file(path.name)), None)
+
+
+def refuse_personal(name: str, *, known_as: str | None = None) -> None:
+    """Raise :class:`DataRefusedError` where the name of a file holds a personal datum.
+
+    Parameters
+    ----------
+    known_as: the name under which the user knows the file, where it is another one.
+    """
+    if held := find(name):
+        raise DataRefusedError(
+            f"{known_as or name}: the name of the file holds {NAMES[held[0].kind]}",
+            hint="rename it: ledger and logs show the names of files",
+        )
 
 
 def is_plain(path: Path) -> bool:

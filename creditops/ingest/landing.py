@@ -20,8 +20,7 @@ from pathlib import Path
 from creditops.books import check_book, check_day, parse_day
 from creditops.errors import DataRefusedError, UsageError
 from creditops.files import replace
-from creditops.ingest.file_names import is_plain, marker_of, source_of, strays_among
-from creditops.personal_data import NAMES, find
+from creditops.ingest.file_names import is_plain, marker_of, refuse_personal, source_of, strays_among
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contracts
 
@@ -94,12 +93,8 @@ def land(book: str, paths: list[Path], delivery: date) -> list[LandedFile]:
             found += [each for each in sorted(path.iterdir()) if is_plain(each) and source_of(each)]
         elif not path.is_file():
             raise UsageError(f"{path} does not exist", hint="name a file or a folder with source files")
-        elif held := find(path.name):
-            raise DataRefusedError(
-                f"{path.name}: the name of the file holds {NAMES[held[0].kind]}",
-                hint="rename it: ledger and logs show the names of files",
-            )
         elif source_of(path) is None:
+            refuse_personal(path.name)
             raise DataRefusedError(
                 f"{path.name}: no source is called {path.name.split('.', 1)[0]!r}",
                 hint="name files <source>.csv or <source>.<anything>.csv[.gz], give the contract a `files` "

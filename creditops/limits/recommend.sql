@@ -1,5 +1,6 @@
 -- Recommended limits of one book and day (domain.md#limit), one row per customer and product held.
--- Parameters: book, as_of, panel_day (latest month end of the panel), rules (limit rules of the policy in force, json), policy_version.
+-- Parameters: book, as_of, panel_day (latest month end of the panel), rules (limit rules of the policy in force,
+-- json), policy_version.
 -- Step by step, so that each published figure can be worked out by hand:
 --   preliminary = least(cap_policy, cap_capacity)
 --   cap_concentration, cap_group = the customer's and the group's most, shared by preliminary limits

@@ -32,6 +32,7 @@ _PLACES = (
     ("model_versions", "storage_location", "true"),
     ("trace_tags", "value", "key = 'mlflow.artifactLocation'"),
 )
+_FOREIGN = " where {rule} and {column} <> '' and ({column} !~ %s or {column} ~ %s)"
 
 
 def program(port: int) -> Program:
@@ -121,26 +122,20 @@ def withdraw_foreign_places(progress: Callable[[str], None]) -> int:
 
     The server would read there with the platform's rights. What stood there is kept in the log.
     """
-    own = rf"^({'|'.join(sorted(LOCATIONS))}):"
+    foreign = (rf"^({'|'.join(sorted(LOCATIONS))}):", r"(^|[/:])\.\.(/|$)")
     found: list[str] = []
     with databases.connect(NAME, get_secret("postgres_mlflow"), NAME) as connection:
         for table, column, rule in _PLACES:
-            names = {"table": sql.Identifier(table), "column": sql.Identifier(column), "rule": sql.SQL(rule)}
-            foreign = sql.SQL("from {table} where {rule} and {column} <> '' and ({column} !~ %s"
-                              " or {column} ~ %s)").format(**names)  # fmt: skip
             there = connection.execute("select to_regclass(%s)", (table,)).fetchone()
             if there is None or there[0] is None:
                 continue
-            rule_values = (own, r"(^|[/:])\.\.(/|$)")
-            rows = connection.execute(sql.SQL("select {column} ").format(**names) + foreign, rule_values)
-            found += [f"{table}.{column} {place}" for (place,) in rows.fetchall()]
-            connection.execute(
-                sql.SQL(
-                    "update {table} set {column} = 'mlflow-artifacts:/withdrawn/' || md5({column})"
-                    " where {rule} and {column} <> '' and ({column} !~ %s or {column} ~ %s)"
-                ).format(**names),
-                rule_values,
-            )
+            names = {"table": sql.Identifier(table), "column": sql.Identifier(column), "rule": sql.SQL(rule)}
+            rows = connection.execute(
+                sql.SQL("select {column} from {table}" + _FOREIGN).format(**names), foreign
+            ).fetchall()
+            found += [f"{table}.{column} {place}" for (place,) in rows]
+            withdrawn = "update {table} set {column} = 'mlflow-artifacts:/withdrawn/' || md5({column})"
+            connection.execute(sql.SQL(withdrawn + _FOREIGN).format(**names), foreign)
     if found:
         log = supervision.log_file("mlflow-withdrawn")
         with log.open("a") as output:

@@ -90,10 +90,11 @@ def bring_up(connection: psycopg.Connection) -> list[Difference]:
     What stays as it was, and why.
     """
     left: list[Difference] = []
+    catalogue = _read(connection)
     for table in load_tables().values():
         try:
             with connection.transaction():
-                left += _bring_up(connection, table, _read(connection, table.name))
+                left += _bring_up(connection, table, catalogue)
         except (*_BLOCKED, _InTheWayError) as error:
             left.append(_blocked(table, error))
     return left
@@ -328,16 +329,14 @@ def _wanted(table: PublishedTable) -> Shape:
     return {**_PLATFORM, **own}
 
 
-def _read(connection: psycopg.Connection, table: str | None = None) -> _Catalogue:
-    """What the catalogue says, of one table or of all."""
+def _read(connection: psycopg.Connection) -> _Catalogue:
+    """What the catalogue says of every table and view."""
     columns: dict[tuple[str, str], Shape] = defaultdict(dict)
     for schema, name, column, type_ in connection.execute(
         "select n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute as a"
         " join pg_class as c on c.oid = a.attrelid join pg_namespace as n on n.oid = c.relnamespace"
         " where (n.nspname, c.relkind) in (('published', 'r'), ('publish', 'v')) and a.attnum > 0"
-        " and not a.attisdropped and (%(table)s::text is null or c.relname = %(table)s)"
-        " order by 1, 2, a.attnum",
-        {"table": table},
+        " and not a.attisdropped order by 1, 2, a.attnum"
     ).fetchall():
         columns[schema, name][column] = type_
     keys = connection.execute(
@@ -346,8 +345,6 @@ def _read(connection: psycopg.Connection, table: str | None = None) -> _Catalogu
         " join pg_namespace as n on n.oid = c.relnamespace"
         " cross join lateral unnest(i.indkey) with ordinality as k (attnum, at)"
         " join pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum"
-        " where n.nspname = 'published' and i.indisunique and x.relname = c.relname || '_key'"
-        " and (%(table)s::text is null or c.relname = %(table)s) group by 1",
-        {"table": table},
+        " where n.nspname = 'published' and i.indisunique and x.relname = c.relname || '_key' group by 1"
     ).fetchall()
     return _Catalogue(dict(columns), {name: tuple(key) for name, key in keys})

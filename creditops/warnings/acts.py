@@ -42,6 +42,14 @@ def mark_false_alarm(
     _act(book, warning_id, "false_alarm", actor=actor, reason=reason, at=at)
 
 
+def unknown(book: str, warning_id: str) -> UsageError:
+    """The refusal of a warning that the book does not have."""
+    return UsageError(
+        f"book {book} has no warning {warning_id!r}",
+        hint=f"`creditops warnings list --book {book}` shows them; --book names another book",
+    )
+
+
 def _act(
     book: str, warning_id: str, status: str, *, actor: str, reason: str | None, at: datetime | None
 ) -> None:
@@ -63,10 +71,7 @@ def _act(
             (book, warning_id),
         ).fetchone()
         if found is None:
-            raise UsageError(
-                f"book {book} has no warning {warning_id!r}",
-                hint=f"`creditops warnings list --book {book}` shows them; --book names another book",
-            )
+            raise unknown(book, warning_id)
         if found[0] not in _FROM[status]:
             raise UsageError(
                 f"warning {warning_id} is {found[0]}; it cannot become {status}",

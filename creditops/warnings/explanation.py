@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
 from creditops.warehouse.connection import connect
+from creditops.warnings.acts import unknown
 from creditops.warnings.compiler import compile_explanation
 from creditops.warnings.expression import text_literal
 from creditops.warnings.rule import Rule, load_rules
@@ -112,10 +113,7 @@ def _warning(connection: psycopg.Connection, book: str, warning_id: str) -> dict
             ).fetchone()
             if found is not None:
                 return found
-    raise UsageError(
-        f"book {book} has no warning {warning_id!r}",
-        hint=f"`creditops warnings list --book {book}` shows them; --book names another book",
-    )
+    raise unknown(book, warning_id)
 
 
 def _rule(connection: psycopg.Connection, warning: Mapping[str, Any]) -> Rule:

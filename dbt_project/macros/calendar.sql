@@ -62,8 +62,8 @@ Last day of the month `months` months before that of `day`. "The last n months" 
     {{ month_end_before(days_after(day, 1), 1) }}
 {%- endmacro %}
 
-{# First instant after `day` in the book's time zone (domain.md#end-of-day): what was loaded before it was
-   known on the day. Where the clocks go back or forward about midnight, one of the two ways to say it is an hour late. #}
+{# First instant after `day` in the book's time zone (domain.md#end-of-day): what was loaded before it was known on
+the day. Where the clocks go back or forward about midnight, one of the two ways to say it is an hour late. #}
 {% macro end_of_day(day) -%}
     {{ return(adapter.dispatch('end_of_day', 'creditops')(day)) }}
 {%- endmacro %}

@@ -70,8 +70,9 @@ their own (card business measures of 2011, art. 92).
 
 {#
 CTE `classed`: the rows of CTE `positions` (facility_id, `day`, product_type, status, manual_class, dpd_undisputed, ...)
-with class_rank and class_reason (domain.md#five-tier-class). The worst of class by days, class by hand and what keeps a facility
-non-performing holds; of what is equally bad the first is said: days, manual, contagion here, contagion elsewhere, upgrade_wait.
+with class_rank and class_reason (domain.md#five-tier-class). The worst of class by days, class by hand and what keeps
+a facility non-performing holds; of what is equally bad the first is said: days, manual, contagion here, contagion
+elsewhere, upgrade_wait.
 #}
 {% macro classed_cte(positions, day) %}
 non_performing as (

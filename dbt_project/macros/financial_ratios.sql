@@ -19,8 +19,9 @@
 {%- endmacro %}
 
 {#
-A flow of the twelve months to the end of the period (domain.md#trailing-flow): year to date, plus the last full year, less the same months of
-that year. Where one of these is not there the year to date is brought to twelve months, which `is_annualised` says.
+A flow of the twelve months to the end of the period (domain.md#trailing-flow): year to date, plus the last full year,
+less the same months of that year. Where one of these is not there the year to date is brought to twelve months, which
+`is_annualised` says.
 #}
 {% macro trailing_flow(flow) -%}
     case
@@ -31,7 +32,8 @@ that year. Where one of these is not there the year to date is brought to twelve
     end
 {%- endmacro %}
 
-{# Altman's scores (domain.md#altman) are rounded to six decimals, so that floating-point noise does not move a zone's edge. #}
+{# Altman's scores (domain.md#altman) are rounded to six decimals, so that floating-point noise does not move a zone's
+edge. #}
 
 {# Altman 1968, listed firms. #}
 {% macro altman_z() -%}

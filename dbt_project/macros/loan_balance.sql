@@ -1,6 +1,6 @@
 {#
-What is owed on a loan (domain.md#balance): the principal disbursed less the principal settled. What is paid on an item goes to fee
-and interest first, so an open item has settled principal where what is paid on it exceeds these.
+What is owed on a loan (domain.md#balance): the principal disbursed less the principal settled. What is paid on an
+item goes to fee and interest first, so an open item has settled principal where what is paid on it exceeds these.
 
 What was disbursed: the principal of the schedule where that is complete, else what was lent. A schedule that does not
 tell its principal is owed by its amounts, at least what was lent.

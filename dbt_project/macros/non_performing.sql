@@ -1,7 +1,7 @@
 {#
-Runs of days on which a facility is non-performing (domain.md#non-performing, five-tier class and its upgrade): from the first event
-that made it so until it is upgraded, which takes that nothing is past due, nor classed as bad by a person, for some
-months and some instalments, whichever is longer; being late again begins that anew.
+Runs of days on which a facility is non-performing (domain.md#non-performing, five-tier class and its upgrade): from
+the first event that made it so until it is upgraded, which takes that nothing is past due, nor classed as bad by a
+person, for some months and some instalments, whichever is longer; being late again begins that anew.
 
 Reads the CTEs
     spells: facility_key, from_on, until_on, struck_on (null: of itself it makes nothing non-performing)
@@ -132,8 +132,8 @@ CTE `name`: key, from_on, until_on.
 {%- endmacro %}
 
 {#
-Defaults of facilities (domain.md#cure): from the first event until a day on which nothing was past due and no event lasted
-for as many days in a row as cure takes, that day being the first cured one.
+Defaults of facilities (domain.md#cure): from the first event until a day on which nothing was past due and no event
+lasted for as many days in a row as cure takes, that day being the first cured one.
 
 Reads CTE `spells`: facility_key, reason, from_on, until_on, struck_on, cures (`after`: cure takes its days after
 until_on; `with`: it may come on until_on). A restructuring has the longer cure, which counts from the end of the

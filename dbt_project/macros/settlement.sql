@@ -1,6 +1,7 @@
 {#
-Cents by which an item may be short and still count as settled (domain.md#tolerance): the book's or, in a book with products that
-have their own, that of the facility's product. `key` tells the rows of CTE `facilities`, which has product_id, apart.
+Cents by which an item may be short and still count as settled (domain.md#tolerance): the book's or, in a book with
+products that have their own, that of the facility's product. `key` tells the rows of CTE `facilities`, which has
+product_id, apart.
 #}
 {% macro settlement_tolerance(key, facilities, facilities_key='facility_key') -%}
     {%- set choices, products = var('settlement_tolerances'), [] -%}

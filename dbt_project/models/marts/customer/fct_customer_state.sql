@@ -60,22 +60,10 @@ by_customer as (
         max(case when is_default and first_default = 1 then default_reason end) as default_reason
     from ranked
     group by customer_id
-),
+)
 
 -- A firm is in default by any facility. A person's default is the facility's; the person is in default where it pulled
 -- whatever else is open (fct_default), or where nothing else is.
-levelled as (
-    select
-        customers.customer_id,
-        coalesce(by_customer.facilities_in_default, 0) > 0
-        and (
-            by_customer.open_not_in_default = 0
-            or (customers.customer_type = 'corporate' and '{{ var("default_level_corporate") }}' = 'obligor')
-        ) as is_default
-    from customers
-    left join by_customer on customers.customer_id = by_customer.customer_id
-)
-
 select
     {{ book() }} as book,
     {{ as_of() }} as as_of_date,
@@ -85,11 +73,14 @@ select
     cast(coalesce(by_customer.facilities_in_default, 0) as integer) as facilities_in_default,
     coalesce(by_customer.owes, 0) = 1 as owes,
     coalesce(by_customer.may_draw, 0) = 1 as may_draw,
-    levelled.is_default,
+    coalesce(by_customer.facilities_in_default, 0) > 0
+    and (
+        by_customer.open_not_in_default = 0
+        or (customers.customer_type = 'corporate' and '{{ var("default_level_corporate") }}' = 'obligor')
+    ) as is_default,
     by_customer.default_on,
     by_customer.default_reason,
     case when by_customer.class_rank is not null then {{ class_of_rank('by_customer.class_rank') }} end as class5,
     by_customer.class_reason
 from customers
-inner join levelled on customers.customer_id = levelled.customer_id
 left join by_customer on customers.customer_id = by_customer.customer_id
