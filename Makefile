@@ -32,9 +32,10 @@ demo: $(READY) ## simulate a book and run the whole chain on it, services includ
 stop: ## stop the services of this data home
 	@test ! -x $(BIN)/creditops || $(BIN)/creditops down
 
-lint: $(READY) ## ruff and mypy (sqlfluff needs a warehouse: tests/dbt/test_style.py)
+lint: $(READY) ## ruff, import-linter and mypy (sqlfluff needs a warehouse: tests/dbt/test_style.py)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 	@$(BIN)/mypy
 
 check: $(READY) ## lint, types and the tests that need no service, side by side

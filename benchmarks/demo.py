@@ -51,12 +51,12 @@ def run() -> dict[str, Any]:
 
 
 def _round(seed: int) -> dict[str, Any]:
-    from creditops.ingest.landing import land
+    from creditops.ingest.land.landing import land
     from creditops.runner import run_in_airflow
+    from creditops.schema import initialise
     from creditops.services import lifecycle
     from creditops.simulate import simulate
     from creditops.warehouse.connection import connect
-    from creditops.warehouse.schema import initialise
 
     home = Path(tempfile.mkdtemp(prefix="creditops-bench-"))
     os.environ["CREDITOPS_HOME"] = str(home)

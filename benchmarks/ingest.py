@@ -43,8 +43,8 @@ def run() -> dict[str, Any]:
     os.environ["CREDITOPS_HOME"] = str(home)
     os.environ.pop("CREDITOPS_DATABASE_URL", None)
     get_settings.cache_clear()
+    from creditops.schema import initialise
     from creditops.services import lifecycle
-    from creditops.warehouse.schema import initialise
 
     try:
         lifecycle.up(only={"postgres"}, prepare_warehouse=initialise)
@@ -172,8 +172,8 @@ def _child(name: str, source: str, path: Path, day: date) -> dict[str, Any]:
 
 
 def _load_with_loader(source: str, path: Path, day: date) -> dict[str, Any]:
-    from creditops.ingest.landing import land
-    from creditops.ingest.loader import load_file
+    from creditops.ingest.land.landing import land
+    from creditops.ingest.write.loader import load_file
 
     (landed,) = land("demo", [path], day)
     started = time.perf_counter()

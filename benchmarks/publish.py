@@ -32,8 +32,8 @@ DAY = date(2026, 6, 30)
 
 def run() -> dict[str, Any]:
     """Three rounds of quiet and busy reading on an embedded server of its own."""
+    from creditops.schema import initialise
     from creditops.services import lifecycle
-    from creditops.warehouse.schema import initialise
 
     home = Path(tempfile.mkdtemp(prefix="creditops-bench-"))
     os.environ["CREDITOPS_HOME"] = str(home)

@@ -29,10 +29,10 @@ import numpy as np
 import pandas as pd
 
 from creditops.settings import get_settings
-from models_ml.dataset import TrainingSet
-from models_ml.points_table import Text
+from models_ml.card.points_table import Text
+from models_ml.data.dataset import TrainingSet
+from models_ml.data.split import DEVELOPMENT, HOLD_OUT
 from models_ml.spec import CalibrationSettings, Feature, ScorecardSpec, Selection, Source, scorecard
-from models_ml.split import DEVELOPMENT, HOLD_OUT
 
 CUSTOMERS = 50_000
 BOOK, DAY, MONTHS, SEED = "demo", date(2026, 6, 30), 30, 11
@@ -69,7 +69,7 @@ def compare(book: KnownBook, family: str) -> dict[str, Any]:
     from scipy.stats import spearmanr
     from sklearn.linear_model import LogisticRegression
 
-    from models_ml.training import fit
+    from models_ml.fit.fitting import fit
 
     spec = book.spec.model_copy(update={"algorithm": family})
     fitted = fit("truth", spec, book.data, seed=SEED)
@@ -121,9 +121,9 @@ def by_grade(
 
 def refused(book: KnownBook) -> dict[str, list[str]]:
     """Names of the gates that fail with a leak planted, with a sign flipped, and as the book is."""
-    from models_ml.gates import evaluate_gates, find_contrary, find_leaks
-    from models_ml.parity import Parity
-    from models_ml.training import fit
+    from models_ml.fit.fitting import fit
+    from models_ml.validate.gates import evaluate_gates, find_contrary, find_leaks
+    from models_ml.validate.parity import Parity
 
     declared = next(
         f.name
@@ -213,10 +213,10 @@ def drivers_book(customers: int, seed: int = SEED) -> KnownBook:
 def simulated_book(customers: int) -> KnownBook:
     """The retail customers of a simulated book, through ingest and warehouse on a server of their own."""
     from benchmarks.warning_recall import load_and_build
+    from creditops.schema import initialise
     from creditops.services import lifecycle
     from creditops.simulate import simulate
-    from creditops.warehouse.schema import initialise
-    from models_ml.dataset import load_training_set
+    from models_ml.data.dataset import load_training_set
 
     kept = {name: os.environ.get(name) for name in ("CREDITOPS_HOME", "CREDITOPS_DATABASE_URL")}
     home = Path(tempfile.mkdtemp(prefix="creditops-bench-"))

@@ -109,7 +109,7 @@ def run() -> dict[str, Any]:
 
 def _scoring_rounds(rows: int) -> list[dict[str, float]]:
     from creditops.warehouse import connect
-    from models_ml.sql import compile
+    from models_ml.card.sql import compile
 
     frame, bad = _frame(rows, CHARACTERISTICS)
     card, theirs = _card(frame, bad), _optbinning(frame.head(100_000), bad[:100_000])
@@ -164,7 +164,7 @@ def _scoring_rounds(rows: int) -> list[dict[str, float]]:
 
 def _training_rounds(rows: int, columns: int) -> list[dict[str, float]]:
     """The classic scorecard from frame to points table, and optbinning's Scorecard fit with points."""
-    from models_ml.estimator import ScorecardClassifier
+    from models_ml.fit.estimator import ScorecardClassifier
 
     frame, bad = _frame(rows, columns)
     return [
@@ -188,13 +188,13 @@ def _frame(rows: int, columns: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 def _card(frame: pd.DataFrame, bad: np.ndarray) -> Any:
     """A points table of fifteen characteristics, whatever selection would say."""
-    from models_ml.binning import bin_features, woe_matrix
-    from models_ml.classic import AdditiveModel
-    from models_ml.curves import with_contributions
-    from models_ml.logistic import fit_logistic
-    from models_ml.points_table import Text
+    from models_ml.card.points_table import Text
+    from models_ml.fit.binning import bin_features, woe_matrix
+    from models_ml.fit.classic import AdditiveModel
+    from models_ml.fit.curves import with_contributions
+    from models_ml.fit.fitting import build_table
+    from models_ml.fit.logistic import fit_logistic
     from models_ml.spec import Binning, Feature, ScorecardSpec, Source
-    from models_ml.training import build_table
 
     rows, outcome = frame.head(50_000), bad[:50_000]
     features = tuple(Feature(name=name, label=Text(name, name)) for name in frame.columns)

@@ -49,8 +49,8 @@ def run() -> dict[str, Any]:
     os.environ["CREDITOPS_HOME"] = str(home)
     os.environ.pop("CREDITOPS_DATABASE_URL", None)
     get_settings.cache_clear()
+    from creditops.schema import initialise
     from creditops.services import lifecycle
-    from creditops.warehouse.schema import initialise
 
     try:
         lifecycle.up(only={"postgres"}, prepare_warehouse=initialise)

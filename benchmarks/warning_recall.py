@@ -48,9 +48,9 @@ RULES_FOR: dict[str, tuple[str, ...]] = {
 
 def run() -> dict[str, Any]:
     """Simulate, load, build, evaluate month by month and measure, on an embedded server of its own."""
+    from creditops.schema import initialise
     from creditops.services import lifecycle
     from creditops.simulate import simulate
-    from creditops.warehouse.schema import initialise
 
     home = Path(tempfile.mkdtemp(prefix="creditops-bench-"))
     os.environ["CREDITOPS_HOME"] = str(home)
@@ -73,8 +73,8 @@ def load_and_build(folder: Path) -> None:
     """Bring the simulated files into the warehouse through the platform's own door."""
     from creditops.build import build
     from creditops.chain import DOMAINS
-    from creditops.ingest.landing import land
-    from creditops.ingest.loader import load_delivery
+    from creditops.ingest.land.landing import land
+    from creditops.ingest.write.loader import load_delivery
 
     land(BOOK, [folder], DAY)
     for domain in sorted(DOMAINS, key=lambda each: each != "reference"):  # what the others refer to first

@@ -38,8 +38,8 @@ DATA = Path(__file__).with_name("warnings_data.sql")
 
 def run() -> dict[str, Any]:
     """Three rounds of scan, 30 rules and 60 rules, side by side, on an embedded server of its own."""
+    from creditops.schema import initialise
     from creditops.services import lifecycle
-    from creditops.warehouse.schema import initialise
 
     home = Path(tempfile.mkdtemp(prefix="creditops-bench-"))
     os.environ["CREDITOPS_HOME"] = str(home)

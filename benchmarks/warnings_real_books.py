@@ -44,8 +44,8 @@ BOOKS = (
 
 def run() -> dict[str, Any]:
     """Every book whose data are there, on an embedded server of its own."""
+    from creditops.schema import initialise
     from creditops.services import lifecycle
-    from creditops.warehouse.schema import initialise
 
     home = Path(tempfile.mkdtemp(prefix="creditops-bench-"))
     os.environ["CREDITOPS_HOME"] = str(home)
@@ -61,8 +61,8 @@ def run() -> dict[str, Any]:
 def warn(book: RealBook) -> dict[str, Any]:
     """Load, build and evaluate one book in the current warehouse; its counts and lifts."""
     from creditops.build import build
-    from creditops.ingest.adapted import land_adapted
-    from creditops.ingest.loader import load_file
+    from creditops.ingest.land.adapted import land_adapted
+    from creditops.ingest.write.loader import load_file
     from creditops.warnings import evaluate
     from creditops.warnings.calendar import month_end
 

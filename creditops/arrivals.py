@@ -8,9 +8,9 @@ from pathlib import Path
 
 from creditops.books import Partition
 from creditops.errors import CreditOpsError
-from creditops.ingest import ledger, strays
-from creditops.ingest.file_names import Stray
-from creditops.ingest.landing import deliveries, files_being_written, landed_files
+from creditops.ingest.land.file_names import Stray
+from creditops.ingest.land.landing import deliveries, files_being_written, landed_files
+from creditops.ingest.write import ledger, strays
 from creditops.places.fetch import fetch
 from creditops.places.place import broken_places, load_places
 from creditops.runner import INGEST, start_chain

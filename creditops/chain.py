@@ -91,7 +91,7 @@ def build_layer(partition: Partition, layer: str) -> Outcome:
 
 def train(partition: Partition) -> Outcome:
     """Retrain the book's scorecards that are due."""
-    from models_ml import retraining
+    from models_ml.run import retraining
 
     with logged("train", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         outcomes = retraining.retrain_due(partition.book, partition.as_of, actor=requested_by(partition))
@@ -114,7 +114,7 @@ def requested_by(partition: Partition) -> str | None:
 
 def promote(partition: Partition) -> Outcome:
     """Let challengers that passed their gates become champions."""
-    from models_ml import retraining, unscored
+    from models_ml.run import retraining, unscored
 
     with logged("promote", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         promoted = retraining.promote_challengers(partition.book)
@@ -127,7 +127,7 @@ def promote(partition: Partition) -> Outcome:
 
 def submit(partition: Partition) -> Outcome:
     """Hand challengers whose promotion is by approval to the people who may approve them."""
-    from models_ml import approval
+    from models_ml.run import approval
 
     with logged("submit", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         asked = approval.submit(partition.book)
@@ -139,7 +139,8 @@ def submit(partition: Partition) -> Outcome:
 
 def settle(partition: Partition) -> Outcome:
     """Say which champions the day is published with: training of this round is over, however it ended."""
-    from models_ml import mirror, registry
+    from models_ml.lifecycle import registry
+    from models_ml.store import mirror
 
     differing = mirror.put_right(partition.book)
     champions = [f"{c['name']} v{c['version']}" for c in registry.champions(partition.book)]
@@ -148,7 +149,7 @@ def settle(partition: Partition) -> Outcome:
 
 def drift(partition: Partition) -> Outcome:
     """Call for training where a champion's population or calibration has moved too far."""
-    from models_ml import retraining
+    from models_ml.run import retraining
 
     called = retraining.call_for_training(partition.book, partition.as_of)
     if not called:
@@ -164,7 +165,8 @@ def score(partition: Partition) -> Outcome:
     champion is published without scores, and the outcome says how to get some.
     """
     from creditops import past_day
-    from models_ml import monitoring, registry, scoring, shadow, unscored
+    from models_ml.lifecycle import registry
+    from models_ml.run import monitoring, scoring, shadow, unscored
 
     marts = past_day.schemas(partition)["marts"]
     if not registry.champions(partition.book):
@@ -250,7 +252,8 @@ def report(partition: Partition) -> Outcome:
 
 def monitor(partition: Partition) -> Outcome:
     """Stability of the champions, after a publication or on demand."""
-    from models_ml import monitoring, registry
+    from models_ml.lifecycle import registry
+    from models_ml.run import monitoring
 
     with logged("monitor", book=partition.book, as_of=partition.as_of, role="modeller") as step:
         scored = registry.champions(partition.book)
@@ -260,7 +263,7 @@ def monitor(partition: Partition) -> Outcome:
 
 def _models_in_force(book: str) -> list[dict[str, Any]]:
     """The champions with the figures that a reader of a publication asks for."""
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     shown = ("auc", "auc_low", "auc_high", "gini", "ks", "brier")
     names = [f"{split}_{figure}" for split in ("hold_out", "out_of_time") for figure in shown]

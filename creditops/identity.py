@@ -16,8 +16,8 @@ from getpass import getpass
 from unicodedata import normalize
 
 from creditops.errors import UsageError
+from creditops.people import PEOPLE
 from creditops.secrets import get_secret
-from creditops.services.people import PEOPLE
 from creditops.settings import get_settings
 
 AIRFLOW = "airflow"

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from creditops.build import drop_build, write_docs
 from creditops.identity import current_actor
-from creditops.ingest import freshness
+from creditops.ingest.check import freshness
 from creditops.past_day import PREFIX
 from creditops.publish.tables import load_tables
 from creditops.settings import get_settings

@@ -27,7 +27,7 @@ def approve_scorecards() -> None:
     @task(task_id="questions")
     def questions() -> list[dict[str, Any]]:
         from creditops.books import Partition
-        from models_ml import approval
+        from models_ml.run import approval
 
         partition = Partition.parse(get_current_context()["dag_run"].partition_key)
         return [each.as_dict() for each in approval.pending(partition.book)]

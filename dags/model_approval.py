@@ -11,7 +11,7 @@ from airflow.sdk import Param
 class ModelApproval(ApprovalOperator):
     """Asks the allowed approvers, and carries out their answer in the registry.
 
-    ``question`` is a :class:`models_ml.approval.Question` as plain data. A refused answer (no
+    ``question`` is a :class:`models_ml.run.approval.Question` as plain data. A refused answer (no
     reason) fails the try, and the next try asks again. Both answers end well: what follows looks at
     ``promoted`` of what is returned.
     """
@@ -30,7 +30,7 @@ class ModelApproval(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
-        from models_ml import approval
+        from models_ml.run import approval
 
         # Not ApprovalOperator's: it would skip what follows where one of several versions is rejected.
         answer = HITLOperator.execute_complete(self, context, event)

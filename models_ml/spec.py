@@ -21,7 +21,7 @@ from creditops.settings import get_settings
 from creditops.sources.document import names_in, parse_mapping, read_mapping
 from creditops.warehouse.characteristics import PREFIX as CHARACTERISTICS
 from creditops.warehouse.characteristics import contract_of
-from models_ml.points_table import Text
+from models_ml.card.points_table import Text
 
 Direction = Literal["higher_is_riskier", "higher_is_safer", "none"]
 _DIRECTIONS = {"ascending": "higher_is_riskier", "descending": "higher_is_safer", "none": "none"}
@@ -80,7 +80,7 @@ class Population(_Strict):
 
 
 class RejectInference(_Strict):
-    """Parcelling of declined applications, see :mod:`models_ml.parcelling`.
+    """Parcelling of declined applications, see :mod:`models_ml.data.parcelling`.
 
     ``exclusion``: how the label table marks them. ``factor``: how many times the bad rate of accepted
     rows of the same score the declined ones are taken to have. ``bands``: score bands looked at.
@@ -129,7 +129,7 @@ class Selection(_Strict):
 
 
 class Boosting(_Strict):
-    """Main effects of an explainable boosting machine, see :mod:`models_ml.boosted`.
+    """Main effects of an explainable boosting machine, see :mod:`models_ml.fit.boosted`.
 
     ``min_bin`` replaces ``binning.min_bin``: curves are smoothed by boosting before they are cut.
     ``outer_bags`` are averaged; fewer than 20,000 rows are bagged up to four times as often.
@@ -143,7 +143,7 @@ class Boosting(_Strict):
 
 
 class ScalingSettings(_Strict):
-    """PDO scaling, see :mod:`models_ml.scaling`."""
+    """PDO scaling, see :mod:`models_ml.card.scaling`."""
 
     base_score: float = 600
     base_odds: float = Field(50, gt=0)
@@ -151,7 +151,7 @@ class ScalingSettings(_Strict):
 
 
 class CalibrationSettings(_Strict):
-    """See :func:`models_ml.calibration.fit_calibration`.
+    """See :func:`models_ml.fit.calibration.fit_calibration`.
 
     ``long_run_rate``: the default rate that PDs are calibrated to; ``book`` is the mean over all observation
     dates of the book whose window has passed, also those not trained on; by default that of development.

@@ -122,7 +122,7 @@ def postgres_server(session_home: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def _template_database(postgres_server: str, session_home: Path) -> Iterator[str]:
     """A database with an initialised warehouse, copied by every test that asks for one."""
-    from creditops.warehouse.schema import initialise
+    from creditops.schema import initialise
 
     name = f"template_{uuid.uuid4().hex[:10]}"
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:

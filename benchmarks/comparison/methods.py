@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from models_ml.estimator import ScorecardClassifier
+from models_ml.fit.estimator import ScorecardClassifier
 
 Method = Callable[[pd.DataFrame, np.ndarray, pd.DataFrame], np.ndarray]
 

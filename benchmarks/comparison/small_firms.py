@@ -15,8 +15,8 @@ import pandas as pd
 
 from benchmarks.comparison.__main__ import DATA
 from creditops.errors import DataRefusedError
-from models_ml.discrimination import auc
-from models_ml.estimator import ScorecardClassifier
+from models_ml.fit.estimator import ScorecardClassifier
+from models_ml.measure.discrimination import auc
 
 _FEW = 6  # characteristics: 123 firms, 27 of them bad, carry no more
 

@@ -27,7 +27,7 @@ from creditops.adapters.mapping import Input, Mapping, Output, Value
 from creditops.books import zone
 from creditops.errors import DataRefusedError, UsageError
 from creditops.expressions import sql_expression
-from creditops.ingest.date_format import read_date
+from creditops.reading.date_format import read_date
 from creditops.settings import get_settings
 from creditops.sources.contract import Column, ColumnType, Contract, load_contract
 from creditops.sources.date_pattern import expression as date_pattern

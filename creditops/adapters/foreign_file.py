@@ -12,11 +12,11 @@ import polars as pl
 
 from creditops.adapters.mapping import Input
 from creditops.errors import DataRefusedError
-from creditops.ingest import tabular, workbook
-from creditops.ingest.file_kinds import kind_of
-from creditops.ingest.packed import inner_name, open_bytes
-from creditops.ingest.tabular import Numbered
 from creditops.personal_data import masked
+from creditops.reading import tabular, workbook
+from creditops.reading.file_kinds import kind_of
+from creditops.reading.packed import inner_name, open_bytes
+from creditops.reading.tabular import Numbered
 from creditops.sources.column import Column
 from creditops.sources.model import FileFormat
 from creditops.texts import Text

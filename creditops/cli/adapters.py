@@ -78,7 +78,7 @@ def try_(
 ) -> None:
     """Read a delivery by an adapter, loading nothing: what it makes, leaves out, would quarantine."""
     from creditops.adapters import load_adapter
-    from creditops.sources.trial import try_adapter
+    from creditops.onboarding.trial import try_adapter
 
     trials = try_adapter(load_adapter(name), path, limit=limit, shown=rows)
     if json_:

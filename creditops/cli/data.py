@@ -50,7 +50,7 @@ def simulate(
     """Write a portfolio in source-file form, with its hidden truth below OUT/truth."""
     from creditops.simulate import FORMS
     from creditops.simulate import simulate as run
-    from creditops.simulate.events import parse_counts
+    from creditops.simulate.book.events import parse_counts
     from creditops.simulate.faults import clear_faults, find_faults, inject_faults
 
     if list_faults:
@@ -128,11 +128,11 @@ def ingest(
 ) -> None:
     """Land files and load them through contracts, or through an adapter."""
     from creditops.adapters import load_adapter
-    from creditops.ingest import strays
-    from creditops.ingest.adapted import land_adapted
-    from creditops.ingest.file_names import strays_among
-    from creditops.ingest.landing import land
-    from creditops.ingest.loader import load_file
+    from creditops.ingest.land.adapted import land_adapted
+    from creditops.ingest.land.file_names import strays_among
+    from creditops.ingest.land.landing import land
+    from creditops.ingest.write import strays
+    from creditops.ingest.write.loader import load_file
     from creditops.quality import standing
 
     check_book(book)

@@ -46,7 +46,7 @@ def demo(
 
 
 def _simulate_and_land(customers: int, months: int, seed: int, day: Any) -> int:
-    from creditops.ingest.landing import land
+    from creditops.ingest.land.landing import land
     from creditops.simulate import simulate
 
     out = get_settings().home / "simulated" / BOOK

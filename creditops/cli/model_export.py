@@ -35,8 +35,8 @@ def export(
 ) -> None:
     """Write a version as a self-contained file: a Python function or an ONNX graph."""
     from creditops.errors import UsageError
-    from models_ml import registry
-    from models_ml.export import export as write
+    from models_ml.card.export import export as write
+    from models_ml.lifecycle import registry
 
     number = str(registry.show(name, version)["version"])
     table = registry.load_table(name, number)

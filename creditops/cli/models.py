@@ -25,7 +25,7 @@ Page = Annotated[Path | None, typer.Option("--html", help="Write the comparison 
 @app.command("list")
 def list_(book: AnyBook = None, json_: AsJson = False) -> None:
     """Registered scorecards with their versions and aliases."""
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     rows = registry.list_versions(book)
     if json_:
@@ -38,7 +38,7 @@ def list_(book: AnyBook = None, json_: AsJson = False) -> None:
 @app.command()
 def show(name: str, version: str = typer.Argument("champion"), json_: AsJson = False) -> None:
     """One version: metrics, gates, who let it."""
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     found = registry.show(name, version)
     if json_:
@@ -63,9 +63,10 @@ def train(
 ) -> None:
     """Train one scorecard now, show its gates, and promote it where gates decide."""
     from creditops.books import parse_day
-    from models_ml import registry, retraining
+    from models_ml.lifecycle import registry
+    from models_ml.run import retraining
     from models_ml.spec import scorecard as find_scorecard
-    from models_ml.tracking import registered_name
+    from models_ml.store.tracking import registered_name
 
     said, _, scorecard = name.rpartition(".")
     spec = find_scorecard(scorecard)
@@ -104,7 +105,7 @@ def train(
 @app.command()
 def compare(name: str, a: str, b: str, html: Page = None, json_: AsJson = False) -> None:
     """Two versions side by side: figures, gates, characteristics, points."""
-    from models_ml import version_comparison
+    from models_ml.validate import version_comparison
 
     found = version_comparison.compare(name, a, b)
     if html is not None:
@@ -124,7 +125,7 @@ def compare(name: str, a: str, b: str, html: Page = None, json_: AsJson = False)
 @app.command()
 def pending(book: Book, json_: AsJson = False) -> None:
     """Challengers that wait for a person, and who may decide."""
-    from models_ml import approval
+    from models_ml.run import approval
 
     rows = [each.as_dict() for each in approval.pending(book)]
     if json_:
@@ -136,7 +137,7 @@ def pending(book: Book, json_: AsJson = False) -> None:
 @app.command()
 def approve(name: str, version: str, reason: Reason, actor: Actor) -> None:
     """Let a version that passed its gates become champion; never by who trained it."""
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     number = registry.approve(name, version, actor=actor, reason=reason)
     console.print(f"{name} version {number} is champion; `creditops run publish` publishes with it",
@@ -146,7 +147,7 @@ def approve(name: str, version: str, reason: Reason, actor: Actor) -> None:
 @app.command()
 def reject(name: str, version: str, reason: Reason, actor: Actor) -> None:
     """Refuse a challenger."""
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     number = registry.reject(name, version, actor=actor, reason=reason)
     console.print(f"{name} version {number} is rejected", markup=False)
@@ -155,7 +156,7 @@ def reject(name: str, version: str, reason: Reason, actor: Actor) -> None:
 @app.command()
 def rollback(name: str, reason: Reason, actor: Actor) -> None:
     """Give the alias champion back to the version before."""
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     version = registry.rollback(name, actor=actor, reason=reason)
     console.print(
@@ -166,7 +167,7 @@ def rollback(name: str, reason: Reason, actor: Actor) -> None:
 @app.command()
 def retire(name: str, version: str, reason: Reason, actor: Actor) -> None:
     """Take a version out of use for good."""
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     number = registry.retire(name, version, actor=actor, reason=reason)
     console.print(f"{name} version {number} is retired", markup=False)
@@ -176,7 +177,7 @@ def retire(name: str, version: str, reason: Reason, actor: Actor) -> None:
 def history(name: str, at: Day = None, json_: AsJson = False) -> None:
     """Every step of a model; with --at, which version scored that day, who let it, and why."""
     from creditops.books import parse_day
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     if at is None:
         rows = registry.timeline(name)

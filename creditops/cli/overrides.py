@@ -36,7 +36,7 @@ def add(
     from_: Day = None,
 ) -> None:
     """Change a customer's grade by hand; publications from that day on show it as effective."""
-    from models_ml import overrides
+    from models_ml.lifecycle import overrides
 
     number = overrides.add(
         overrides.Request(
@@ -55,7 +55,7 @@ def list_(
     json_: AsJson = False,
 ) -> None:
     """Overrides, newest first, ended ones included."""
-    from models_ml import overrides
+    from models_ml.lifecycle import overrides
 
     rows = overrides.listed(book, as_of=parse_day(as_of) if as_of else None)
     if json_:
@@ -69,7 +69,7 @@ def list_(
 @app.command()
 def end(override: int, reason: Reason, actor: Actor, on: Day = None) -> None:
     """End an override before it expires."""
-    from models_ml import overrides
+    from models_ml.lifecycle import overrides
 
     day = parse_day(on) if on else datetime.now(UTC).date()
     overrides.end(override, on=day, actor=actor, reason=reason)

@@ -103,7 +103,7 @@ def withdraw(
     json_: AsJson = False,
 ) -> None:
     """Take a wrong load back: from now on as if it had never been known; what was known then remains."""
-    from creditops.ingest.withdrawal import withdraw as take_back
+    from creditops.ingest.write.withdrawal import withdraw as take_back
 
     result = take_back(batch, reason=reason, actor=actor)
     if json_:
@@ -123,7 +123,7 @@ def withdraw(
 
 
 def _left_alone(book: str | None) -> list[str]:
-    from creditops.ingest.landing import deliveries, files_being_written, stray_folders
+    from creditops.ingest.land.landing import deliveries, files_being_written, stray_folders
 
     return [
         f"still being written: {landed.name}"
@@ -146,7 +146,7 @@ def orphans(
     """Loaded rows that refer to something the book does not have: counts, file and line."""
     from collections import Counter
 
-    from creditops.ingest.orphans import list_orphans
+    from creditops.ingest.check.orphans import list_orphans
 
     found = list_orphans(book, source)
     if json_:

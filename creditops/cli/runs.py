@@ -31,7 +31,7 @@ def run(
     json_: AsJson = False,
 ) -> None:
     """Run a DAG for one book and day, and follow it."""
-    from models_ml import unscored
+    from models_ml.run import unscored
 
     partition = Partition(check_book(book), parse_day(as_of))
     warned = unscored.beforehand(book) if dag in ("all", "publish") else None
@@ -127,7 +127,7 @@ def _standing(partition: Partition) -> list[str]:
     """What to know at the end of a run; nothing where the warehouse cannot be asked."""
     from creditops.declarations import broken_files
     from creditops.quality import standing
-    from models_ml import unscored
+    from models_ml.run import unscored
 
     said = [each.sentence() for each in broken_files()]
     try:

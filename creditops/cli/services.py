@@ -26,8 +26,8 @@ def up() -> None:
 
 def start() -> None:
     """Start everything, saying each step."""
+    from creditops.schema import initialise
     from creditops.services import lifecycle
-    from creditops.warehouse.schema import initialise
 
     with console.status("starting the services") as spinner:
 
@@ -73,7 +73,7 @@ def status(json_: AsJson = False) -> None:
 
 def doctor(json_: AsJson = False) -> None:
     """Check machine, ports, versions and permissions, and say how to mend what is wrong."""
-    from creditops.services.doctor import diagnose
+    from creditops.doctor import diagnose
 
     findings = [asdict(finding) for finding in diagnose()]
     if json_:
@@ -163,7 +163,8 @@ def page(service: str, address: str) -> str:
 
 
 def _print_addresses() -> None:
-    from creditops.services import addresses, lifecycle
+    from creditops import addresses
+    from creditops.services import lifecycle
 
     endpoints = addresses.read_endpoints()
     for service in lifecycle.status().services:

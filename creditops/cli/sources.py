@@ -40,8 +40,8 @@ def new(
     json_: AsJson = False,
 ) -> None:
     """Draft a contract from a sample: types, null rule, codes, key, personal data, how it is written."""
+    from creditops.onboarding.draft import draft
     from creditops.sources.contract import user_folders
-    from creditops.sources.draft import draft
 
     if (from_ is None) == (characteristics is None):
         raise UsageError("name one file", hint="with --from, or with --characteristics for a flat file")
@@ -73,7 +73,7 @@ def _new_flat(
     from datetime import date
 
     from creditops.books import parse_day
-    from creditops.sources.flat_draft import draft_flat
+    from creditops.onboarding.flat_draft import draft_flat
 
     made = draft_flat(
         path,
@@ -133,8 +133,8 @@ def check(
     if try_ is not None and not errors:
         if len(names or ()) != 1:
             raise UsageError("--try needs exactly one source", hint="creditops sources check NAME --try FILE")
+        from creditops.onboarding.trial import try_file
         from creditops.sources.contract import load_contract, read_contract
-        from creditops.sources.trial import try_file
 
         name = (names or [])[0]
         own = Path(name).suffix in (".yml", ".yaml")
@@ -260,7 +260,7 @@ def generate(
     ] = None,
 ) -> None:
     """Write what follows from the contracts: dbt's sources, the data dictionary, the DAGs' sources."""
-    from creditops.sources import generate as generated
+    from creditops import generate as generated
     from creditops.sources.contract import user_folders
 
     if out is not None and not own:

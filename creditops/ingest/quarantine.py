@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
-from creditops.ingest.landing import LandedFile
+from creditops.ingest.land.landing import LandedFile
 from creditops.ingest.replayed import key_cells, load_lines
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract

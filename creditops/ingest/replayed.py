@@ -14,13 +14,15 @@ import psycopg
 from psycopg import sql
 
 from creditops.books import currency, today, zone
-from creditops.ingest import ledger
-from creditops.ingest.known_time import KnownTime
-from creditops.ingest.landing import LandedFile
-from creditops.ingest.ledger import Counts
-from creditops.ingest.masking import shown
-from creditops.ingest.privacy import hash_series
-from creditops.ingest.raw_rows import (
+from creditops.ingest.check.known_time import KnownTime
+from creditops.ingest.check.masking import shown
+from creditops.ingest.check.privacy import hash_series
+from creditops.ingest.check.validation import validate
+from creditops.ingest.land.landing import LandedFile
+from creditops.ingest.write import ledger
+from creditops.ingest.write.file_so_far import Reading
+from creditops.ingest.write.ledger import Counts
+from creditops.ingest.write.raw_rows import (
     copy_rows,
     create_stage,
     encoded,
@@ -29,10 +31,8 @@ from creditops.ingest.raw_rows import (
     raw_rows,
     take_out_repeats,
 )
-from creditops.ingest.reader import LINE, open_source_file, read_batches
-from creditops.ingest.reading import Reading
-from creditops.ingest.session import loader_connection, lock_source, sha256_of
-from creditops.ingest.validation import validate
+from creditops.ingest.write.session import loader_connection, lock_source, sha256_of
+from creditops.reading.reader import LINE, open_source_file, read_batches
 from creditops.sources.contract import Contract, load_contract
 from creditops.warehouse.raw_tables import ensure_current
 

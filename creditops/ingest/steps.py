@@ -29,7 +29,7 @@ def ingest(partition: Partition, domain: Domain) -> Outcome:
 
 def list_files(partition: Partition, domain: Domain) -> list[list[str]]:
     """Files landed for one domain and day, in units of which each is worth a task of its own."""
-    from creditops.ingest.units import landed_units
+    from creditops.ingest.land.units import landed_units
 
     with logged(f"ingest.{domain}", book=partition.book, as_of=partition.as_of, role="loader"):
         return [unit.names for unit in landed_units(partition.book, partition.as_of, domain)]
@@ -42,8 +42,8 @@ def load_files(partition: Partition, domain: Domain, files: Sequence[str]) -> Ou
     ------
     DataRefusedError: a file was refused; the others of the unit are loaded.
     """
-    from creditops.ingest.loader import load_files as load
-    from creditops.ingest.units import unit_files
+    from creditops.ingest.land.units import unit_files
+    from creditops.ingest.write.loader import load_files as load
 
     with logged(f"ingest.{domain}", book=partition.book, as_of=partition.as_of, role="loader") as step:
         results = load(unit_files(partition.book, partition.as_of, files))
@@ -62,8 +62,8 @@ def account_files(partition: Partition, domain: Domain, loads: Iterable[Outcome]
     Nothing landed is an outcome, not an error. The outcome has the sums, a line per file, and a
     sentence per source that is overdue; people are alerted to those.
     """
-    from creditops.ingest import strays
-    from creditops.ingest.freshness import alert_to_overdue, check_freshness
+    from creditops.ingest.check.freshness import alert_to_overdue, check_freshness
+    from creditops.ingest.write import strays
 
     lines = [line for each in loads for line in each["loads"]]
     with logged(f"ingest.{domain}", book=partition.book, as_of=partition.as_of, role="loader"):

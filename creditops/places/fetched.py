@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
-from creditops.ingest.landing import delivery_folder, mark_whole
+from creditops.ingest.land.landing import delivery_folder, mark_whole
 from creditops.warehouse.connection import connect
 from creditops.warehouse.run_log import current_run_id
 

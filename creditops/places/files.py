@@ -18,8 +18,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from creditops.books import today
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
-from creditops.ingest.file_names import DONE, is_plain, source_of, why_no_source
-from creditops.ingest.strays import Absent, note_absent
+from creditops.ingest.land.file_names import DONE, is_plain, source_of, why_no_source
+from creditops.ingest.write.strays import Absent, note_absent
 from creditops.places.credentials import airflow_connection, from_environment
 from creditops.places.fetched import Fetched, known_fingerprints, landed_name, landing_file, remember
 from creditops.places.place import S3, Folder, Sftp

@@ -23,11 +23,11 @@ from psycopg.types.json import Jsonb
 from creditops import __version__
 from creditops.books import end_of_day
 from creditops.errors import DataRefusedError, UsageError
+from creditops.publish.published_tables import differences
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.warehouse.connection import connect
 from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warehouse.panel import latest_month_end
-from creditops.warehouse.published_tables import differences
 
 _dumps = partial(json.dumps, default=str)
 

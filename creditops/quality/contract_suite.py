@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from creditops.quality.suites import ExpectationSpec, Suite
+from creditops.quality.suites import ExpectationSpec, Suite, load_checkpoint, load_suites
 from creditops.sources.column import Column
-from creditops.sources.contract import Contract
+from creditops.sources.contract import Contract, load_contracts
 from creditops.sources.model import Relationship
 
 # Regular expressions that mean the same to the loader and to PostgreSQL.
@@ -164,3 +164,22 @@ def _text(value: str) -> str:
 
 def _quoted(name: str) -> str:
     return f'"{name}"'
+
+
+def raw_suites(book: str) -> dict[str, Suite]:
+    """Suites of a book's raw tables: what the contracts imply, and the hand-written ones beside it.
+
+    A hand-written expectation replaces the implied one of the same name.
+
+    Raises
+    ------
+    UsageError: a contract or a suite file is faulty.
+    """
+    own = load_suites(load_checkpoint("raw"))
+    suites: dict[str, Suite] = {}
+    for contract in load_contracts(book).values():
+        written = own[contract.source].expectations if contract.source in own else ()
+        replaced = {spec.name for spec in written}
+        implied = [spec for spec in contract_suite(contract).expectations if spec.name not in replaced]
+        suites[contract.table] = Suite(table=contract.table, expectations=(*implied, *written))
+    return suites

@@ -21,13 +21,13 @@ from creditops.errors import DataRefusedError
 from creditops.personal_data import masked
 from creditops.quality import data_docs, watch
 from creditops.quality.coherence import contradictions, relations_of
+from creditops.quality.contract_suite import raw_suites
 from creditops.quality.suites import (
     ExpectationSpec,
     Gate,
     Suite,
     load_checkpoint,
     load_suites,
-    raw_suites,
 )
 from creditops.sources.contract import load_contracts
 from creditops.warehouse.connection import connect, url

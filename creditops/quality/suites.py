@@ -69,28 +69,6 @@ def load_suites(checkpoint: Checkpoint) -> dict[str, Suite]:
     return suites
 
 
-def raw_suites(book: str) -> dict[str, Suite]:
-    """Suites of a book's raw tables: what the contracts imply, and the hand-written ones beside it.
-
-    A hand-written expectation replaces the implied one of the same name.
-
-    Raises
-    ------
-    UsageError: a contract or a suite file is faulty.
-    """
-    from creditops.quality.contract_suite import contract_suite
-    from creditops.sources.contract import load_contracts
-
-    own = load_suites(load_checkpoint("raw"))
-    suites: dict[str, Suite] = {}
-    for contract in load_contracts(book).values():
-        written = own[contract.source].expectations if contract.source in own else ()
-        replaced = {spec.name for spec in written}
-        implied = [spec for spec in contract_suite(contract).expectations if spec.name not in replaced]
-        suites[contract.table] = Suite(table=contract.table, expectations=(*implied, *written))
-    return suites
-
-
 def _read(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

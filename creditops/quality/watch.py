@@ -149,7 +149,7 @@ def of_batch(
 def of_rows(
     connection: psycopg.Connection, contract: Contract, book: str, rows: pl.DataFrame, delivered: date
 ) -> list[Finding]:
-    """Findings on typed rows that are not loaded (:mod:`creditops.ingest.typed_cells`)."""
+    """Findings on typed rows that are not loaded (:mod:`creditops.reading.typed_cells`)."""
     columns = {}
     for column in contract.columns:
         cells = rows[column.raw_name].drop_nulls()

@@ -15,9 +15,9 @@ from typing import Any, Self
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
+from creditops import addresses
 from creditops.errors import CreditOpsError, ServiceUnreachableError
 from creditops.secrets import get_secret
-from creditops.services import addresses
 from creditops.services import airflow_records as records
 from creditops.services.airflow_records import FINISHED, WAITING, Approval, DagRun, TaskInstance
 
@@ -40,7 +40,7 @@ class AirflowApi:
     Parameters
     ----------
     user: name of a user of the simple auth manager; the password is secret ``airflow_<user>``.
-    url: address of the api-server, by default :func:`creditops.services.addresses.airflow_url`.
+    url: address of the api-server, by default :func:`creditops.addresses.airflow_url`.
     """
 
     def __init__(self, user: str = "admin", url: str | None = None) -> None:

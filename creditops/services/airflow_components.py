@@ -18,9 +18,9 @@ from pathlib import Path
 
 from creditops.errors import ServiceUnreachableError
 from creditops.files import read_note, replace
+from creditops.people import PEOPLE
 from creditops.secrets import get_secret
 from creditops.services import databases, partition_events, supervision
-from creditops.services.people import PEOPLE
 from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from creditops.addresses import Endpoints, read_endpoints
 from creditops.services import airflow_components, databases, health, mlflow_server, postgres, processes
-from creditops.services.addresses import Endpoints, read_endpoints
 from creditops.services.program import Program
 from creditops.services.supervision import ProgramState
 from creditops.settings import get_settings

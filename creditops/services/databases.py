@@ -8,9 +8,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from creditops.addresses import postgres_address
 from creditops.errors import ServiceUnreachableError
 from creditops.secrets import get_secret
-from creditops.services.addresses import postgres_address
 from creditops.settings import get_settings
 from creditops.warehouse.connection import DATABASE, OWNER, credentials
 

@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
+from creditops import addresses
+from creditops.addresses import Endpoints
 from creditops.errors import ServiceUnreachableError, UsageError
-from creditops.services import addresses, databases, guard, ports, postgres, processes, supervision
+from creditops.services import databases, guard, ports, postgres, processes, supervision
 from creditops.services import home as home_folder
-from creditops.services.addresses import Endpoints
 from creditops.services.catalogue import AIRFLOW, ALL, MLFLOW, POSTGRES, Hopeless, Service
 from creditops.services.status import ServicesStatus, ServiceStatus, status
 from creditops.settings import get_settings

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from typing import Any
 from urllib.parse import urlsplit
 
+from creditops.people import PEOPLE
 from creditops.secrets import get_secret
-from creditops.services.people import PEOPLE
 
 #: The platform's own user of MLflow, its only administrator; its password is secret ``mlflow_platform``.
 PLATFORM = "platform"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from psycopg import sql
 
+from creditops.addresses import postgres_address
 from creditops.errors import ServiceUnreachableError
 from creditops.files import read_note, replace
 from creditops.secrets import get_secret
 from creditops.services import databases, mlflow_app, supervision
-from creditops.services.addresses import postgres_address
 from creditops.services.mlflow_app import LOCATIONS
 from creditops.services.program import Program
 from creditops.settings import get_settings

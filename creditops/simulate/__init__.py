@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from creditops.simulate.book_files import Progress
-from creditops.simulate.events import EventCounts
-from creditops.simulate.flat import as_flat
+from creditops.simulate.book.events import EventCounts
+from creditops.simulate.files.book_files import Progress
+from creditops.simulate.foreign.flat import as_flat
+from creditops.simulate.foreign.relational import as_relational
 from creditops.simulate.portfolio import DEFAULT_AS_OF, Summary, simulate
-from creditops.simulate.relational import as_relational
 
 FORMS: dict[str, Callable[[Summary], Summary]] = {
     "canonical": lambda summary: summary,

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from creditops.errors import UsageError
-from creditops.simulate import economy
-from creditops.simulate.behaviour import live
-from creditops.simulate.block_files import DrawnBook, write_block, write_surroundings
-from creditops.simulate.book_files import BookFiles, Progress
-from creditops.simulate.calendar import MonthGrid
-from creditops.simulate.events import (
+from creditops.simulate.book.behaviour import live
+from creditops.simulate.book.events import (
     DEFAULT_COUNTS,
     EventCounts,
     PartnerFraud,
     draw_events,
     draw_fraud,
 )
-from creditops.simulate.origination import plan_facilities
-from creditops.simulate.population import populate
+from creditops.simulate.book.origination import plan_facilities
+from creditops.simulate.files.block_files import DrawnBook, write_block, write_surroundings
+from creditops.simulate.files.book_files import BookFiles, Progress
+from creditops.simulate.world import economy
+from creditops.simulate.world.calendar import MonthGrid
+from creditops.simulate.world.population import populate
 
 DEFAULT_AS_OF = date(2026, 6, 30)
 BLOCK_CUSTOMERS = 16_000

@@ -48,6 +48,7 @@ __all__ = [
     "load_contract",
     "load_contracts",
     "read_contract",
+    "sources_of",
     "user_folders",
 ]
 
@@ -107,6 +108,11 @@ def load_contracts(book: str | None = None) -> MappingProxyType[str, Contract]:
         if broken.book == book:
             raise broken.error
     return MappingProxyType({name: extended.get((book, name), contract) for name, contract in base.items()})
+
+
+def sources_of(domain: Domain) -> list[str]:
+    """Names of the sources of a domain, sorted."""
+    return sorted(name for name, contract in load_contracts().items() if contract.domain == domain)
 
 
 def load_book_contracts() -> list[Contract]:

@@ -225,10 +225,3 @@ class Contract(_Part):
         """Whether a delivered file of this name belongs to the source."""
         lower = name.lower()
         return name.split(".", 1)[0] == self.source or any(fnmatchcase(lower, p.lower()) for p in self.files)
-
-    @staticmethod
-    def sources_of(domain: Domain) -> list[str]:
-        """Names of the sources of a domain, sorted."""
-        from creditops.sources.contract import load_contracts
-
-        return sorted(name for name, contract in load_contracts().items() if contract.domain == domain)

@@ -14,9 +14,9 @@ from urllib.parse import quote, unquote, urlsplit
 import psycopg
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from creditops.addresses import postgres_address
 from creditops.errors import ServiceUnreachableError, UsageError
 from creditops.secrets import get_secret
-from creditops.services.addresses import postgres_address
 from creditops.settings import get_settings
 
 OWNER = "creditops"

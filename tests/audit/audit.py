@@ -213,7 +213,7 @@ def publish(book: str, as_of: date, deliveries: Mapping[date, Path]) -> Publishe
     The environment names a home with a warehouse, and a tracking store.
     """
     from creditops.books import Partition
-    from creditops.ingest.landing import land, mark_whole
+    from creditops.ingest.land.landing import land, mark_whole
     from creditops.runner import run_local
 
     for day, folder in sorted(deliveries.items()):
@@ -229,7 +229,7 @@ def read(book: str, as_of: date) -> Published:
     """The current publication of a book."""
     from creditops.warehouse.connection import connect
     from models_ml.spec import scorecard
-    from models_ml.versions import champions, load_table
+    from models_ml.store.versions import champions, load_table
 
     with connect("owner") as connection:
 

@@ -62,7 +62,7 @@ def counting_cursor(steps: Steps) -> type[psycopg.Cursor[Any]]:
 
 def count_steps(steps: Steps) -> Callable[[], None]:
     """Let every connection of the loader count its steps; returns what ends that."""
-    from creditops.ingest import session
+    from creditops.ingest.write import session
 
     plain = session.connect
 
@@ -80,8 +80,8 @@ def count_steps(steps: Steps) -> Callable[[], None]:
 
 def load(file: str, day: str, kill_at: str) -> int:
     """Land and load; returns the steps it took."""
-    from creditops.ingest.landing import land
-    from creditops.ingest.loader import load_file
+    from creditops.ingest.land.landing import land
+    from creditops.ingest.write.loader import load_file
 
     steps = Steps(int(kill_at), lambda: os.kill(os.getpid(), signal.SIGKILL))
     count_steps(steps)
@@ -91,7 +91,7 @@ def load(file: str, day: str, kill_at: str) -> int:
 
 
 def main() -> None:
-    import creditops.ingest.loader  # noqa: F401  the imports that every load needs
+    import creditops.ingest.write.loader  # noqa: F401  the imports that every load needs
 
     for line in sys.stdin:
         reading, writing = os.pipe()

@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from creditops.errors import ServiceUnreachableError
-from creditops.ingest.landing import land
-from creditops.ingest.loader import LoadResult, load_file
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import LoadResult, load_file
+from creditops.schema import initialise
 from creditops.services import lifecycle, postgres
 from creditops.settings import get_settings
 from creditops.warehouse.connection import connect
-from creditops.warehouse.schema import initialise
 from tests.chaos.loading_child import Steps, count_steps
 from tests.chaos.payment_files import FIRST, SECOND, deliveries, state, take_back
 

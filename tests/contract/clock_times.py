@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from creditops.ingest.book_time import day_ends, to_utc
+from creditops.reading.book_time import day_ends, to_utc
 from creditops.zone_rules import day_end
 
 _QUARTER = timedelta(minutes=15)

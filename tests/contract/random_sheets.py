@@ -13,8 +13,8 @@ import openpyxl
 import polars as pl
 import pytest
 
-from creditops.ingest import workbook
-from creditops.ingest.reader import LINE, open_source_file, read_batches
+from creditops.reading import workbook
+from creditops.reading.reader import LINE, open_source_file, read_batches
 from creditops.sources.contract import Contract
 from tests.contract.random_texts import contract
 

@@ -13,9 +13,9 @@ from random import Random
 import pytest
 
 from creditops.errors import DataRefusedError
-from creditops.ingest import delimited
-from creditops.ingest.delimited import read_delimited
-from creditops.ingest.reader import open_source_file
+from creditops.reading import delimited
+from creditops.reading.delimited import read_delimited
+from creditops.reading.reader import open_source_file
 from creditops.sources.contract import Contract
 
 Found = tuple[list[tuple[int, tuple[str | None, ...]]], list[tuple[int, int]]] | None

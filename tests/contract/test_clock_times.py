@@ -10,9 +10,9 @@ import pytest
 from jinja2 import Template
 
 from creditops.books import end_of_day
-from creditops.ingest.book_time import day_ends
-from creditops.ingest.reader import LINE
-from creditops.ingest.validation import Validated, validate
+from creditops.ingest.check.validation import Validated, validate
+from creditops.reading.book_time import day_ends
+from creditops.reading.reader import LINE
 from creditops.settings import PROJECT_ROOT, get_settings
 from creditops.sources.contract import Contract
 from creditops.zone_rules import day_end

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.landing import land
-from creditops.ingest.loader import load_file
-from creditops.quality.contract_suite import contract_suite, relationship_name
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import load_file
+from creditops.quality.contract_suite import contract_suite, raw_suites, relationship_name
 from creditops.quality.gate import CheckResult, gate_raw
-from creditops.quality.suites import raw_suites
 from creditops.settings import get_settings
 from creditops.sources.contract import load_book_contracts, load_contracts
 from creditops.warehouse.connection import connect

@@ -18,8 +18,8 @@ from creditops import chain
 from creditops.books import Partition
 from creditops.cli.services import state
 from creditops.errors import DataRefusedError
-from creditops.ingest.freshness import check_freshness
-from creditops.ingest.landing import land
+from creditops.ingest.check.freshness import check_freshness
+from creditops.ingest.land.landing import land
 from creditops.quality.data_docs import KEPT, site_folder
 from creditops.warehouse.connection import connect
 

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from creditops.cli import app
 from creditops.errors import DataRefusedError, UsageError
-from creditops.ingest.reader import open_source_file, read_batches
-from creditops.ingest.validation import validate
+from creditops.ingest.check.validation import validate
+from creditops.onboarding.draft import draft, guess_sample
+from creditops.onboarding.guess import guess_column
+from creditops.onboarding.sample import read_sample
+from creditops.reading.reader import open_source_file, read_batches
 from creditops.sources.contract import Contract, load_contract, load_contracts, read_contract
-from creditops.sources.draft import draft, guess_sample
-from creditops.sources.guess import guess_column
 from creditops.sources.lint import check
-from creditops.sources.sample import read_sample
 from tests.contract.open_document import write_ods
 from tests.contract.test_contract_errors import VALID, write
 

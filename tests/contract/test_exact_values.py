@@ -15,15 +15,15 @@ import pyarrow.parquet as arrow_parquet
 import pytest
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.cells import as_contract_writes
-from creditops.ingest.privacy import hash_series, one_spelling
-from creditops.ingest.reader import LINE, open_source_file, read_batches
-from creditops.ingest.validation import Validated, validate
+from creditops.ingest.check.privacy import hash_series, one_spelling
+from creditops.ingest.check.validation import Validated, validate
+from creditops.onboarding.sample import read_sample
+from creditops.reading.canonical_cells import as_contract_writes
+from creditops.reading.reader import LINE, open_source_file, read_batches
 from creditops.settings import PROJECT_ROOT
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract, load_contract
 from creditops.sources.model import FileFormat
-from creditops.sources.sample import read_sample
 from tests.contract.open_document import write_ods
 from tests.contract.random_sheets import RandomSheet
 

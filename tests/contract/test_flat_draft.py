@@ -12,12 +12,12 @@ import pytest
 
 from creditops.adapters import load_adapter
 from creditops.errors import DataRefusedError, UsageError
-from creditops.ingest.reader import LINE
-from creditops.ingest.validation import validate
+from creditops.ingest.check.validation import validate
+from creditops.onboarding.flat_draft import FlatDraft, draft_flat
+from creditops.onboarding.flat_file import special_values
+from creditops.onboarding.trial import try_adapter
+from creditops.reading.reader import LINE
 from creditops.sources.contract import load_contract
-from creditops.sources.flat_draft import FlatDraft, draft_flat
-from creditops.sources.flat_file import special_values
-from creditops.sources.trial import try_adapter
 from models_ml.spec import scorecard
 from tests.contract.open_document import write_ods
 

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from creditops.errors import DataRefusedError
-from creditops.ingest import packed
-from creditops.ingest.reader import LINE, SourceFile, open_source_file, read_batches
-from creditops.ingest.validation import validate
+from creditops.ingest.check.validation import validate
+from creditops.reading import packed
+from creditops.reading.reader import LINE, SourceFile, open_source_file, read_batches
 from creditops.sources.contract import Contract
 from creditops.sources.model import FileFormat
 from tests.contract.open_document import write_ods

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from creditops.publish.tables import load_tables
-from creditops.sources.contract import load_contracts
-from creditops.sources.generate import (
+from creditops.generate import (
     DAG_SOURCES,
     DBT_SOURCES,
     DICTIONARY,
@@ -14,6 +12,8 @@ from creditops.sources.generate import (
     dbt_sources,
     dictionary,
 )
+from creditops.publish.tables import load_tables
+from creditops.sources.contract import load_contracts
 
 
 def test_dbts_sources_are_current() -> None:

@@ -15,11 +15,11 @@ import pyarrow.parquet as parquet
 import pytest
 
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
-from creditops.ingest import landing
-from creditops.ingest.file_names import strays_among
-from creditops.ingest.packed import inner_name, open_bytes
-from creditops.ingest.tabular import parquet_batches, read_json_lines
-from creditops.ingest.workbook import sheet_rows
+from creditops.ingest.land import landing
+from creditops.ingest.land.file_names import strays_among
+from creditops.reading.packed import inner_name, open_bytes
+from creditops.reading.tabular import parquet_batches, read_json_lines
+from creditops.reading.workbook import sheet_rows
 from creditops.settings import get_settings
 from creditops.sources.column import Column
 from creditops.sources.contract import load_contract

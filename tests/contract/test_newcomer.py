@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.landing import land
-from creditops.ingest.loader import load_file
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import load_file
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 from creditops.warehouse.connection import connect

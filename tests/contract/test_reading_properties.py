@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.delimited import BLOCK_BYTES
-from creditops.ingest.reader import LINE, open_source_file, read_batches
+from creditops.reading.delimited import BLOCK_BYTES
+from creditops.reading.reader import LINE, open_source_file, read_batches
 from creditops.sources.contract import Contract
 from creditops.sources.model import FileFormat
 from tests.contract.random_texts import comes_back, random_text

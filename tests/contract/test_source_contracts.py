@@ -20,6 +20,7 @@ from creditops.sources.contract import (
     load_book_contracts,
     load_contract,
     load_contracts,
+    sources_of,
 )
 from creditops.sources.row_check import try_checks
 from tests.contract.canonical_form import CANONICAL_FORM
@@ -136,18 +137,16 @@ def test_raw_types_follow_the_column_types() -> None:
 
 
 def test_each_domain_has_its_sources() -> None:
-    assert Contract.sources_of("financial") == ["sme_invoices", "statements"]
-    assert Contract.sources_of("bureau") == [
+    assert sources_of("financial") == ["sme_invoices", "statements"]
+    assert sources_of("bureau") == [
         "bureau_inquiries",
         "bureau_public_records",
         "bureau_reports",
         "bureau_tradeline_months",
         "bureau_tradelines",
     ]
-    assert {"due_items", "payments", "facility_snapshots", "outcomes"} <= set(
-        Contract.sources_of("repayment")
-    )
-    assert {"customers", "facilities", "applications"} <= set(Contract.sources_of("reference"))
+    assert {"due_items", "payments", "facility_snapshots", "outcomes"} <= set(sources_of("repayment"))
+    assert {"customers", "facilities", "applications"} <= set(sources_of("reference"))
 
 
 def test_a_book_extends_its_characteristics_in_a_table_of_its_own() -> None:

@@ -54,7 +54,7 @@ _IN_ORDER = {
     "dbt_project/models/marts/customer/fct_customer_position.sql: due_date": "summed by day before",
     "dbt_project/models/marts/delinquency/fct_default.sql: level": "one of a level from a day on",
     "dbt_project/models/marts/product/fct_product_month.sql: month_end": "summed by product and month before",
-    "creditops/ingest/withdrawal.py: at": "times at which a key changed, distinct",
+    "creditops/ingest/write/withdrawal.py: at": "times at which a key changed, distinct",
     "creditops/collection/worklist.sql: from_dpd": "stages of a policy begin at different days",
     "creditops/collection/worklist.sql: collector": "one row a collector",
     "creditops/warehouse/slow_steps.py: at": "one build of a book at a time, each step at its own time",

@@ -15,8 +15,8 @@ from creditops import chain
 from creditops.books import Partition, zone
 from creditops.build import build
 from creditops.errors import DataRefusedError
-from creditops.ingest.ledger import LoadResult
-from creditops.ingest.withdrawal import withdraw
+from creditops.ingest.write.ledger import LoadResult
+from creditops.ingest.write.withdrawal import withdraw
 from creditops.warehouse import connect
 from creditops.warehouse.layers import BUILT_LAYERS
 from tests.dbt.raw_rows import customer, facility, known_on, put, put_product

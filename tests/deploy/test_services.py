@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from creditops.people import PEOPLE
 from creditops.secrets import get_secret
 from creditops.services import airflow_components, catalogue, databases
-from creditops.services.people import PEOPLE
 from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
 from creditops.warehouse.connection import ROLES, address, credentials

@@ -40,8 +40,8 @@ def until(what: str, look: Callable[[], Found | None], patience: float = 240) ->
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Data home with every service running and an empty warehouse."""
+    from creditops.schema import initialise
     from creditops.services import lifecycle
-    from creditops.warehouse.schema import initialise
 
     home = tmp_path_factory.mktemp("platform")
     with pytest.MonkeyPatch.context() as patch:

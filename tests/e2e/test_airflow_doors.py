@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from creditops.addresses import airflow_url
 from creditops.books import today
 from creditops.errors import DataRefusedError
-from creditops.ingest.units import unit_files
+from creditops.ingest.land.units import unit_files
 from creditops.secrets import get_secret
-from creditops.services.addresses import airflow_url
 from creditops.services.airflow_api import AirflowApi
 from tests.e2e.conftest import BOOK, DAY, Command, query, until
 

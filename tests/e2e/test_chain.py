@@ -89,7 +89,7 @@ def test_published_tables_have_rows_and_one_publication(published: str, creditop
 def test_scores_in_the_warehouse_equal_the_registered_model_on_every_row(published: str) -> None:
     import mlflow
 
-    from models_ml import tracking
+    from models_ml.store import tracking
 
     tracking.client()
     model = mlflow.pyfunc.load_model("models:/demo.retail_behaviour@champion")

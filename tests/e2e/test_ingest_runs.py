@@ -12,11 +12,11 @@ import httpx
 import polars as pl
 import pytest
 
+from creditops.addresses import airflow_url
 from creditops.arrivals import arrived, start_arrived
-from creditops.ingest.landing import delivery_folder, marker_of
+from creditops.ingest.land.landing import delivery_folder, marker_of
 from creditops.runner import INGEST
 from creditops.secrets import get_secret
-from creditops.services.addresses import airflow_url
 from creditops.services.airflow_api import AirflowApi
 from creditops.services.airflow_records import DagRun, TaskInstance
 from tests.e2e.conftest import BOOK, DAY, Command, until

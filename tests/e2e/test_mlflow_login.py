@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from creditops.addresses import mlflow_url
 from creditops.secrets import get_secret
-from creditops.services.addresses import mlflow_url
 from creditops.warehouse import connect
-from models_ml import registry, tracking
+from models_ml.lifecycle import registry
+from models_ml.store import tracking
 from tests.e2e.conftest import BOOK, DAY, Command, current_publication, query
 
 pytestmark = pytest.mark.e2e

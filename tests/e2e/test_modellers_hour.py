@@ -173,7 +173,7 @@ def test_a_modellers_hour(book: None, creditops: Command) -> None:
 def _artifact(run_id: str, path: str) -> str:
     import mlflow
 
-    from models_ml import tracking
+    from models_ml.store import tracking
 
     tracking.client()
     found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)

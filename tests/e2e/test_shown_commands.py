@@ -21,8 +21,9 @@ from typer.testing import CliRunner
 from creditops.cli import app
 from creditops.settings import PROJECT_ROOT, get_settings
 from creditops.warehouse import connect
-from models_ml import registry, tracking
-from models_ml.gates import Gate
+from models_ml.lifecycle import registry
+from models_ml.store import tracking
+from models_ml.validate.gates import Gate
 from tests.contract.test_documented_commands import PAGES, shown
 from tests.e2e.conftest import BOOK, DAY
 

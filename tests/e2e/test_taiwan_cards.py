@@ -37,7 +37,7 @@ class TestTaiwanCards:
     def test_the_champion_is_registered_with_interval_signature_and_example(self) -> None:
         import mlflow
 
-        from models_ml import tracking
+        from models_ml.store import tracking
 
         client = tracking.client()
         version = client.get_model_version_by_alias("taiwan_cards.taiwan_behaviour", "champion")

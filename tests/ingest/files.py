@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from creditops.ingest.landing import land
-from creditops.ingest.loader import LoadResult, load_file
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import LoadResult, load_file
 from creditops.settings import get_settings
 from creditops.sources import contract as contracts
 from creditops.warehouse.connection import connect

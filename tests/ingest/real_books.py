@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from creditops.ingest.adapted import land_adapted
-from creditops.ingest.loader import load_file
+from creditops.ingest.land.adapted import land_adapted
+from creditops.ingest.write.loader import load_file
 from creditops.warehouse.connection import connect
 
 Counts = tuple[int, int, int, int]

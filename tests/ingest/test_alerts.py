@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 from creditops import books, chain
 from creditops.books import Partition
 from creditops.errors import DataRefusedError
-from creditops.ingest.freshness import watch
+from creditops.ingest.check.freshness import watch
 from creditops.settings import Settings, get_settings
 from tests.ingest.files import deliver, select
 

@@ -12,9 +12,9 @@ import pytest
 
 from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
-from creditops.ingest.landing import land
-from creditops.ingest.loader import LoadResult, load_file
-from creditops.ingest.orphans import list_orphans
+from creditops.ingest.check.orphans import list_orphans
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import LoadResult, load_file
 from creditops.settings import get_settings
 from creditops.simulate import simulate
 from creditops.simulate.faults import FAULTS, Fault, inject_faults

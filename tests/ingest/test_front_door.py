@@ -17,13 +17,13 @@ from creditops.books import Partition
 from creditops.cli import _as_ours
 from creditops.errors import DataRefusedError, UsageError
 from creditops.ingest import steps
-from creditops.ingest.landing import delivery_folder, land, mark_whole, marker_of
-from creditops.ingest.loader import load_file
+from creditops.ingest.land.landing import delivery_folder, land, mark_whole, marker_of
+from creditops.ingest.write.loader import load_file
 from creditops.runner import run_local
+from creditops.schema import initialise
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract
 from creditops.warehouse.connection import connect
-from creditops.warehouse.schema import initialise
 from tests.ingest.files import DAY, select
 
 PARTNERS = "partner_id,name,channel,effective_date\n"

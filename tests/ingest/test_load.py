@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
-from creditops.ingest.landing import land
-from creditops.ingest.loader import LoadResult, load_file
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import LoadResult, load_file
 from creditops.settings import get_settings
 from creditops.warehouse.connection import connect
 

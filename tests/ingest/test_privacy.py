@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from creditops.cli import app
 from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
-from creditops.ingest.landing import LandedFile, land
-from creditops.ingest.loader import load_file
-from creditops.ingest.orphans import list_orphans
-from creditops.ingest.strays import landed_strays, note
+from creditops.ingest.check.orphans import list_orphans
+from creditops.ingest.land.landing import LandedFile, land
+from creditops.ingest.write.loader import load_file
+from creditops.ingest.write.strays import landed_strays, note
 from creditops.quality.gate import gate_raw
 from creditops.settings import get_settings
 from creditops.sources.column import Column

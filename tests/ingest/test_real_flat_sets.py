@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from creditops.errors import UsageError
-from creditops.ingest.adapted import land_adapted
+from creditops.ingest.land.adapted import land_adapted
 from creditops.settings import get_settings
 from creditops.sources.contract import SOURCES_FOLDER, load_contract
 from tests.ingest.real_books import ledger, load_real, select

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from creditops.cli import app
 from creditops.ingest import quarantine
-from creditops.ingest.orphans import Orphan, list_orphans
+from creditops.ingest.check.orphans import Orphan, list_orphans
 from tests.conftest import SHARED_DATA
 from tests.ingest.real_books import ledger, load_real, select
 

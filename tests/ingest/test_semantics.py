@@ -17,10 +17,10 @@ from creditops.books import currency
 from creditops.cli import app
 from creditops.errors import DataRefusedError
 from creditops.ingest import quarantine
-from creditops.ingest.landing import deliveries, delivery_folder, files_being_written, landed_files
-from creditops.ingest.loader import load_delivery
-from creditops.ingest.reader import LINE
-from creditops.ingest.validation import validate
+from creditops.ingest.check.validation import validate
+from creditops.ingest.land.landing import deliveries, delivery_folder, files_being_written, landed_files
+from creditops.ingest.write.loader import load_delivery
+from creditops.reading.reader import LINE
 from creditops.settings import get_settings
 from creditops.sources.contract import load_contract, load_contracts
 from tests.ingest.files import DAY, deliver, select

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from creditops.ingest.landing import land
-from creditops.ingest.loader import load_file
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import load_file
 from creditops.simulate import simulate
 from tests.ingest.real_books import select
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.landing import LandedFile, land
-from creditops.ingest.units import Unit, landed_units, pack, unit_files
+from creditops.ingest.land.landing import LandedFile, land
+from creditops.ingest.land.units import Unit, landed_units, pack, unit_files
 from creditops.settings import get_settings
 
 DAY = date(2026, 6, 30)

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from creditops.cli import app
-from creditops.ingest.landing import land
-from creditops.ingest.loader import load_file
+from creditops.ingest.land.landing import land
+from creditops.ingest.write.loader import load_file
 from creditops.quality import standing
 from creditops.quality.gate import gate_raw
 

@@ -10,8 +10,8 @@ import pytest
 from creditops.books import Partition
 from creditops.errors import UsageError
 from creditops.ingest import quarantine, steps
-from creditops.ingest.ledger import LoadResult
-from creditops.ingest.withdrawal import withdraw
+from creditops.ingest.write.ledger import LoadResult
+from creditops.ingest.write.withdrawal import withdraw
 from creditops.warehouse.connection import connect
 from tests.ingest.files import DAY, deliver, select
 

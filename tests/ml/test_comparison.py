@@ -15,7 +15,7 @@ from benchmarks.comparison.__main__ import as_markdown, compare
 from benchmarks.comparison.methods import METHODS, boosted
 from benchmarks.comparison.sets import from_file, load
 from creditops.errors import DataRefusedError
-from models_ml.estimator import ScorecardClassifier
+from models_ml.fit.estimator import ScorecardClassifier
 
 
 @pytest.mark.parametrize(("name", "seeds", "mark"), [("german", [0], 0.780), ("polish", [0], 0.930)])

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from models_ml.evaluate import REASONS, score_frame
-from models_ml.export import as_onnx, export
-from models_ml.points_table import PointsTable
+from models_ml.card.evaluate import REASONS, score_frame
+from models_ml.card.export import as_onnx, export
+from models_ml.card.points_table import PointsTable
 from tests.unit.models_ml.tables import categorical, numeric, table, tables_and_rows
 
 

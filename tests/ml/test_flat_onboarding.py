@@ -68,7 +68,7 @@ def test_the_scores_order_the_outcomes(published: Path) -> None:
 
 @pytest.mark.usefixtures("published")
 def test_special_values_have_bins_of_their_own_and_protected_ones_are_no_characteristics() -> None:
-    from models_ml import registry
+    from models_ml.lifecycle import registry
 
     (champion,) = registry.champions("borrowers")
     table = registry.load_table(champion["name"], champion["version"])
@@ -103,9 +103,9 @@ def test_a_scorecard_that_is_not_due_is_trained_by_force_only() -> None:
 
 @pytest.mark.usefixtures("published")
 def test_a_failed_gate_is_said_with_what_it_measured() -> None:
-    from models_ml import retraining, unscored
+    from models_ml.run import retraining, unscored
+    from models_ml.run.training import train_declared
     from models_ml.spec import scorecard
-    from models_ml.training import train_declared
 
     spec = scorecard("borrowers")
     strict = spec.model_copy(update={"gates": spec.gates.model_copy(update={"min_auc_hold_out": 0.99})})

@@ -15,25 +15,18 @@ from creditops.errors import DataRefusedError, UsageError
 from creditops.warehouse import audit as warehouse_audit
 from creditops.warehouse import connect
 from models_ml import (
-    approval,
-    audit,
-    backtest,
-    drift,
-    monitoring,
-    overrides,
-    registry,
-    retraining,
-    scoring,
-    shadow,
-    tracking,
-    version_comparison,
-)  # fmt: skip
-from models_ml import (
     spec as declarations,
 )
-from models_ml.gates import Gate
-from models_ml.overrides import Request
-from models_ml.training import TrainingOutcome, train
+from models_ml.lifecycle import overrides, registry
+from models_ml.lifecycle.overrides import Request
+from models_ml.run import approval, drift, monitoring, retraining, scoring, shadow
+from models_ml.run.training import TrainingOutcome, train
+from models_ml.store import audit, tracking
+from models_ml.validate import (
+    backtest,
+    version_comparison,  # fmt: skip
+)
+from models_ml.validate.gates import Gate
 from tests.ml.feature_tables import labels, synthetic_retail, write_table
 
 AS_OF = date(2026, 6, 30)
@@ -195,7 +188,7 @@ def test_the_pack_shows_lineage_groups_benchmarks_and_the_change_log(
     assert 0.5 < trained.metrics["gradient_boosting_free_hold_out_auc"] < 1
 
 
-def test_challengers_are_pyfuncs_that_need_nothing_of_the_project(trained: TrainingOutcome) -> None:
+def test_benchmarks_are_pyfuncs_that_need_nothing_of_the_project(trained: TrainingOutcome) -> None:
     import mlflow
 
     tracking.client()

@@ -11,9 +11,10 @@ import pytest
 
 from creditops.errors import DataRefusedError
 from creditops.warehouse import connect
-from models_ml.dataset import load_training_set
+from models_ml.data.dataset import load_training_set
+from models_ml.fit.fitting import fit
+from models_ml.run.training import train_declared
 from models_ml.spec import Source, scorecard
-from models_ml.training import fit, train_declared
 from tests.ml.feature_tables import labels, synthetic_retail, write_table
 
 AS_OF = date(2026, 6, 30)

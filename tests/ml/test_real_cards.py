@@ -12,10 +12,13 @@ import pytest
 from creditops.books import end_of_day
 from creditops.warehouse import connect
 from creditops.warehouse.characteristics import build_characteristics
-from models_ml import registry, scoring, tracking
-from models_ml.dataset import load_training_set
+from models_ml.data.dataset import load_training_set
+from models_ml.fit.fitting import fit
+from models_ml.lifecycle import registry
+from models_ml.run import scoring
+from models_ml.run.training import train
 from models_ml.spec import scorecard
-from models_ml.training import fit, train
+from models_ml.store import tracking
 from tests.ingest.real_books import load_real, select
 from tests.ml.feature_tables import labels, write_table
 

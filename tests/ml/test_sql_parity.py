@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from creditops.warehouse import connect
-from models_ml.evaluate import REASONS, bin_index, score_frame
-from models_ml.points_table import PointsTable
-from models_ml.sql import compile, compile_bins, identifier
+from models_ml.card.evaluate import REASONS, bin_index, score_frame
+from models_ml.card.points_table import PointsTable
+from models_ml.card.sql import compile, compile_bins, identifier
 from tests.unit.models_ml.tables import categorical, numeric, table, tables_and_rows
 
 

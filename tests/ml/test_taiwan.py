@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from creditops.warehouse import connect
-from models_ml import registry, scoring
-from models_ml.dataset import load_training_set
-from models_ml.gates import wrong_signs
+from models_ml.data.dataset import load_training_set
+from models_ml.fit.fitting import seed_study
+from models_ml.lifecycle import registry
+from models_ml.run import scoring
+from models_ml.run.training import train
 from models_ml.spec import scorecard
-from models_ml.training import seed_study, train
+from models_ml.validate.gates import wrong_signs
 from tests.ml.feature_tables import labels, taiwan, write_table
 
 BOOK, NAME, AS_OF = "taiwan_cards", "taiwan_behaviour", date(2005, 9, 30)

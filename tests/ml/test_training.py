@@ -15,13 +15,16 @@ import pytest
 
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.warehouse import connect
-from models_ml import monitoring, registry, retraining, scoring, tracking
-from models_ml.dataset import load_training_set
-from models_ml.evaluate import score_frame
-from models_ml.gates import Gate
-from models_ml.registry import PromotionOutcome
+from models_ml.card.evaluate import score_frame
+from models_ml.data.dataset import load_training_set
+from models_ml.fit.fitting import fit
+from models_ml.lifecycle import registry
+from models_ml.lifecycle.registry import PromotionOutcome
+from models_ml.run import monitoring, retraining, scoring
+from models_ml.run.training import TrainingOutcome, train
 from models_ml.spec import scorecard
-from models_ml.training import TrainingOutcome, fit, train
+from models_ml.store import tracking
+from models_ml.validate.gates import Gate
 from tests.ml.feature_tables import labels, synthetic_retail, write_table
 
 AS_OF = date(2026, 6, 30)
@@ -357,8 +360,8 @@ def behaviour_today() -> pd.DataFrame:
 def test_a_scorecard_without_enough_bads_does_not_hold_up_the_others(
     champion: PromotionOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from models_ml import audit
     from models_ml.spec import scorecard
+    from models_ml.store import audit
 
     poor = scorecard("retail_behaviour")
     poor = poor.model_copy(
@@ -369,7 +372,9 @@ def test_a_scorecard_without_enough_bads_does_not_hold_up_the_others(
     )
     cards = [poor, scorecard("retail_behaviour")]
     monkeypatch.setattr(retraining, "scorecards_of", lambda book: cards)
-    monkeypatch.setattr("models_ml.training.find_scorecard", lambda name: {c.name: c for c in cards}[name])
+    monkeypatch.setattr(
+        "models_ml.run.training.find_scorecard", lambda name: {c.name: c for c in cards}[name]
+    )
     day = date(2026, 7, 31)
     outcomes = retraining.retrain_due("demo", day)
     assert [each.scorecard for each in outcomes] == ["retail_behaviour"]

@@ -19,7 +19,7 @@ import pytest
 
 from creditops.build import build
 from creditops.warehouse import connect
-from models_ml.discrimination import auc
+from models_ml.measure.discrimination import auc
 from tests.dbt.raw_rows import put
 from tests.dbt.warehouse_rows import rows
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from creditops.errors import ServiceUnreachableError, UsageError
-from creditops.ingest.landing import landed_files
-from creditops.ingest.loader import load_file
+from creditops.ingest.land.landing import landed_files
+from creditops.ingest.write.loader import load_file
 from creditops.places.fetch import fetch
 from creditops.places.fetched import Fetched
 from creditops.warehouse.connection import connect

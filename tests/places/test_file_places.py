@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from creditops import arrivals
 from creditops.cli import app
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
-from creditops.ingest.landing import landed_files
-from creditops.ingest.loader import load_file
+from creditops.ingest.land.landing import landed_files
+from creditops.ingest.write.loader import load_file
 from creditops.places.fetch import fetch
 from creditops.places.fetched import Fetched
 from creditops.places.place import broken_places, load_places

@@ -15,7 +15,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from creditops.errors import DataRefusedError, ServiceUnreachableError, UsageError
-from creditops.ingest.landing import landed_files
+from creditops.ingest.land.landing import landed_files
 from creditops.places.fetch import fetch
 from creditops.places.fetched import Fetched
 from tests.places.conftest import BureauApi, HttpServer

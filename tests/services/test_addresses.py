@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from creditops import addresses
+from creditops.addresses import Endpoints
 from creditops.errors import ServiceUnreachableError
 from creditops.secrets import get_secret
-from creditops.services import addresses, lifecycle, ports
-from creditops.services.addresses import Endpoints
+from creditops.services import lifecycle, ports
 from creditops.services.program import Program
 from creditops.settings import get_settings
 from tests.services.conftest import FOREIGN, Said

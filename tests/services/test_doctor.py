@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from creditops.doctor import Finding, diagnose
 from creditops.services import lifecycle, postgres
-from creditops.services.doctor import Finding, diagnose
 from creditops.settings import get_settings
 
 

@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from creditops.publish import publisher
+from creditops.schema import initialise
 from creditops.settings import PROJECT_ROOT
 from creditops.warehouse import grants
 from creditops.warehouse.connection import connect
-from creditops.warehouse.schema import initialise
 
 ID = "demo-2026-06-30-0123456789ab"
 

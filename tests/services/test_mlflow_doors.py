@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from creditops.addresses import mlflow_url
 from creditops.secrets import get_secret
 from creditops.services import databases, lifecycle, mlflow_server
-from creditops.services.addresses import mlflow_url
 from tests.services.conftest import Said, living_in
 
 API = "/api/2.0/mlflow"

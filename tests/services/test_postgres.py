@@ -10,8 +10,9 @@ import psutil
 import psycopg
 import pytest
 
+from creditops import addresses
 from creditops.secrets import get_secret
-from creditops.services import addresses, databases, lifecycle, postgres, processes
+from creditops.services import databases, lifecycle, postgres, processes
 from tests.services.conftest import Said
 
 

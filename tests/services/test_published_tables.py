@@ -8,14 +8,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from creditops.doctor import diagnose
 from creditops.errors import DataRefusedError
+from creditops.publish.published_tables import differences
 from creditops.publish.publisher import assemble
 from creditops.publish.tables import load_tables
-from creditops.services.doctor import diagnose
+from creditops.schema import initialise
 from creditops.warehouse import grants
 from creditops.warehouse.connection import connect
-from creditops.warehouse.published_tables import differences
-from creditops.warehouse.schema import initialise
 
 DAY = date(2026, 6, 30)
 TABLE = load_tables()["roll_rates"]

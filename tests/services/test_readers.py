@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from creditops.services.doctor import diagnose
+from creditops.doctor import diagnose
+from creditops.schema import initialise
 from creditops.warehouse.connection import connect, credentials
 from creditops.warehouse.readers import READER, set_password_back
-from creditops.warehouse.schema import initialise
 
 
 @pytest.mark.parametrize(

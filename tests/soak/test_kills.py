@@ -23,14 +23,14 @@ import yaml
 
 from creditops.books import Partition
 from creditops.errors import CreditOpsError
-from creditops.ingest.landing import land
+from creditops.ingest.land.landing import land
 from creditops.runner import DAG_STEPS, start_chain
+from creditops.schema import initialise
 from creditops.services import lifecycle, processes
 from creditops.services.airflow_api import AirflowApi
 from creditops.settings import PROJECT_ROOT
 from creditops.simulate import simulate
 from creditops.warehouse.connection import connect
-from creditops.warehouse.schema import initialise
 from tests.services.conftest import living_in
 from tests.soak import kills
 from tests.soak.conftest import Shown

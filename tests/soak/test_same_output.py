@@ -27,13 +27,13 @@ from creditops.limits import recommend
 from creditops.policy.replay import replay
 from creditops.publish.publisher import Candidate, assemble
 from creditops.publish.tables import load_tables
+from creditops.schema import initialise
 from creditops.secrets import get_secret
 from creditops.services import lifecycle
 from creditops.settings import get_settings
 from creditops.simulate import simulate
 from creditops.sources.contract import load_contract, load_contracts
 from creditops.warehouse import connect
-from creditops.warehouse.schema import initialise
 from creditops.warnings import evaluate
 from tests.dbt.raw_rows import put
 from tests.dbt.warehouse_rows import rows

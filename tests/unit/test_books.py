@@ -8,7 +8,7 @@ import pytest
 
 from creditops.books import Partition, check_book, end_of_day, parse_day, today
 from creditops.errors import UsageError
-from creditops.ingest.landing import delivery_folder
+from creditops.ingest.land.landing import delivery_folder
 from creditops.runner import dags_of, month_ends
 
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from creditops.adapters import load_adapter
 from creditops.cli import app
 from creditops.declarations import broken_files
+from creditops.doctor import diagnose
 from creditops.errors import UsageError
 from creditops.places.place import load_places
-from creditops.services.doctor import diagnose
 from creditops.settings import PROJECT_ROOT, get_settings
 from models_ml.spec import load_scorecards, scorecard, scorecards_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from creditops.grades import DEFAULT_GRADE, GRADES
-from models_ml.master_scale import master_scale
+from models_ml.card.master_scale import master_scale
 
 
 def test_the_master_scale_has_the_grades_of_the_platform() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditops.errors import DataRefusedError
-from creditops.ingest.detection import kinds_in, masked_column
 from creditops.personal_data import find, masked, national_id_check, passes_luhn
+from creditops.reading.detection import kinds_in, masked_column
 
 ID = "110105199003078510"
 PROVINCES = ("11", "15", "23", "37", "46", "50", "54", "65", "71", "81", "82", "83")

@@ -12,7 +12,7 @@ from typing import get_args
 from creditops.errors import UsageError
 from creditops.simulate.faults.catalogue import find_faults
 from creditops.simulate.faults.fault import Fault, Stage
-from creditops.simulate.randomness import stream
+from creditops.simulate.world.randomness import stream
 
 TRUTH_FILE = "injected_faults.csv"
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pandas as pd
 from hypothesis import strategies as st
 
-from models_ml.master_scale import master_scale
-from models_ml.points_table import Baseline, Bin, Calibration, Characteristic, PointsTable, Text
-from models_ml.scaling import scaling
+from models_ml.card.master_scale import master_scale
+from models_ml.card.points_table import Baseline, Bin, Calibration, Characteristic, PointsTable, Text
+from models_ml.card.scaling import scaling
 
 CATEGORIES = ("north", "south", "it's", "", "华东", "a,b")
 

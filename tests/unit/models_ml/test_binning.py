@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_ml.binning import (
+from models_ml.card.evaluate import bin_index
+from models_ml.card.points_table import Text
+from models_ml.fit.binning import (
     bin_features,
     characteristic,
     readable_boundaries,
     weight_of_evidence,
     with_evidence,
 )
-from models_ml.evaluate import bin_index
-from models_ml.points_table import Text
 from models_ml.spec import Binning, Feature
 
 _TEXT = Text("特征", "feature")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_ml.boosted import fit_boosted
-from models_ml.curves import cut_levels
-from models_ml.points_table import Text
+from models_ml.card.points_table import Text
+from models_ml.fit.boosted import fit_boosted
+from models_ml.fit.curves import cut_levels
 from models_ml.spec import Binning, Boosting, Feature, ScorecardSpec, Selection, Source
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_ml.discrimination import auc, auc_difference, brier, ks, roc_curve
+from models_ml.measure.discrimination import auc, auc_difference, brier, ks, roc_curve
 
 _samples = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 6), st.booleans()), min_size=6, max_size=60

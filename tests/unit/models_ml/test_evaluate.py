@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from models_ml.evaluate import REASONS, score_frame
-from models_ml.master_scale import MasterScale, master_scale
-from models_ml.points_table import Grade, PointsTable
+from models_ml.card.evaluate import REASONS, score_frame
+from models_ml.card.master_scale import MasterScale, master_scale
+from models_ml.card.points_table import Grade, PointsTable
 from tests.unit.models_ml.tables import categorical, numeric, table, tables_and_rows
 
 

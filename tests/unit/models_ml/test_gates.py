@@ -7,11 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from models_ml.assessment import SplitFigures, assess
-from models_ml.binning import characteristic, with_evidence
-from models_ml.evaluate import score_frame
-from models_ml.fairness import GroupFigures, by_group
-from models_ml.gates import (
+from models_ml.card.evaluate import score_frame
+from models_ml.card.points_table import PointsTable, Text
+from models_ml.data.split import DEVELOPMENT, HOLD_OUT
+from models_ml.fit.assessment import SplitFigures, assess
+from models_ml.fit.binning import characteristic, with_evidence
+from models_ml.measure.fairness import GroupFigures, by_group
+from models_ml.spec import Feature, scorecard
+from models_ml.validate.gates import (
     Gate,
     all_passed,
     evaluate_gates,
@@ -19,10 +22,7 @@ from models_ml.gates import (
     find_leaks,
     wrong_signs,
 )
-from models_ml.parity import Parity
-from models_ml.points_table import PointsTable, Text
-from models_ml.spec import Feature, scorecard
-from models_ml.split import DEVELOPMENT, HOLD_OUT
+from models_ml.validate.parity import Parity
 from tests.unit.models_ml.tables import numeric, table
 
 _SPEC = scorecard("retail_behaviour")

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models_ml.calibration import GradeCalibration, jeffreys
-from models_ml.champion import Comparison, compare
-from models_ml.discrimination import auc
-from models_ml.pack_tables import bootstrap_auc, by_segment, cut_offs, gains, hosmer_lemeshow, lift
+from models_ml.fit.calibration import GradeCalibration, jeffreys
+from models_ml.measure.discrimination import auc
+from models_ml.validate.champion_comparison import Comparison, compare
+from models_ml.validate.pack_tables import bootstrap_auc, by_segment, cut_offs, gains, hosmer_lemeshow, lift
 
 SCORE = np.arange(100)
 BAD = (SCORE < 10).astype(int)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models_ml.dataset import TrainingSet
-from models_ml.parcelling import parcel
-from models_ml.points_table import Text
+from models_ml.card.points_table import Text
+from models_ml.data.dataset import TrainingSet
+from models_ml.data.parcelling import parcel
+from models_ml.fit.fitting import fit
 from models_ml.spec import Feature, RejectInference, ScorecardSpec, Source
-from models_ml.training import fit
 from tests.unit.models_ml.tables import numeric, table
 
 CARD = table(numeric("x", [0.0], [0, 100]))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_ml.points_table import Bin, Characteristic, Text
-from models_ml.scaling import scaling, to_points
+from models_ml.card.points_table import Bin, Characteristic, Text
+from models_ml.card.scaling import scaling, to_points
 
 
 def test_600_at_50_to_1_with_20_points_to_double_the_odds() -> None:

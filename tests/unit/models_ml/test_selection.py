@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models_ml.binning import bin_features, woe_matrix
-from models_ml.logistic import fit_logistic
-from models_ml.points_table import Text
-from models_ml.selection import Selected, select, variance_inflation
+from models_ml.card.points_table import Text
+from models_ml.fit.binning import bin_features, woe_matrix
+from models_ml.fit.logistic import fit_logistic
+from models_ml.fit.selection import Selected, select, variance_inflation
 from models_ml.spec import Binning, Feature, Selection
 
 _ROWS = 6000

@@ -9,8 +9,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_ml.data.split import DEVELOPMENT, HOLD_OUT, OUT_OF_TIME, split
 from models_ml.spec import Split
-from models_ml.split import DEVELOPMENT, HOLD_OUT, OUT_OF_TIME, split
 
 _DATES = [date(2024, 3, 31), date(2024, 6, 30), date(2024, 9, 30), date(2024, 12, 31)]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from creditops.errors import DataRefusedError
-from models_ml.calibration import calibration_by_grade, fit_calibration
-from models_ml.stability import (
+from models_ml.fit.calibration import calibration_by_grade, fit_calibration
+from models_ml.measure.stability import (
     class_counts,
     index_by_chance,
     light_of,

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from creditops.simulate import Summary
-from creditops.simulate.source_files import TRUTH
+from creditops.simulate.files.source_files import TRUTH
 from creditops.sources.contract import load_contracts
 
 _TYPES = {

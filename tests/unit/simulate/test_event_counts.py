@@ -7,7 +7,7 @@ import pytest
 
 from creditops.errors import UsageError
 from creditops.simulate import EventCounts, simulate
-from creditops.simulate.events import parse_counts
+from creditops.simulate.book.events import parse_counts
 from tests.unit.simulate.simulated_book import SimulatedBook
 
 WANTED = EventCounts(sales_crash=20, partner_fraud=40, group_contagion=20, bureau_default_elsewhere=20)

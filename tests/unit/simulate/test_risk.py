@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from creditops.simulate.default_probability import default_probability
-from creditops.simulate.parameters import BEHAVIOUR, STRAIN_PERSISTENCE, UTILISATION_SWING
+from creditops.simulate.truth.default_probability import default_probability
+from creditops.simulate.world.parameters import BEHAVIOUR, STRAIN_PERSISTENCE, UTILISATION_SWING
 from tests.unit.simulate.simulated_book import SimulatedBook
 
 

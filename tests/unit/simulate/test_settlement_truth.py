@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditops.simulate.settlement_truth import Ledger, Spells, fifo_spells, named_spells
+from creditops.simulate.truth.settlement_truth import Ledger, Spells, fifo_spells, named_spells
 from tests.unit.simulate.settlement_oracle import Facility, Item, Payment
 from tests.unit.simulate.simulated_book import SimulatedBook
 

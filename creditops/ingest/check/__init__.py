@@ -1,0 +1,1 @@
+"""What is found wrong or personal in a row, before it is written."""

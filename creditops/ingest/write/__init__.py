@@ -1,0 +1,1 @@
+"""Into raw, with ledger and batches; and back out."""

@@ -1,0 +1,1 @@
+"""Drafts a contract, an adapter, a scorecard from a file that nobody described yet, and tries them."""

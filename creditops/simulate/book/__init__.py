@@ -1,0 +1,1 @@
+"""What is sold to them, how they pay, and how it ends."""

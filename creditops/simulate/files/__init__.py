@@ -1,0 +1,1 @@
+"""The book as canonical source files, written block by block."""

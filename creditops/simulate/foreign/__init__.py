@@ -1,0 +1,1 @@
+"""The same book as other systems would deliver it."""

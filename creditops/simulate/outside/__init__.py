@@ -1,0 +1,1 @@
+"""What others know of them: bureau, revenue, statements, invoices."""

@@ -1,0 +1,1 @@
+"""Customers as files name them, with made-up personal data."""

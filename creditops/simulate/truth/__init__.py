@@ -1,0 +1,1 @@
+"""What is known of a simulated book and hidden from the platform."""

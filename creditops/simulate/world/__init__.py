@@ -1,0 +1,1 @@
+"""Time, economy, and who lives in it."""

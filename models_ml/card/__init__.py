@@ -1,0 +1,1 @@
+"""A scorecard as data, and the forms it runs in: Python, SQL, MLflow, files for elsewhere."""

@@ -1,0 +1,1 @@
+"""Who lets which version score: decisions on versions, and on single grades."""

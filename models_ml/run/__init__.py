@@ -1,0 +1,1 @@
+"""What the chain does with scorecards: train what is due, ask, score, watch."""

@@ -1,0 +1,1 @@
+"""What is held against a version before anybody may use it: gates, champion, pack."""
