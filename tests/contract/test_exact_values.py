@@ -430,8 +430,9 @@ def test_no_pattern_for_cells_takes_digits_of_other_scripts() -> None:
     r"""``\d`` of Polars takes the digits of every script, which then parse as another number or none."""
     package = PROJECT_ROOT / "creditops"
     reading = [
-        *(package / "ingest").glob("*.py"),
-        package / "sources" / "guess.py",
+        *(package / "ingest").rglob("*.py"),
+        *(package / "reading").glob("*.py"),
+        package / "onboarding" / "guess.py",
         package / "adapters" / "adapter.py",
     ]
     assert [path.name for path in reading if r"\d" in path.read_text(encoding="utf-8")] == []
