@@ -34,7 +34,7 @@ from creditops.services import (
 from creditops.services.catalogue import ALL
 from creditops.settings import PROJECT_ROOT, get_settings
 from creditops.sources.contract import load_book_contracts, load_contracts
-from creditops.warehouse import raw_tables, readers
+from creditops.warehouse import migrate, raw_tables, readers
 from creditops.warehouse.connection import address, connect
 
 _GIB = 1024**3
@@ -270,11 +270,13 @@ def _tables() -> Iterator[Finding]:
     try:
         address()
         with connect("builder") as connection:
+            behind = _migrations(connection)
             raw = list(_raw_differences(connection))
         with connect("publisher") as connection:
             published = published_tables.differences(connection)
     except CreditOpsError:
         return
+    yield behind
     for place, detail, remedy in raw:
         yield Finding(place, False, detail, remedy)
     for each in published:
@@ -290,6 +292,17 @@ def _tables() -> Iterator[Finding]:
         "a reader has changed it" if changed else "the platform's",
         "`creditops up` sets it back, and so does the daily maintenance" if changed else "",
     )
+
+
+def _migrations(connection: psycopg.Connection) -> Finding:
+    try:
+        waiting = migrate.pending(connection)
+    except DataRefusedError as error:
+        return Finding("migrations", False, error.message, error.hint or "")
+    if waiting:
+        said = "; ".join(each.sentence() for each in waiting)
+        return Finding("migrations", False, f"not run yet: {said}", "`creditops up` runs them")
+    return Finding("migrations", True, f"the warehouse is at {migrate.known()[-1].revision}")
 
 
 def _raw_differences(connection: psycopg.Connection) -> Iterator[tuple[str, str, str]]:

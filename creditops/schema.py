@@ -1,12 +1,16 @@
-"""Creates the warehouse: roles, schemas, operations, raw and publication tables.
+"""Brings the warehouse to what this version of the code needs: roles, schemas, tables, views, rights.
 
-:func:`initialise` runs as the owner and may run any number of times: it adds what is missing
-and takes nothing away. ``python -m creditops.schema`` does the same from a shell.
+:func:`initialise` runs as the owner and may run any number of times. Tables of operations, scores and actions
+move forward by migrations (:mod:`creditops.warehouse.migrate`), each once; those of raw and published follow
+their contracts; functions, views, triggers and rights are replaced by what is declared, every time.
+``python -m creditops.schema`` does the same from a shell.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -15,23 +19,27 @@ from creditops.declarations import broken_files
 from creditops.errors import DataRefusedError
 from creditops.publish import published_tables
 from creditops.sources.contract import load_book_contracts, load_contracts
-from creditops.warehouse import grants, readers
-from creditops.warehouse.connection import ROLES, connect, credentials
+from creditops.warehouse import audit, grants, migrate, readers
+from creditops.warehouse.connection import ROLES, credentials
 from creditops.warehouse.raw_tables import bring_up
 
-_PACKAGE_DDL = (
+#: Functions, views and triggers, made anew every time.
+REPLACED = (
     ("creditops.warehouse", "ops.sql"),
     ("models_ml", "schema.sql"),
     ("creditops.verdict", "schema.sql"),
     ("creditops.warnings", "schema.sql"),
     ("creditops.policy", "schema.sql"),
     ("creditops.limits", "schema.sql"),
-    ("creditops.collection", "schema.sql"),
 )
 
 
-def initialise() -> list[str]:
-    """Bring the warehouse to the state this version of the code needs.
+def initialise(progress: Callable[[str], None] | None = None) -> list[str]:
+    """Bring the warehouse to the state this version of the code needs, all of it or nothing.
+
+    Parameters
+    ----------
+    progress: told each migration that ran, once it is done.
 
     Returns
     -------
@@ -42,27 +50,35 @@ def initialise() -> list[str]:
     Raises
     ------
     ServiceUnreachableError: PostgreSQL does not answer.
+    CreditOpsError: a migration failed, or cannot run on this warehouse; nothing is changed then.
     """
-    with connect("owner") as connection:
-        connection.execute("set lock_timeout = '5s'")
+    with migrate.owner() as (bind, connection):
         try:
-            return _bring_up_to_date(connection)
+            with bind.begin():
+                connection.execute("set local lock_timeout = '5s'")
+                ran, problems = _bring_up_to_date(bind, connection)
         except psycopg.errors.LockNotAvailable:
-            connection.rollback()
             # A reader that sits in a transaction gives way; the platform's own work is waited for.
-            readers.end_sessions_in_the_way(connection)
-            connection.commit()
-        connection.execute("set lock_timeout = 0")
-        return _bring_up_to_date(connection)
+            with bind.begin():
+                readers.end_sessions_in_the_way(connection)
+            with bind.begin():
+                ran, problems = _bring_up_to_date(bind, connection)
+    if progress is not None:
+        for each in ran:
+            progress(each.sentence())
+    return problems
 
 
-def _bring_up_to_date(connection: psycopg.Connection) -> list[str]:
+def _bring_up_to_date(bind: Any, connection: psycopg.Connection) -> tuple[list[migrate.Migration], list[str]]:
     connection.execute("select pg_advisory_xact_lock(hashtext('creditops.initialise'))")
     for role in ROLES:
         _ensure_role(connection, role)
     for schema in grants.SCHEMAS:
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-    _run_package_ddl(connection)
+    ran = migrate.run(bind, connection)
+    _replace(connection)
+    for migration in ran:
+        audit.append(connection, "creditops", "warehouse.migrate", migration.revision, reason=migration.what)
     problems = [each.sentence() for each in broken_files()]
     for contract in (*load_contracts().values(), *load_book_contracts()):
         try:
@@ -76,7 +92,7 @@ def _bring_up_to_date(connection: psycopg.Connection) -> list[str]:
     connection.execute("create or replace view publish.publication as select * from ops.publication")
     grants.apply(connection)
     readers.restrain(connection)
-    return problems
+    return ran, problems
 
 
 def _ensure_role(connection: psycopg.Connection, role: str) -> None:
@@ -90,13 +106,11 @@ def _ensure_role(connection: psycopg.Connection, role: str) -> None:
     )
 
 
-def _run_package_ddl(connection: psycopg.Connection) -> None:
-    for package, name in _PACKAGE_DDL:
-        resource = files(package).joinpath(name)
-        if resource.is_file():
-            connection.execute(resource.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+def _replace(connection: psycopg.Connection) -> None:
+    for package, name in REPLACED:
+        connection.execute(files(package).joinpath(name).read_bytes())
 
 
 if __name__ == "__main__":
-    for problem in initialise():
+    for problem in initialise(print):
         print(problem)

@@ -36,7 +36,7 @@ def start() -> None:
             console.print(f"  {sentence}", markup=False)
 
         problems: list[str] = []
-        lifecycle.up(progress=say, prepare_warehouse=lambda: problems.extend(initialise()))
+        lifecycle.up(progress=say, prepare_warehouse=lambda: problems.extend(initialise(say)))
     attention(problems)
 
 

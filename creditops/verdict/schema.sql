@@ -1,29 +1,3 @@
--- The verdict on every customer and day (creditops.verdict): state from the marts, grade and PD from the worst score.
-create table if not exists actions.customer_verdict (
-    book text not null,
-    as_of_date date not null,
-    customer_id text not null,
-    customer_type text,
-    open_facilities int not null,
-    facilities_in_default int not null,
-    owes boolean not null,
-    may_draw boolean not null,
-    in_default boolean not null,
-    default_on date,
-    default_reason text,
-    class5 text,
-    class_reason text,
-    scorecard text,
-    score int,
-    pd double precision,
-    grade text,
-    expected_loss numeric(18, 2),
-    primary key (book, as_of_date, customer_id)
-);
-alter table actions.customer_verdict add column if not exists expected_loss numeric(18, 2);
-comment on table actions.customer_verdict is
-'What each customer is on a day: default and class, open or closed, grade, PD, expected loss; D and 1 in default.';
-
 -- The one name of each reason, for every text in both languages.
 create or replace function actions.reason_text(reason text, language text) returns text language sql immutable as $$
     select case language

@@ -1,72 +1,4 @@
--- Operations tables: ledger, quarantine, publications, audit, run log.
-create table if not exists ops.load_ledger (
-    batch_id bigint generated always as identity primary key,
-    book text not null,
-    source text not null,
-    file text not null,
-    sha256 text not null,
-    delivery_date date,
-    status text not null,
-    rows_read bigint not null,
-    rows_loaded bigint not null,
-    rows_unchanged bigint not null,
-    rows_quarantined bigint not null,
-    loaded_at timestamptz not null,
-    recorded_at timestamptz not null default clock_timestamp(),
-    seconds numeric(12, 4) not null,
-    contract_version int not null,
-    message text,
-    run_id text not null,
-    constraint load_ledger_reconciles
-    check (status = 'refused' or rows_read = rows_loaded + rows_unchanged + rows_quarantined)
-);
-create index if not exists load_ledger_file on ops.load_ledger (book, source, sha256);
-alter table ops.load_ledger add column if not exists rows_deleted bigint not null default 0;
--- First and last day of the good rows' effective column.
-alter table ops.load_ledger add column if not exists covers_from date;
-alter table ops.load_ledger add column if not exists covers_to date;
--- Rows of the delivered file that its adapter leaves out; they never reach the file that is loaded.
-alter table ops.load_ledger add column if not exists rows_left_out bigint not null default 0;
--- The batch that took this one back, and that a withdrawal takes back.
-alter table ops.load_ledger add column if not exists withdrawn_by bigint references ops.load_ledger;
-alter table ops.load_ledger add column if not exists withdraws bigint references ops.load_ledger;
-alter table ops.load_ledger drop constraint if exists load_ledger_status_check;
-alter table ops.load_ledger add constraint load_ledger_status_check
-check (status in ('loaded', 'repeat', 'refused', 'not_taken', 'withdrawal'));
-
-create table if not exists ops.load_warning (
-    batch_id bigint not null references ops.load_ledger,
-    check_name text not null,
-    rows_failed bigint not null,
-    first_line bigint not null,
-    primary key (batch_id, check_name)
-);
-
-create table if not exists ops.quarantine (
-    quarantine_id bigint generated always as identity primary key,
-    batch_id bigint not null references ops.load_ledger,
-    book text not null,
-    source text not null,
-    file text not null,
-    line bigint not null,
-    row_text text not null,
-    reasons jsonb not null,
-    status text not null default 'open' check (status in ('open', 'replayed', 'discarded')),
-    closed_at timestamptz,
-    closed_by text,
-    closed_reason text
-);
-create index if not exists quarantine_open on ops.quarantine (book, source) where status = 'open';
-create index if not exists quarantine_batch on ops.quarantine (batch_id);
-
--- Cells of columns that a contract does not know, kept aside until it does; personal ones hashed.
-create table if not exists ops.undeclared_cells (
-    batch_id bigint not null references ops.load_ledger,
-    line bigint not null,
-    cells jsonb not null,
-    primary key (batch_id, line)
-);
-
+-- Operations: what of them is replaced at every `creditops up`. Their tables are made by migrations.
 -- Files whose rows are not all accounted for; there is none.
 create or replace view ops.load_unreconciled as
 select
@@ -87,177 +19,12 @@ having
     l.rows_read <> l.rows_loaded + l.rows_unchanged + l.rows_quarantined
     or l.rows_quarantined <> count(q.quarantine_id);
 
-create table if not exists ops.publication (
-    book text primary key,
-    publication_id text not null unique,
-    as_of_date date not null,
-    known_at timestamptz not null,
-    published_at timestamptz not null,
-    code_version text not null,
-    models jsonb not null,
-    policy_version text,
-    gates jsonb not null
-);
-
-create table if not exists ops.publication_history (
-    publication_id text primary key,
-    book text not null,
-    as_of_date date not null,
-    known_at timestamptz not null,
-    created_at timestamptz not null default clock_timestamp(),
-    published_at timestamptz,
-    status text not null check (status in ('candidate', 'refused', 'ready', 'published', 'removed')),
-    code_version text not null,
-    models jsonb not null,
-    policy_version text,
-    gates jsonb not null default '[]'
-);
-create index if not exists publication_history_day on ops.publication_history (book, as_of_date);
-
-create table if not exists ops.gate_result (
-    book text not null,
-    as_of_date date not null,
-    gate text not null,
-    source text not null,
-    batch_id text not null,
-    check_name text not null,
-    severity text not null,
-    rows_checked bigint not null,
-    rows_failed bigint not null,
-    passed boolean not null,
-    examples jsonb not null default '[]',
-    primary key (book, as_of_date, gate, source, batch_id, check_name)
-);
-alter table ops.gate_result drop constraint if exists gate_result_gate_check;
-alter table ops.gate_result add constraint gate_result_gate_check check (gate in ('raw', 'build', 'publication'));
-
-create table if not exists ops.audit (
-    at timestamptz not null default clock_timestamp(),
-    actor text not null,
-    action text not null,
-    object text not null,
-    before jsonb,
-    after jsonb,
-    reason text
-);
-
-create table if not exists ops.run_log (
-    run_id text not null,
-    step text not null,
-    rows bigint,
-    seconds numeric(12, 4) not null,
-    at timestamptz not null default clock_timestamp(),
-    book text,
-    as_of_date date
-);
-create index if not exists run_log_step on ops.run_log (step, at);
-
 create or replace function ops.refuse_change() returns trigger language plpgsql as $$
 begin
     raise exception '% is append-only', tg_table_name;
 end $$;
 create or replace trigger audit_append_only before update or delete or truncate on ops.audit
     for each statement execute function ops.refuse_change();
-
-create table if not exists ops.failure (
-    run_id text not null,
-    step text not null,
-    book text,
-    as_of_date date,
-    exit_code int not null,
-    message text not null,
-    hint text,
-    at timestamptz not null default clock_timestamp()
-);
-
--- What has been fetched from places, so that nothing is fetched twice.
-create table if not exists ops.fetch_ledger (
-    fetch_id bigint generated always as identity primary key,
-    book text not null,
-    place text not null,
-    item text not null,
-    fingerprint text not null,
-    source text not null,
-    delivery_date date not null,
-    file text not null,
-    rows bigint,
-    bytes bigint not null,
-    watermark text,
-    seconds numeric(12, 4) not null,
-    fetched_at timestamptz not null default clock_timestamp(),
-    run_id text not null
-);
-create index if not exists fetch_ledger_item on ops.fetch_ledger (book, place, item, fingerprint);
-
--- How old the newest delivery of each source of a book was on a day, against its contract.
-create table if not exists ops.freshness (
-    book text not null,
-    as_of_date date not null,
-    source text not null,
-    last_delivery date not null,
-    age_days int not null,
-    limit_days int not null,
-    stale boolean not null,
-    checked_at timestamptz not null default clock_timestamp(),
-    primary key (book, as_of_date, source)
-);
-
--- What each layer of a book was built from last (creditops.warehouse.build_scope); a layer of a past day
--- carries the prefix of its schemas.
-create table if not exists ops.build_state (
-    book text not null,
-    layer text not null,
-    as_of date not null,
-    known_at timestamptz not null,
-    definition text not null,
-    batches jsonb not null,
-    ledger int8multirange not null,
-    built_at timestamptz not null default clock_timestamp(),
-    primary key (book, layer)
-);
-
--- Which day of a book has the turn (creditops.turns), and which wait for it.
-create table if not exists ops.book_turn (
-    book text not null,
-    as_of_date date not null,
-    run_id text not null,
-    step text not null,
-    has_turn boolean not null,
-    seen_at timestamptz not null default clock_timestamp(),
-    primary key (book, as_of_date)
-);
-create unique index if not exists book_turn_one on ops.book_turn (book) where has_turn;
-
-alter table ops.run_log add column if not exists scope text;
-
-create table if not exists ops.operations_warning (
-    at timestamptz not null default clock_timestamp(),
-    kind text not null check (kind in ('slow_model')),
-    subject text not null,
-    book text,
-    as_of_date date,
-    seconds numeric(12, 4),
-    median_seconds double precision,
-    message text not null
-);
-create index if not exists operations_warning_at on ops.operations_warning (at);
-
--- What people were, or are to be, alerted to; once per subject.
-create table if not exists ops.alert (
-    alert_id bigint generated always as identity primary key,
-    at timestamptz not null default clock_timestamp(),
-    book text not null,
-    as_of_date date not null,
-    kind text not null,
-    subject text not null,
-    message text not null,
-    sent_at timestamptz,
-    unique (book, kind, subject)
-);
-alter table ops.alert drop constraint if exists alert_kind_check;
-alter table ops.alert add constraint alert_kind_check
-check (kind in ('overdue_source', 'failed_step', 'tampered_model'));
-create index if not exists alert_waiting on ops.alert (alert_id) where sent_at is null;
 
 -- Calendar of windows (domain.md#window): the last n months at a month end are those after `month_end_before(it, n)`.
 create or replace function ops.month_end_before(day date, months int) returns date
@@ -266,8 +33,6 @@ language sql immutable parallel safe as $$
 $$;
 comment on function ops.month_end_before is 'Last day of the month that lies so many months before the month of the day.';
 
-drop function if exists ops.is_open(text);
-drop function if exists ops.may_draw(text);
 -- The pointer and the verdicts on candidates change through these functions alone, and leave their trace.
 create or replace function ops.record_gate(wanted text, found jsonb, passed boolean) returns void
 language sql security definer set search_path = '' as $$
@@ -395,7 +160,6 @@ begin
     execute format('create schema if not exists %I authorization builder', wanted);
 end $$;
 -- When, and as which role, is said by the database itself.
-alter table ops.audit add column if not exists role text;
 create or replace function ops.stamp_audit() returns trigger language plpgsql as $$
 begin
     new.at := clock_timestamp();
@@ -404,4 +168,3 @@ begin
 end $$;
 create or replace trigger audit_stamped before insert on ops.audit
     for each row execute function ops.stamp_audit();
-alter table ops.publication_history alter column status set default 'candidate';
