@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+import creditops.build
 from creditops.build import PROJECT
 from creditops.warehouse.definitions import get_definitions
+from tests.dbt.daily_builds import KeptTables
 
 LEAST_MATERIAL = {"retail": 10_000, "corporate": 4_000}
 """Cents over which what is past due is material; with the share they split random accounts well."""
@@ -49,3 +51,9 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def models(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Models by their unique name."""
     return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+
+
+@pytest.fixture
+def kept_tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creditops.build, "DbtRunner", KeptTables)
+    monkeypatch.setattr(KeptTables, "project", None)  # it knows the warehouse it was read for
