@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from models_ml.card.points_table import Characteristic, PointsTable
+from models_ml.card.points_table import MISSING_TEXTS, Characteristic, PointsTable
 
 REASONS = 4
 
@@ -18,8 +18,9 @@ def bin_index(characteristic: Characteristic, values: pd.Series) -> np.ndarray:
     """Position of each row's bin in ``characteristic.bins``; shape (rows,), int16."""
     if characteristic.kind == "numeric":
         return _numeric_index(characteristic, values)
-    lookup = {value: position for position, each in enumerate(characteristic.bins) for value in each.values}
     other, missing = characteristic.index_of("other"), characteristic.index_of("missing")
+    lookup = dict.fromkeys(MISSING_TEXTS, missing)
+    lookup |= {value: position for position, each in enumerate(characteristic.bins) for value in each.values}
     objects = values.astype(object)
     index = objects.map(lambda value: lookup.get(value, other)).to_numpy(dtype=np.int16)
     return np.where(objects.isna().to_numpy(), np.int16(missing), index)

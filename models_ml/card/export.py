@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from models_ml.card.points_table import Characteristic, PointsTable
+from models_ml.card.points_table import MISSING_TEXTS, Characteristic, PointsTable
 
 Format = Literal["python", "onnx"]
 _OPSET, _ML_OPSET = 17, 3
@@ -22,7 +22,8 @@ _PYTHON = '''"""{title}
 
 Generated from the points table of scorecard {scorecard}, book {book}, version {version}.
 Needs the standard library alone. `score(customer)` takes a mapping of column to value: a number, a text,
-or None for missing; it returns score, pd, grade, points and reasons.
+or None for missing; a NaN of any type, pandas' NA, an empty text and the text nan are missing too. It
+returns score, pd, grade, points and reasons.
 """
 
 import json
@@ -32,16 +33,28 @@ from bisect import bisect_right
 TABLE = json.loads({table!r})
 
 
+def is_missing(value):
+    """Whether a value is None, a NaN of any type, or pandas' NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return bool(value != value)  # true of NaN alone, whatever its type
+
+
 def points_of(characteristic, value):
     """Points that a value earns."""
     bins = characteristic["bins"]
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return next(b["points"] for b in bins if b["kind"] == "missing")
+    missing = next(b["points"] for b in bins if b["kind"] == "missing")
+    if is_missing(value):
+        return missing
     if characteristic["kind"] == "categorical":
         for each in bins:
             if value in each["values"]:
                 return each["points"]
+        if value in TABLE["missing_texts"]:
+            return missing
         return next(b["points"] for b in bins if b["kind"] == "other")
+    if value in TABLE["missing_texts"]:
+        return missing
     number = float(value)
     for each in bins:
         if number in each["codes"]:
@@ -89,6 +102,7 @@ def as_python(table: PointsTable, version: str = "") -> str:
     """Source of a module with ``score(customer)``."""
     data = json.loads(table.to_json())
     kept = {name: data[name] for name in ("characteristics", "calibration", "grades")}
+    kept["missing_texts"] = MISSING_TEXTS
     return _PYTHON.format(
         title="A credit scorecard as a Python function.",
         scorecard=table.scorecard,
@@ -173,8 +187,8 @@ def _numeric_node(each: Characteristic, prefix: str, constant: Any, node: Any) -
 
 def _categorical_node(each: Characteristic, prefix: str, constant: Any, node: Any) -> str:
     """A lookup from text to points."""
-    known = {value: b.points for b in each.bins for value in b.values}
-    known[""] = each.bins[each.index_of("missing")].points
+    known = dict.fromkeys(MISSING_TEXTS, each.bins[each.index_of("missing")].points)
+    known |= {value: b.points for b in each.bins for value in b.values}
     return str(
         node(
             "LabelEncoder", [each.name], f"{prefix}result", domain="ai.onnx.ml", keys_strings=list(known),

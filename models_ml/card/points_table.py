@@ -25,6 +25,10 @@ FORMAT = 1
 BinKind = Literal["range", "values", "special", "missing", "other"]
 
 
+MISSING_TEXTS = ("", "nan", "NaN", "NAN")
+"""Texts that stand for no value, in every form of a scorecard alike."""
+
+
 @dataclass(frozen=True)
 class Text:
     """One text in Chinese and English."""

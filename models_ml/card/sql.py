@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from models_ml.card.evaluate import REASONS
-from models_ml.card.points_table import Bin, Characteristic, PointsTable
+from models_ml.card.points_table import MISSING_TEXTS, Bin, Characteristic, PointsTable
 
 _PACK = 64  # positions that fit below a packed loss
 _UNIT = 100 * _PACK  # what one point adds to a packed loss
@@ -181,7 +181,7 @@ def _below(loss: str, top: str) -> str:
 
 
 def _case(characteristic: Characteristic, result: Callable[[int, Bin], str]) -> str:
-    """The CASE of one characteristic; null, NaN and unseen values end in ``else``."""
+    """The CASE of one characteristic; null and NaN end in ``else``."""
     column = identifier(characteristic.name)
     bins = list(enumerate(characteristic.bins))
     missing = characteristic.index_of("missing")
@@ -197,7 +197,10 @@ def _case(characteristic: Characteristic, result: Callable[[int, Bin], str]) -> 
                 values = ", ".join(literal(value) for value in each.values)
                 branches.append(f"when {column} in ({values}) then {result(position, each)}")
         other = characteristic.index_of("other")
-        branches.append(f"when {column} is not null then {result(other, characteristic.bins[other])}")
+        missing_texts = ", ".join(map(literal, MISSING_TEXTS))
+        branches.append(
+            f"when {column} not in ({missing_texts}) then {result(other, characteristic.bins[other])}"
+        )
         return f"case {' '.join(branches)} else {end} end"
     ranges = [(position, each) for position, each in bins if each.kind == "range"]
     if branches:

@@ -18,8 +18,9 @@ from decimal import ROUND_FLOOR, Decimal
 import numpy as np
 import pandas as pd
 
+from creditops.errors import DataRefusedError
 from models_ml.card.evaluate import bin_index
-from models_ml.card.points_table import Bin, Characteristic
+from models_ml.card.points_table import MISSING_TEXTS, Bin, Characteristic
 from models_ml.spec import Binning, Feature
 
 _TREND = {"higher_is_riskier": "ascending", "higher_is_safer": "descending"}
@@ -56,12 +57,13 @@ def optimal_cuts(
     """Numeric boundaries or groups of categories per feature, by optbinning.
 
     Categories under 1 % of the rows or under ten of them are in no group: they share bin ``other``, so
-    that a feature of many categories (a postcode) does not learn the outcome by heart.
+    that a feature of many categories (a postcode) does not learn the outcome by heart. A feature with
+    nothing to part but missing and special values has no cut.
     """
     frame = _frequent(frame, features)
-    empty = [f for f in features if f.kind == "categorical" and frame[f.name].isna().all()]
-    grouped: dict[str, list[float] | list[list[str]]] = {f.name: [] for f in empty}
-    features = [f for f in features if f not in empty]
+    uncut = [f for f in features if _ordinary_values(frame[f.name], f) < (2 if f.kind == "numeric" else 1)]
+    grouped: dict[str, list[float] | list[list[str]]] = {f.name: [] for f in uncut}
+    features = [f for f in features if f not in uncut]
     if not features:
         return grouped
     with warnings.catch_warnings():
@@ -110,7 +112,7 @@ def characteristic(feature: Feature, cuts: Sequence[float] | Sequence[Sequence[s
 def frequent_categories(values: pd.Series, least: float) -> list[str]:
     """Categories with at least ``least`` rows, by name; the others share the bin ``other``."""
     counts = values.value_counts()
-    return sorted(str(name) for name, count in counts.items() if count >= least)
+    return sorted(str(name) for name, count in counts.items() if count >= least and name not in MISSING_TEXTS)
 
 
 def with_evidence(each: Characteristic, values: pd.Series, bad: np.ndarray) -> Characteristic:
@@ -194,8 +196,48 @@ def _frequent(frame: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _ordinary_values(values: pd.Series, feature: Feature) -> int:
+    """How many different values a feature has that are neither missing nor special."""
+    return int(values[~values.isin(list(feature.special_values))].nunique())
+
+
 def _trend(feature: Feature) -> str:
     return _TREND.get(feature.direction, "auto")
+
+
+def left_unbinned(
+    frame: pd.DataFrame, features: Sequence[Feature], binned: Sequence[Characteristic]
+) -> dict[str, str]:
+    """Why each feature that is not binned is not."""
+    found = {each.name for each in binned}
+    return {
+        f.name: (
+            "is the same in every row"
+            if frame[f.name].nunique(dropna=False) <= 1
+            else "no cut of it parts goods from bads"
+        )
+        for f in features
+        if f.name not in found
+    }
+
+
+def require_finite(frame: pd.DataFrame, features: Sequence[Feature]) -> None:
+    """Refuse infinite values: no bin of a table that people read ends at them.
+
+    Raises
+    ------
+    DataRefusedError: a numeric feature has one; named with its first row, from 1.
+    """
+    for feature in features:
+        if feature.kind != "numeric":
+            continue
+        infinite = np.isinf(frame[feature.name].to_numpy(dtype=float))
+        if infinite.any():
+            raise DataRefusedError(
+                f"column {feature.name}, row {int(np.argmax(infinite)) + 1}: the value is infinite"
+                f" ({int(infinite.sum())} rows have such)",
+                hint="make it missing, or a special value with a meaning of its own",
+            )
 
 
 def evidence_rows(characteristics: Sequence[Characteristic]) -> list[Mapping[str, object]]:

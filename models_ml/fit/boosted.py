@@ -20,7 +20,7 @@ import pandas as pd
 from creditops.errors import DataRefusedError
 from models_ml.card.evaluate import bin_index
 from models_ml.card.points_table import Characteristic
-from models_ml.fit.binning import with_evidence
+from models_ml.fit.binning import left_unbinned, with_evidence
 from models_ml.fit.classic import AdditiveModel
 from models_ml.fit.curves import bin_levels, cut_curve, with_contributions
 from models_ml.fit.logistic import fit_logistic
@@ -70,6 +70,8 @@ def fit_boosted(
         }
         for each in characteristics
     ]
+    named = [f for f in spec.features.values() if f.name not in dropped]
+    dropped |= left_unbinned(development, named, binned)
     return AdditiveModel(characteristics, intercept, binned, dropped, terms)
 
 

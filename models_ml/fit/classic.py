@@ -10,7 +10,7 @@ import pandas as pd
 from creditops.errors import DataRefusedError
 from models_ml.card.evaluate import bin_index
 from models_ml.card.points_table import Characteristic
-from models_ml.fit.binning import bin_features, woe_matrix
+from models_ml.fit.binning import bin_features, left_unbinned, require_finite, woe_matrix
 from models_ml.fit.selection import select, variance_inflation
 from models_ml.measure.stability import stability_index
 from models_ml.spec import ScorecardSpec
@@ -21,7 +21,7 @@ class AdditiveModel:
     """An additive scorecard before scaling: ``contribution`` per bin, and the intercept, in
     ln(odds good:bad).
 
-    ``candidates``: every binned feature. ``dropped``: why a candidate is not in. ``terms``: one row
+    ``candidates``: every binned feature. ``dropped``: why a feature is not in. ``terms``: one row
     per characteristic for the pack (coefficient, p-value, VIF).
     """
 
@@ -46,9 +46,11 @@ def fit_classic(
 
     Raises
     ------
-    DataRefusedError: no feature passes the selection.
+    DataRefusedError: no feature passes the selection, or one has infinite values.
     """
-    binned = bin_features(development, bad, list(spec.features.values()), spec.binning)
+    features = list(spec.features.values())
+    require_finite(development, features)
+    binned = bin_features(development, bad, features, spec.binning)
     unstable = [] if later is None else [
         each.name for each in binned if _shift(each, later) > spec.selection.max_csi
     ]  # fmt: skip
@@ -76,7 +78,8 @@ def fit_classic(
                 "iv": each.iv,
             }
         )
-    return AdditiveModel(characteristics, selected.fit.intercept, binned, selected.dropped, terms)
+    dropped = left_unbinned(development, features, binned) | selected.dropped
+    return AdditiveModel(characteristics, selected.fit.intercept, binned, dropped, terms)
 
 
 def _shift(each: Characteristic, later: pd.DataFrame) -> float:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from numbers import Number
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from creditops.errors import DataRefusedError
+from creditops.errors import DataRefusedError, UsageError
 from models_ml.card.evaluate import score_frame
-from models_ml.card.points_table import Text
+from models_ml.card.points_table import MISSING_TEXTS, Text
+from models_ml.fit.binning import require_finite
 from models_ml.fit.classic import fit_classic
-from models_ml.spec import Binning, Boosting, Feature, ScorecardSpec, Selection, Source
+from models_ml.spec import Binning, Boosting, Direction, Feature, ScorecardSpec, Selection, Source
+
+Algorithm = Literal["boosted_additive", "woe_logistic"]
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):
@@ -33,13 +37,14 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
     table_: the fitted :class:`models_ml.card.points_table.PointsTable`.
     dropped_: why a column is not in.
 
-    A column of numbers or booleans is numeric, any other categorical; NaN and None are missing. The
-    outcome is 1 for bad.
+    A column whose values are numbers or booleans, of any type, is numeric, any other categorical; NaN, None
+    and NA are missing. Columns go by their names as text, as do categories, whole numbers without a decimal
+    point. The outcome is 1 for bad.
     """
 
     def __init__(
         self,
-        algorithm: Literal["boosted_additive", "woe_logistic"] = "boosted_additive",
+        algorithm: Algorithm = "boosted_additive",
         max_characteristics: int = 20,
         max_bins: int = 10,
         directions: Mapping[str, str] | None = None,
@@ -58,19 +63,18 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
 
         Raises
         ------
-        DataRefusedError: one outcome only, or no column says anything about it.
+        UsageError: a parameter names no column, or no direction.
+        DataRefusedError: an outcome that is not exactly 0 or 1, one outcome only, an infinite value, two
+            columns of one name, or no column says anything about the outcome.
         """
-        bad = np.asarray(y).astype(np.int8)
-        if set(np.unique(bad)) != {0, 1}:
-            raise DataRefusedError(
-                "the outcome must be 0 (good) and 1 (bad), and have both",
-                hint="code bad as 1 and good as 0",
-            )
-        frame = X.reset_index(drop=True)
+        frame = _frame(X)
+        bad = _outcome(y, len(frame))
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
-        self.kinds_ = {str(name): _kind(frame[name]) for name in frame.columns}
+        self.kinds_ = {name: _kind(frame[name]) for name in frame.columns}
+        self._check_parameters()
         self.classes_ = np.array([0, 1])
         spec, inputs = self._declaration(), self._inputs(frame)
+        require_finite(inputs, list(spec.features.values()))
         if self.algorithm == "boosted_additive":
             from models_ml.fit.boosted import fit_boosted
 
@@ -97,18 +101,45 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "table_")
         return score_frame(self.table_, self._inputs(X)).set_axis(X.index, axis=0)
 
-    def _inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
-        columns = {}
-        for name, kind in self.kinds_.items():
-            values = frame[name].reset_index(drop=True)
-            if kind == "numeric":
-                columns[name] = pd.to_numeric(values).astype("float64")
-            else:
-                columns[name] = values.astype(object).where(values.notna(), None).map(_text)
-        return pd.DataFrame(columns)
+    def _inputs(self, X: pd.DataFrame) -> pd.DataFrame:  # noqa: N803
+        frame = _frame(X)
+        absent = [name for name in self.kinds_ if name not in frame]
+        if absent:
+            raise DataRefusedError(
+                f"column {absent[0]} is not among {len(frame.columns)} columns",
+                hint="give every column that the scorecard was fitted on",
+            )
+        read = {"numeric": _numbers, "categorical": _texts}
+        return pd.DataFrame({name: read[kind](frame[name]) for name, kind in self.kinds_.items()})
+
+    def _check_parameters(self) -> None:
+        if self.algorithm not in get_args(Algorithm):
+            raise UsageError(
+                f"algorithm {self.algorithm!r} is not known",
+                hint=f"use one of {', '.join(get_args(Algorithm))}",
+            )
+        for parameter in ("directions", "special_values"):
+            for name in _by_name(getattr(self, parameter)):
+                if name not in self.kinds_:
+                    raise UsageError(
+                        f"{parameter}: there is no column {name!r}",
+                        hint=f"the columns are {', '.join(self.kinds_)}",
+                    )
+        for name, direction in _by_name(self.directions).items():
+            if direction not in get_args(Direction):
+                raise UsageError(
+                    f"directions: {name}: {direction!r} is no direction",
+                    hint=f"use one of {', '.join(get_args(Direction))}",
+                )
+        for name in _by_name(self.special_values):
+            if self.kinds_[name] != "numeric":
+                raise UsageError(
+                    f"special_values: {name} is a column of categories",
+                    hint="a category has a bin of its own by its name",
+                )
 
     def _declaration(self) -> ScorecardSpec:
-        directions, specials = self.directions or {}, self.special_values or {}
+        directions, specials = _by_name(self.directions), _by_name(self.special_values)
         features = tuple(
             # Names come from outside: any is allowed here.
             Feature.model_construct(
@@ -139,11 +170,72 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         )
 
 
+def _by_name(declared: Mapping[Any, Any] | None) -> dict[str, Any]:
+    return {str(name): value for name, value in (declared or {}).items()}
+
+
+def _frame(rows: Any) -> pd.DataFrame:
+    """Rows as a frame with an index from 0 and texts as names."""
+    frame = pd.DataFrame(rows).reset_index(drop=True)
+    frame.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise DataRefusedError(f"two columns are named {twice[0]}", hint="rename one")
+    return frame
+
+
+def _outcome(given: Any, rows: int) -> np.ndarray:
+    values = pd.Series(given).reset_index(drop=True)
+    if len(values) != rows:
+        raise DataRefusedError(
+            f"{len(values)} outcomes for {rows} rows", hint="give one outcome for each row"
+        )
+    wrong = ~(values.map(_is_number) & values.isin([0, 1]))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataRefusedError(
+            f"outcome of row {row + 1} is {values[row]}: it must be exactly 0 (good) or 1 (bad)",
+            hint="code bad as 1 and good as 0, and leave out rows without an outcome",
+        )
+    bad = values.astype(np.int8).to_numpy()
+    if set(bad) != {0, 1}:
+        raise DataRefusedError(
+            "the outcome must have both 0 (good) and 1 (bad)", hint="add rows of the other kind"
+        )
+    return bad
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Number | np.bool_) and not isinstance(value, complex)
+
+
 def _kind(values: pd.Series) -> str:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    return "numeric" if is_numeric_dtype(values) or is_bool_dtype(values) else "categorical"
+    known = values.dropna()
+    numeric = is_numeric_dtype(values) or is_bool_dtype(values)
+    return "numeric" if numeric or (len(known) > 0 and known.map(_is_number).all()) else "categorical"
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    read = pd.to_numeric(values.astype(object).where(values.notna(), None), errors="coerce").astype("float64")
+    unread = values.notna() & read.isna() & ~values.map(_is_number)
+    if unread.any():
+        row = int(np.argmax(unread))
+        raise DataRefusedError(
+            f"column {values.name}, row {row + 1}: {values[row]!r} is no number",
+            hint="the scorecard was fitted on numbers there: give numbers, or missing",
+        )
+    return read
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    return values.astype(object).where(values.notna(), None).map(_text)
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    """A category by name; 1, 1.0 and "1" are one."""
+    if value is None or value in MISSING_TEXTS:
+        return None
+    whole = _is_number(value) and not isinstance(value, bool | np.bool_) and value == value // 1
+    return str(int(value)) if whole else str(value)

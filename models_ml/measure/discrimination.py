@@ -63,8 +63,8 @@ def auc_difference(risk: np.ndarray, other: np.ndarray, bad: np.ndarray) -> AucD
     by_class = [a - b for a, b in zip(first, second, strict=True)]
     variance = sum(float(d.var(ddof=1)) / len(d) for d in by_class)
     error = variance**0.5
-    if error == 0:
-        return AucDifference(value, 0.0, 1.0)
+    if error == 0:  # not a row says otherwise: a difference is certain
+        return AucDifference(value, 0.0, 1.0 if value == 0 else 0.0)
     return AucDifference(value, error, float(2 * ndtr(-abs(value) / error)))
 
 

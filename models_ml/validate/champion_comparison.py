@@ -171,5 +171,9 @@ def _fair_rows(data: TrainingSet, splits: np.ndarray, known: Sequence[date]) -> 
 def _paired_p_value(differences: np.ndarray) -> float:
     from scipy.special import ndtr
 
-    error = float(differences.std(ddof=1)) / max(len(differences), 1) ** 0.5 if len(differences) > 1 else 0.0
-    return 1.0 if error == 0 else float(2 * ndtr(-abs(float(differences.mean())) / error))
+    if len(differences) < 2:
+        return 1.0
+    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(differences) ** 0.5
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * ndtr(-abs(mean) / error))

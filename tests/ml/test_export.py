@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from models_ml.card.points_table import PointsTable
 from tests.unit.models_ml.tables import categorical, numeric, table, tables_and_rows
 
 
-def _run_onnx(card: PointsTable, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _session(card: PointsTable) -> Any:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(as_onnx(card).SerializeToString())
+    return onnxruntime.InferenceSession(as_onnx(card).SerializeToString())
+
+
+def _run_onnx(card: PointsTable, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    session = _session(card)
     feed: dict[str, Any] = {}
     for each in card.characteristics:
         values = frame[each.name].astype(object).where(frame[each.name].notna(), None)
@@ -51,18 +56,28 @@ def test_python_file_and_onnx_agree_with_the_pyfunc(
         assert [reason["code"] for reason in ours["reasons"]] == [
             code for code in reasons if code is not None
         ]
-    scores, pds = _run_onnx(card, _without_empty_text(frame, card))
-    expected = score_frame(card, _without_empty_text(frame, card))
+    scores, pds = _run_onnx(card, frame)
     assert scores.tolist() == expected["score"].tolist()
     assert pds.tolist() == expected["pd"].tolist()
 
 
-def _without_empty_text(frame: pd.DataFrame, card: PointsTable) -> pd.DataFrame:
-    """ONNX knows no missing text: the empty string stands for it."""
-    texts = [each.name for each in card.characteristics if each.kind == "categorical"]
-    return frame.assign(
-        **{name: frame[name].where(frame[name].notna() & (frame[name] != "")) for name in texts}
+@pytest.mark.parametrize(
+    "missing", [None, np.nan, np.float32("nan"), Decimal("NaN"), pd.NA, pd.NaT, "", "nan", "NaN"]
+)
+def test_what_stands_for_nothing_is_missing_in_every_form(tmp_path: Path, missing: object) -> None:
+    card = table(
+        numeric("income", [100.0], [3, 9], missing=20),
+        categorical("region", [("A",)], [5], missing=7, other=1),
     )
+    expected = score_frame(card, pd.DataFrame({"income": [np.nan], "region": [None]}))["score"].item()
+    assert expected == 27
+    frame = pd.DataFrame({"income": [np.nan], "region": pd.Series([missing], dtype=object)})
+    assert score_frame(card, frame)["score"].item() == expected
+    score = runpy.run_path(str(export(card, tmp_path / "card.py", "python")))["score"]
+    assert score({"income": missing, "region": missing})["score"] == expected
+    if isinstance(missing, str):
+        feed = {"income": np.array([[np.nan]]), "region": np.array([[missing]], dtype=object)}
+        assert _session(card).run(["score"], feed)[0].item() == expected
 
 
 def test_a_file_names_its_version_and_an_unknown_form_is_refused(tmp_path: Path) -> None:

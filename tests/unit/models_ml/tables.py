@@ -9,10 +9,18 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from models_ml.card.master_scale import master_scale
-from models_ml.card.points_table import Baseline, Bin, Calibration, Characteristic, PointsTable, Text
+from models_ml.card.points_table import (
+    MISSING_TEXTS,
+    Baseline,
+    Bin,
+    Calibration,
+    Characteristic,
+    PointsTable,
+    Text,
+)
 from models_ml.card.scaling import scaling
 
-CATEGORIES = ("north", "south", "it's", "", "华东", "a,b")
+CATEGORIES = ("north", "south", "it's", " ", "华东", "a,b")
 
 
 def numeric(
@@ -74,7 +82,7 @@ def tables_and_rows(draw: st.DrawFn) -> tuple[PointsTable, pd.DataFrame, dict[st
                 name, [tuple(values[:cut]), tuple(values[cut:-1])], [draw(_points), draw(_points)],
                 missing=draw(_points), other=draw(_points), mean=mean,
             )  # fmt: skip
-            column = st.sampled_from([*CATEGORIES, "never seen", None])
+            column = st.sampled_from([*CATEGORIES, *MISSING_TEXTS, "never seen", None])
             types[name] = "text"
         else:
             types[name] = draw(st.sampled_from(["double precision", "integer", "numeric(18,2)", "boolean"]))

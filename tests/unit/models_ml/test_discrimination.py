@@ -71,6 +71,12 @@ def test_a_score_compared_with_itself_differs_by_nothing() -> None:
     assert auc_difference(risk, risk, bad).p_value == 1.0
 
 
+def test_a_difference_without_variance_is_certain() -> None:
+    bad = np.array([1, 1, 1, 0, 0, 0])
+    found = auc_difference(bad.astype(float), np.zeros(6), bad)
+    assert (found.value, found.p_value) == (0.5, 0.0)
+
+
 def test_one_class_alone_has_no_auc() -> None:
     assert np.isnan(auc(np.arange(4.0), np.zeros(4)).value)
 
