@@ -76,11 +76,13 @@ def _prepare() -> None:
 
 def _publish() -> str:
     """A new publication of the day: every score moves by one."""
+    from creditops import decisions
     from creditops.publish import publisher
     from creditops.warehouse.connection import connect
 
     with connect("modeller") as connection:
         connection.execute("update scoring.customer_scores set score = score + 1 where book = %s", (BOOK,))
+    decisions.decide(BOOK, DAY)
     candidate = publisher.assemble(BOOK, DAY, models=[{"scorecard": "bench", "version": "1"}])
     publisher.record_gate(candidate.publication_id, [], passed=True)
     publisher.flip(candidate.publication_id)

@@ -1,4 +1,4 @@
-"""Builds the credit warehouse with dbt: staging to features, one book, one day.
+"""Builds the credit warehouse with dbt: staging to features, then what is published; one book, one day.
 
 Each layer is one ``dbt build`` in this process; what every model did goes to ``ops.run_log``. dbt's
 state (parse cache, compiled SQL, log) lives below ``<home>/dbt``, never in the source tree.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from creditops.warehouse import build_scope
 from creditops.warehouse.characteristics import build_characteristics
 from creditops.warehouse.connection import connect
 from creditops.warehouse.dbt import PROJECT, DbtRunner, Progress, environment
-from creditops.warehouse.layers import BUILT_LAYERS, LAYERS
+from creditops.warehouse.layers import BUILT_LAYERS, LAYERS, SERVING
 from creditops.warehouse.run_log import record
 from creditops.warehouse.slow_steps import warn_of_slow_steps
 
@@ -38,6 +38,7 @@ __all__ = [
     "build",
     "check_definitions",
     "drop_build",
+    "serve",
     "write_docs",
 ]
 
@@ -155,6 +156,48 @@ def build(
                 result.set_aside.refuse_if_too_many(book)
         if schema_prefix:
             _grant(connection, schema_prefix)
+    return result
+
+
+def serve(
+    book: str,
+    as_of: date,
+    *,
+    variables: Mapping[str, Any],
+    only: Sequence[str] = (),
+    known_at: datetime | None = None,
+    schema_prefix: str = "",
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Make what is published of a book's day: layer ``serving``, from marts, features, scores and acts.
+
+    ``ops.build_state`` says which day the layer holds as a whole.
+
+    Parameters
+    ----------
+    variables: what the models ask beside book and day (:mod:`creditops.decisions`).
+    only: names of models, if not all are to be made.
+    schema_prefix: reads marts and features of a build with this prefix.
+
+    Raises
+    ------
+    CreditOpsError: a model could not be made.
+    ServiceUnreachableError: PostgreSQL does not answer.
+    """
+    known = known_at or end_of_day(book, as_of)
+    request = build_scope.Request(book, as_of, known, PROJECT)
+    state = get_settings().home / "dbt" / (schema_prefix or "live")
+    result = BuildResult()
+    given = {**_variables(book, as_of, known, None, schema_prefix), **variables}
+    with connect("builder", autocommit=True) as connection, environment():
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"publish {book}",))
+        connection.execute("delete from ops.build_state where book = %s and layer = %s", (book, SERVING))
+        runner = DbtRunner(state, given, False, progress)
+        outcome = runner.build(SERVING, "book", only)
+        _collect(outcome, SERVING, result, request, "book", connection)
+        warn_of_slow_steps(connection, [_step(model) for model in result.models], book, "book", as_of)
+        if not only:
+            build_scope.note_built(connection, request, SERVING, _ALL_OF_IT)
     return result
 
 

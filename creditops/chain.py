@@ -8,6 +8,7 @@ are heavy stay inside the step that needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal
 
@@ -198,17 +199,18 @@ def warn(partition: Partition) -> Outcome:
 
 
 def decide(partition: Partition) -> Outcome:
-    """Recommend limits, make the collections worklist and replay decisions, under the policy in force."""
-    from creditops import collection, limits, past_day
-    from creditops.policy.replay import replay
+    """Replay decisions under the policy in force, make limits, worklist and all other published tables."""
+    from creditops import decisions, past_day
 
     with logged("decide", book=partition.book, as_of=partition.as_of, role="publisher") as step:
-        schemas = past_day.schemas(partition)
-        recommended = limits.recommend(partition.book, partition.as_of, schemas=schemas)
-        listed = collection.make_worklist(partition.book, partition.as_of, schemas=schemas)
-        replayed = replay(partition.book, partition.as_of, schemas=schemas)
-        step.rows = recommended + listed + replayed
-    return {"limits": recommended, "worklist": listed, "decisions": replayed}
+        decided = decisions.decide(
+            partition.book,
+            partition.as_of,
+            known_at=past_day.known_at(partition),
+            schema_prefix=past_day.built_prefix(partition),
+        )
+        step.rows = decided.limits + decided.worklist + decided.decisions
+    return asdict(decided)
 
 
 def publish(partition: Partition) -> Outcome:
@@ -225,7 +227,6 @@ def publish(partition: Partition) -> Outcome:
             models=_models_in_force(partition.book),
             policy_version=policy_in_force(partition.book, partition.as_of).version,
             known_at=past_day.known_at(partition),
-            schemas=past_day.schemas(partition),
         )
         step.rows = sum(candidate.rows.values())
     with logged("gate.publication", book=partition.book, as_of=partition.as_of, role="publisher") as step:

@@ -1,5 +1,5 @@
-"""Files written from the contracts and kept in the repository: dbt's sources, the dictionary, the
-sources of the ingest DAGs.
+"""Files written from the contracts and kept in the repository: dbt's sources and exposures, the dictionary,
+the sources of the ingest DAGs.
 
 A test says when one is out of date; ``creditops sources generate`` writes them.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from creditops.errors import UsageError
-from creditops.publish.tables import load_tables
+from creditops.publish.tables import SERVING, load_tables
 from creditops.settings import PROJECT_ROOT
 from creditops.sources.column import Column
 from creditops.sources.contract import (
@@ -26,6 +26,7 @@ from creditops.sources.contract import (
 )
 
 DBT_SOURCES = PROJECT_ROOT / "dbt_project" / "models" / "staging" / "sources.yml"
+DBT_EXPOSURES = SERVING / "exposures.yml"
 DICTIONARY = PROJECT_ROOT / "docs" / "data-dictionary.md"
 DAG_SOURCES = PROJECT_ROOT / "dags" / "ingest_sources.json"
 _DOMAINS = {
@@ -46,7 +47,12 @@ _PLATFORM_COLUMNS = {
 
 def generate() -> dict[Path, str]:
     """Each generated file with the text that it should have."""
-    return {DBT_SOURCES: dbt_sources(), DICTIONARY: dictionary(), DAG_SOURCES: dag_sources()}
+    return {
+        DBT_SOURCES: dbt_sources(),
+        DBT_EXPOSURES: dbt_exposures(),
+        DICTIONARY: dictionary(),
+        DAG_SOURCES: dag_sources(),
+    }
 
 
 def stale(files: Mapping[Path, str] | None = None) -> list[Path]:
@@ -109,6 +115,24 @@ def dbt_sources(contracts: Sequence[Contract] | None = None, *, name: str = "raw
     return f"# Written by `creditops sources generate` from {origin}; do not edit.\n{text}"
 
 
+def dbt_exposures() -> str:
+    """dbt's exposures of the published views: each shows the model of its name."""
+    exposures = [
+        {
+            "name": table.name,
+            "type": "dashboard",
+            "label": f"publish.{table.name}",
+            "description": f"{table.description.en} / {table.description.zh}",
+            "depends_on": [f"ref('{table.name}')"],
+            "owner": {"name": "Credit risk"},
+        }
+        for table in load_tables().values()
+    ]
+    document = {"version": 2, "exposures": exposures}
+    text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=110)
+    return f"# Written by `creditops sources generate` from the models of this layer; do not edit.\n{text}"
+
+
 def dag_sources() -> str:
     """``dags/ingest_sources.json``: the sources of each ingest DAG, with what they are in both languages."""
     found: dict[str, dict[str, str]] = {domain: {} for domain in _DOMAINS}
@@ -123,7 +147,7 @@ def dictionary() -> str:
         "# Data dictionary / 数据字典",
         "",
         "Written by `creditops sources generate` from the source contracts (`creditops/sources`) and the",
-        "published tables (`creditops/publish/tables`); do not edit.",
+        "published tables (`dbt_project/models/serving`); do not edit.",
         "由来源契约与发布表定义自动生成，请勿手工修改。",
         "",
         "`*` marks the business key, `?` a column that may be empty. Every raw table also has:",

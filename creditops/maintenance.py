@@ -15,11 +15,11 @@ from creditops.publish.tables import load_tables
 from creditops.settings import get_settings
 from creditops.warehouse import readers
 from creditops.warehouse.connection import connect
-from creditops.warehouse.layers import BUILT_LAYERS
+from creditops.warehouse.layers import BUILT_LAYERS, SERVING
 from creditops.warehouse.run_log import step
 
 # Which role keeps which schemas in shape: each the tables it owns or may maintain.
-_KEEPERS = (("loader", ("raw",)), ("builder", BUILT_LAYERS))
+_KEEPERS = (("loader", ("raw",)), ("builder", (*BUILT_LAYERS, SERVING)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from datetime import date, datetime
 
 from creditops.books import Partition, end_of_day, today
 from creditops.warehouse.connection import connect
-from creditops.warehouse.layers import BUILT_LAYERS, LIVE_SCHEMAS
+from creditops.warehouse.layers import BUILT_LAYERS, LIVE_SCHEMAS, schemas_of
 
 PREFIX = "past_"
 _restated: ContextVar[bool] = ContextVar("restated", default=False)
@@ -36,21 +36,22 @@ def schema_prefix(partition: Partition) -> str:
     return f"{PREFIX}{'restated_' if _restated.get() else ''}{partition.as_of:%Y%m%d}_{book}_"
 
 
-def schemas(partition: Partition) -> Mapping[str, str]:
-    """Where a run finds marts and features: those of its own build, else the live ones."""
+def built_prefix(partition: Partition) -> str:
+    """Prefix of the schemas with the marts and features of a run: its own build's, none for the live ones."""
     prefix = schema_prefix(partition)
     if not prefix:
-        return LIVE_SCHEMAS
+        return ""
     with connect("publisher") as connection:
         built = connection.execute(
             "select count(*) from ops.build_state where book = %s and as_of = %s and layer = any(%s)",
             (partition.book, partition.as_of, [prefix + "marts", prefix + "features"]),
         ).fetchone()
-    return (
-        {**LIVE_SCHEMAS, "marts": f"{prefix}marts", "features": f"{prefix}features"}
-        if built == (2,)
-        else LIVE_SCHEMAS
-    )
+    return prefix if built == (2,) else ""
+
+
+def schemas(partition: Partition) -> Mapping[str, str]:
+    """Where a run finds marts and features."""
+    return schemas_of(built_prefix(partition))
 
 
 def passed_over(partition: Partition) -> date | None:

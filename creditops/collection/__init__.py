@@ -1,5 +1,5 @@
 """Collections (domain.md#worklist): the worklist by expected loss at stake, stage and strategy."""
 
-from creditops.collection.worklist import make_worklist
+from creditops.collection.worklist import keep
 
-__all__ = ["make_worklist"]
+__all__ = ["keep"]

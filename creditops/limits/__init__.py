@@ -2,6 +2,6 @@
 
 from creditops.limits.arithmetic import Caps, work_out
 from creditops.limits.decisions import decide, history, proposals
-from creditops.limits.recommendation import BINDING, recommend
+from creditops.limits.recommendation import BINDING, keep
 
-__all__ = ["BINDING", "Caps", "decide", "history", "proposals", "recommend", "work_out"]
+__all__ = ["BINDING", "Caps", "decide", "history", "keep", "proposals", "work_out"]

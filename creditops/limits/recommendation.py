@@ -1,18 +1,11 @@
-"""Recommends the limits of a book's customers for a day, in the warehouse."""
+"""Recommended limits: what may bind them, in words, and the rows of each day that are kept."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import date
-from importlib.resources import files
 
-from creditops.grades import DEFAULT_GRADE
-from creditops.policy import policy_in_force
-from creditops.policy.registry import register
-from creditops.warehouse.connection import connect
-from creditops.warehouse.layers import LIVE_SCHEMAS
-from creditops.warehouse.panel import latest_month_end
+import psycopg
 
 BINDING: Mapping[str, Mapping[str, str]] = {
     "policy": {"zh": "政策上限", "en": "policy cap"},
@@ -27,40 +20,21 @@ BINDING: Mapping[str, Mapping[str, str]] = {
     "rise_step": {"zh": "单次上调上限", "en": "largest rise at once"},
 }
 """Names of what may bind, for people."""
+_COLUMNS = (
+    "customer_id, product_id, policy_version, current_limit, recommended_limit, cap_policy, cap_capacity,"
+    " cap_group, cap_concentration, binding_cap, exposure, utilisation, excess, current_terms,"
+    " recommended_terms, adjustment, change_reason, change_reason_zh, inputs"
+)
 
 
-def recommend(book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS) -> int:
-    """Recommend a limit and terms for every customer and product held; rows written.
-
-    The day's rows are replaced. Reads the marts, the day's verdicts and warnings, approved actions and
-    the policy in force on the day.
-
-    Raises
-    ------
-    UsageError: no policy of the book is in force on the day.
-    CreditOpsError: the policy's file changed without a new version.
-    """
-    policy = policy_in_force(book, as_of)
-    query = _sql("keep.sql").replace("{query}", _sql("recommend.sql").format_map(schemas))
-    rules = policy.limits.model_dump(mode="json")
-    with connect("publisher", large_joins=True) as connection:
-        register(connection, book, policy, as_of)
-        connection.execute(
-            "delete from actions.credit_limits where book = %s and as_of_date = %s", (book, as_of)
-        )
-        return connection.execute(
-            query,  # type: ignore[arg-type]
-            {
-                "book": book,
-                "as_of": as_of,
-                "panel_day": latest_month_end(connection, book, as_of, marts=schemas["marts"]),
-                "rules": json.dumps(rules),
-                "policy_version": policy.version,
-                "default_grade": DEFAULT_GRADE,
-                "binding": json.dumps(BINDING),
-            },
-        ).rowcount
-
-
-def _sql(name: str) -> str:
-    return files("creditops.limits").joinpath(name).read_text(encoding="utf-8")
+def keep(connection: psycopg.Connection, book: str, as_of: date) -> int:
+    """Keep the limits that ``serving`` holds as those of the day, in place of any; rows kept."""
+    day = {"book": book, "as_of": as_of}
+    connection.execute(
+        "delete from actions.credit_limits where book = %(book)s and as_of_date = %(as_of)s", day
+    )
+    return connection.execute(
+        f"insert into actions.credit_limits (book, as_of_date, {_COLUMNS})"  # type: ignore[arg-type]
+        f" select book, %(as_of)s, {_COLUMNS} from serving.credit_limits where book = %(book)s",
+        day,
+    ).rowcount

@@ -1,4 +1,4 @@
-"""Keeps published tables and their views in step with the contracts in ``creditops/publish/tables``.
+"""Keeps published tables and their views in step with the contracts of layer ``serving``.
 
 What loses nothing is done: a new column is added to the table (null in the rows already there), whole
 numbers become wider ones, a table without rows follows its contract whatever that says, and a view is made

@@ -26,8 +26,7 @@ from creditops.errors import DataRefusedError, UsageError
 from creditops.publish.published_tables import differences
 from creditops.publish.tables import PublishedTable, load_tables
 from creditops.warehouse.connection import connect
-from creditops.warehouse.layers import LIVE_SCHEMAS
-from creditops.warehouse.panel import latest_month_end
+from creditops.warehouse.layers import SERVING
 
 _dumps = partial(json.dumps, default=str)
 
@@ -56,26 +55,27 @@ def assemble(
     models: Sequence[Mapping[str, Any]],
     policy_version: str | None = None,
     known_at: datetime | None = None,
-    schemas: Mapping[str, str] = LIVE_SCHEMAS,
 ) -> Candidate:
     """Write the candidate rows of every published table for one book and day.
+
+    dbt has made them in layer ``serving``, one model a table (:func:`creditops.decisions.decide`); they are
+    copied as they are, under an id.
 
     Parameters
     ----------
     models: what scored: one mapping per scorecard with at least ``scorecard`` and ``version``.
-    schemas: where ``marts`` and ``features`` are, for a build of a past day in schemas of its own.
 
     Raises
     ------
-    DataRefusedError: nobody was scored for that day although the book has models. Without models a book is
-        published without scores. Or a published table or view is not what it should be.
+    DataRefusedError: ``serving`` does not hold this day as it was known at this time. Or nobody was scored
+        for that day although the book has models; without models a book is published without scores. Or a
+        published table or view is not what it should be.
     """
     known = known_at or end_of_day(book, as_of)
     with connect("publisher", large_joins=True) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"publish {book}",))
         _refuse_other_forms(connection)
-        _create_dictionary(connection)
-        parameters = query_parameters(connection, book, as_of, schemas=schemas)
+        _refuse_other_days(connection, book, as_of, known)
         rows: dict[str, int] = {}
         digest = hashlib.sha256(
             json.dumps(
@@ -83,7 +83,7 @@ def assemble(
             ).encode()
         )
         for table in load_tables().values():
-            rows[table.name], checksum = _collect(connection, table, parameters, schemas)
+            rows[table.name], checksum = _measure(connection, table, book)
             digest.update(f"{table.name}:{table.version}:{rows[table.name]}:{checksum}".encode())
         if models and rows["customer_scores"] == 0:
             raise DataRefusedError(
@@ -112,14 +112,6 @@ def assemble(
             for table in load_tables().values():
                 _write(connection, table, publication_id, book, as_of)
     return Candidate(publication_id, book, as_of, rows, is_new)
-
-
-def query_parameters(
-    connection: psycopg.Connection, book: str, as_of: date, *, schemas: Mapping[str, str] = LIVE_SCHEMAS
-) -> dict[str, Any]:
-    """What the queries of published tables ask for: ``book``, ``as_of`` and ``panel_day``."""
-    panel_day = latest_month_end(connection, book, as_of, marts=schemas["marts"])
-    return {"book": book, "as_of": as_of, "panel_day": panel_day}
 
 
 def record_gate(publication_id: str, gates: Sequence[Mapping[str, Any]], *, passed: bool) -> None:
@@ -206,6 +198,19 @@ def publications(book: str | None = None) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
+def _refuse_other_days(connection: psycopg.Connection, book: str, as_of: date, known_at: datetime) -> None:
+    """What was made for another day, or as known at another time, is not published as this one."""
+    made = connection.execute(
+        "select as_of, known_at from ops.build_state where book = %s and layer = %s", (book, SERVING)
+    ).fetchone()
+    if made != (as_of, known_at):
+        holds = f"{made[0]} as known at {made[1]}" if made else "nothing"
+        raise DataRefusedError(
+            f"the tables to publish of book {book} hold {holds}, not {as_of} as known at {known_at}",
+            hint=f"run the chain's step before: `creditops run publish --book {book} --as-of {as_of}`",
+        )
+
+
 def _refuse_other_forms(connection: psycopg.Connection) -> None:
     """Rows are published into tables and views that are what their contracts say, or not at all."""
     if found := differences(connection):
@@ -215,54 +220,14 @@ def _refuse_other_forms(connection: psycopg.Connection) -> None:
         )
 
 
-def _create_dictionary(connection: psycopg.Connection) -> None:
-    connection.execute(
-        "create temporary table data_dictionary (table_name text, column_name text, data_type text,"
-        " unit text, description_zh text, description_en text, source text, pii_class text) on commit drop"
-    )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into data_dictionary values (%s, %s, %s, %s, %s, %s, %s, 'none')",
-            [
-                (
-                    table.name,
-                    column.name,
-                    column.type,
-                    column.unit,
-                    column.description.zh,
-                    column.description.en,
-                    column.source,
-                )
-                for table in load_tables().values()
-                for column in table.columns
-            ],
-        )
-
-
-def _collect(
-    connection: psycopg.Connection,
-    table: PublishedTable,
-    parameters: Mapping[str, Any],
-    schemas: Mapping[str, str],
-) -> tuple[int, str]:
-    """Materialise a table's query as ``candidate_<name>``; rows and a checksum of their content."""
-    candidate = sql.Identifier(f"candidate_{table.name}")
-    columns = sql.SQL(", ").join(
-        sql.SQL("{0}::{1} as {0}").format(sql.Identifier(column.name), sql.SQL(column.type))  # type: ignore[arg-type]
-        for column in table.columns
-    )
-    query = psycopg.ClientCursor(connection).mogrify(table.query.format_map(schemas), parameters)
-    connection.execute(
-        sql.SQL("create temporary table {} on commit drop as select {} from ({}) as query").format(
-            candidate,
-            columns,
-            sql.SQL(query),  # type: ignore[arg-type]
-        )
-    )
+def _measure(connection: psycopg.Connection, table: PublishedTable, book: str) -> tuple[int, str]:
+    """Rows that ``serving`` holds for a table, and a checksum of their content."""
     row = connection.execute(
         sql.SQL(
-            "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from {} as t"
-        ).format(candidate)
+            "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text"
+            " from (select {} from serving.{} where book = %s) as t"
+        ).format(_columns(table), sql.Identifier(table.name)),
+        (book,),
     ).fetchone()
     assert row is not None
     return int(row[0]), str(row[1])
@@ -271,13 +236,16 @@ def _collect(
 def _write(
     connection: psycopg.Connection, table: PublishedTable, publication_id: str, book: str, as_of: date
 ) -> None:
-    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     connection.execute(
         sql.SQL(
-            "insert into published.{} (publication_id, as_of_date, book, {names})"
-            " select %s, %s, %s, {names} from {}"
-        ).format(sql.Identifier(table.name), sql.Identifier(f"candidate_{table.name}"), names=names),
+            "insert into published.{table} (publication_id, as_of_date, book, {columns})"
+            " select %s, %s, book, {columns} from serving.{table} where book = %s"
+        ).format(table=sql.Identifier(table.name), columns=_columns(table)),
         (publication_id, as_of, book),
     )
     # What the gates and the readers of the first publication ask is planned by these figures.
     connection.execute(sql.SQL("analyze published.{}").format(sql.Identifier(table.name)))
+
+
+def _columns(table: PublishedTable) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)

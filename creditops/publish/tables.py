@@ -1,19 +1,24 @@
-"""The published tables: columns, keys and the query that fills each of them.
+"""The published tables: columns and keys, as the dbt models that fill them say.
 
-``tables/<name>.yml`` is the versioned contract of one view in schema ``publish``: it makes the
-storage table ``published.<name>``, the view, the publication gate's column checks and the rows of
-the data dictionary.
+A model of layer ``serving`` (``dbt_project/models/serving/<subject>/<name>.sql``) is the view of schema
+``publish`` that bears its name. The YAML beside it is the versioned contract of that view: it makes the
+storage table ``published.<name>``, the view, the publication gate's column checks and the rows of the data
+dictionary.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from creditops.settings import PROJECT_ROOT
 from creditops.texts import Text
+
+SERVING = PROJECT_ROOT / "dbt_project" / "models" / "serving"
 
 
 class PublishedColumn(BaseModel):
@@ -30,18 +35,17 @@ class PublishedColumn(BaseModel):
 class PublishedTable(BaseModel):
     """A published view.
 
-    ``query`` selects its columns, without ``publication_id``, ``as_of_date`` and ``book``, with
-    the parameters ``%(book)s``, ``%(as_of)s`` and ``%(panel_day)s``, the latest month end of the
-    panel. Where ``kept_publications`` is given, only so many of a book's newest publications keep their
-    rows, and the current one.
+    ``columns`` are its own, without ``publication_id``, ``as_of_date`` and ``book``. Where
+    ``kept_publications`` is given, only so many of a book's newest publications keep their rows, and the
+    current one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
+    subject: str
     version: int
     key: list[str]
     description: Text
-    query: str
     columns: list[PublishedColumn]
     kept_publications: int | None = Field(None, ge=1)
 
@@ -49,10 +53,27 @@ class PublishedTable(BaseModel):
 @lru_cache
 def load_tables() -> dict[str, PublishedTable]:
     """Every published table by name, in alphabetical order."""
-    folder = files("creditops.publish").joinpath("tables")
     tables = [
-        PublishedTable.model_validate(yaml.safe_load(entry.read_text(encoding="utf-8")))
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".yml")
+        _table(path, model)
+        for path in SERVING.glob("*/*.yml")
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ())
+        if "key" in model["config"]["meta"]  # the others are steps on the way to one that is published
     ]
-    return {table.name: table for table in tables}
+    return {table.name: table for table in sorted(tables, key=lambda table: table.name)}
+
+
+def _table(path: Path, model: dict[str, Any]) -> PublishedTable:
+    about = dict(model["config"]["meta"])
+    return PublishedTable(
+        name=model["name"],
+        subject=path.parent.name,
+        description=Text(zh=about.pop("zh"), en=model["description"]),
+        columns=[_column(column) for column in model["columns"] if column["name"] != "book"],
+        **about,
+    )
+
+
+def _column(column: dict[str, Any]) -> PublishedColumn:
+    about = dict(column["config"]["meta"])
+    text = Text(zh=about.pop("zh"), en=column["description"])
+    return PublishedColumn(name=column["name"], type=column["data_type"], description=text, **about)

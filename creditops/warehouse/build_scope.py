@@ -33,7 +33,7 @@ from psycopg.types.json import Jsonb
 
 from creditops.books import end_of_day
 from creditops.warehouse import definitions
-from creditops.warehouse.layers import BUILT_LAYERS
+from creditops.warehouse.layers import BUILT_LAYERS, SERVING
 
 Scope = Literal["book", "changed"]
 
@@ -249,21 +249,7 @@ def done(
 ) -> None:
     """Note that a layer was built, and strike its list; a build with a prefix has none."""
     with connection.transaction():
-        connection.execute(
-            "insert into ops.build_state (book, layer, as_of, known_at, definition, batches, ledger)"
-            " values (%s, %s, %s, %s, %s, %s, %s) on conflict (book, layer) do update set"
-            " as_of = excluded.as_of, known_at = excluded.known_at, definition = excluded.definition,"
-            " batches = excluded.batches, ledger = excluded.ledger, built_at = clock_timestamp()",
-            (
-                request.book,
-                schema_prefix + layer,
-                request.as_of,
-                request.known_at,
-                definition(request.project),
-                Jsonb(dict(plan_.batches)),
-                plan_.ledger,
-            ),
-        )
+        note_built(connection, request, schema_prefix + layer, plan_)
         if schema_prefix:
             return
         connection.execute(
@@ -274,6 +260,25 @@ def done(
             connection.execute("delete from staging.changed_row where book = %s", (request.book,))
         if layer == "marts":
             connection.execute("delete from staging.changed_panel where book = %s", (request.book,))
+
+
+def note_built(connection: psycopg.Connection, request: Request, layer: str, plan_: Plan) -> None:
+    """Note for which day and time a layer, with its prefix if it has one, was built."""
+    connection.execute(
+        "insert into ops.build_state (book, layer, as_of, known_at, definition, batches, ledger)"
+        " values (%s, %s, %s, %s, %s, %s, %s) on conflict (book, layer) do update set"
+        " as_of = excluded.as_of, known_at = excluded.known_at, definition = excluded.definition,"
+        " batches = excluded.batches, ledger = excluded.ledger, built_at = clock_timestamp()",
+        (
+            request.book,
+            layer,
+            request.as_of,
+            request.known_at,
+            definition(request.project),
+            Jsonb(dict(plan_.batches)),
+            plan_.ledger,
+        ),
+    )
 
 
 def forget(connection: psycopg.Connection, book: str) -> None:
@@ -295,14 +300,15 @@ def _make_lists(connection: psycopg.Connection) -> None:
 
 
 def definition(project: Path) -> str:
-    """Fingerprint of every definition of the dbt project, and of the choices between them."""
+    """Fingerprint of every definition that is built by what changed, and of the choices between them."""
     return f"{_fingerprint(project)} {json.dumps(definitions.variables(), sort_keys=True)}"
 
 
 @lru_cache
 def _fingerprint(project: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted([*project.glob("models/**/*.sql"), *project.glob("macros/**/*.sql")]):
+    models = [each for each in project.glob("models/*/**/*.sql") if each.parts[-3] != SERVING]
+    for path in sorted([*models, *project.glob("macros/**/*.sql")]):
         digest.update(str(path.relative_to(project)).encode())
         digest.update(path.read_bytes())
     digest.update((project / "dbt_project.yml").read_bytes())

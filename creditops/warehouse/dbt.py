@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -36,7 +36,7 @@ class DbtRunner:
     """dbt in this process; parses the project once for all layers."""
 
     def __init__(
-        self, state: Path, variables: Mapping[str, str], checks: bool, progress: Progress | None
+        self, state: Path, variables: Mapping[str, Any], checks: bool, progress: Progress | None
     ) -> None:
         from dbt.cli.main import dbtRunner  # takes two seconds to import
 
@@ -53,15 +53,15 @@ class DbtRunner:
         # set lets dbt reuse what it read for another day.
         self._fixed = ["--vars", json.dumps({"schema_prefix": variables["schema_prefix"]})]
 
-    def build(self, layer: str, scope: Scope) -> Any:
-        """Result of ``dbt build`` for one layer, without the unit tests of definitions."""
+    def build(self, layer: str, scope: Scope, only: Sequence[str] = ()) -> Any:
+        """Result of ``dbt build`` for one layer, or ``only`` some models, without the unit tests."""
         self._parse()
         untested = () if self._checks else ("--exclude-resource-type", "test")
         variables = {**self._variables, "scope": scope, "layer": layer}
         return self._runner.invoke(
             [
                 *(*_QUIET, "--no-write-json", "--no-populate-cache"),
-                *("build", "--select", *self.selection(layer)),
+                *("build", "--select", *(only or self.selection(layer))),
                 *("--indirect-selection", "buildable", "--exclude-resource-type", "unit_test", *untested),
                 *(*self._common, "--vars", json.dumps(variables)),
             ]

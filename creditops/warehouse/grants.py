@@ -24,10 +24,11 @@ SCHEMAS = (
     "features",
     "scoring",
     "actions",
+    "serving",
     "published",
     "publish",
 )
-BUILT_SCHEMAS = ("staging", "intermediate", "marts", "features")
+BUILT_SCHEMAS = ("staging", "intermediate", "marts", "features", "serving")
 VERBS = ("select", "insert", "update", "delete", "truncate")
 
 
@@ -68,7 +69,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = {
         ),
     },
     "builder": {
-        "raw": Rights("select"),
+        **dict.fromkeys(("raw", "scoring", "actions"), Rights("select")),
         "ops": Rights("select", {**_LOGS, **_GATE, "build_state": "insert, update, delete"}),
         **dict.fromkeys(BUILT_SCHEMAS, Rights("select, insert, update, delete, truncate", create=True)),
     },
@@ -86,7 +87,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = {
         "ops": Rights("select", {**_LOGS, "model_version": "insert", "model_decision": "insert"}),
     },
     "publisher": {
-        **dict.fromkeys(("marts", "features", "scoring", "publish"), Rights("select")),
+        **dict.fromkeys(("marts", "features", "scoring", "serving", "publish"), Rights("select")),
         "actions": Rights("select, insert, update, delete"),
         "published": Rights("select, insert"),
         "ops": Rights(

@@ -16,13 +16,14 @@ from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
 from creditops.warehouse.connection import connect
+from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings.acts import unknown
 from creditops.warnings.compiler import compile_explanation
 from creditops.warnings.expression import text_literal
 from creditops.warnings.rule import Rule, load_rules
 from creditops.warnings.subject import Subject, SubjectColumn, load_subjects
 
-_SCHEMAS = {"marts": "marts", "features": "features", "scoring": "scoring"}
+_SCHEMAS = {**LIVE_SCHEMAS, "scoring": "scoring"}
 _NOT_INPUTS = ("observed_on", "thresholds", "facilities_hit")
 
 

@@ -16,18 +16,17 @@ import pytest
 
 from creditops import verdict
 from creditops.build import build
-from creditops.collection import make_worklist
+from creditops.decisions import make_worklist, recommend
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
-from creditops.limits import decide, history, proposals, recommend, work_out
+from creditops.limits import decide, history, proposals, work_out
 from creditops.policy import policy_in_force, version
 from creditops.policy.registry import kept_policy, register
-from creditops.publish import publisher
-from creditops.publish.tables import load_tables
 from creditops.settings import get_settings
 from creditops.simulate import simulate
 from creditops.sources.contract import load_contract
 from creditops.warehouse import connect
 from tests.dbt.raw_rows import put
+from tests.dbt.served import served
 from tests.dbt.warehouse_rows import rows
 
 AS_OF = date(2026, 6, 30)
@@ -176,14 +175,7 @@ def limit_of_the_next_day(customer: str, product: str) -> dict[str, Any]:
 
 
 def published(name: str, day: date = AS_OF) -> list[dict[str, Any]]:
-    table = load_tables()[name]
-    with connect("publisher") as connection:
-        cursor = connection.execute(
-            table.query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-            publisher.query_parameters(connection, BOOK, day),
-        )
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+    return served(name, BOOK, day)
 
 
 @pytest.mark.usefixtures("desk")

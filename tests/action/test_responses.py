@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from creditops.errors import UsageError
-from creditops.publish import publisher
-from creditops.publish.tables import load_tables
 from creditops.warehouse import connect
 from creditops.warnings import evaluate, list_warnings, resolve
 from creditops.warnings.responses import approve, finish, list_actions, reject
+from tests.dbt.served import served
 from tests.warnings.portfolio import BOOK, JUNE, Portfolio, after
 
 NEXT = after(1)
@@ -26,14 +25,7 @@ def over_limit(portfolio: Portfolio, customer: str = "c1", **values: Any) -> Non
 
 def published(day: date) -> list[dict[str, Any]]:
     """Rows of ``proposed_actions`` in a publication of ``day``."""
-    table = load_tables()["proposed_actions"]
-    with connect("publisher") as connection:
-        cursor = connection.execute(
-            table.query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-            publisher.query_parameters(connection, BOOK, day),
-        )
-        names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+    return served("proposed_actions", BOOK, day)
 
 
 def limit_effects(day: date) -> list[tuple[Any, ...]]:

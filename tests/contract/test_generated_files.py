@@ -6,9 +6,11 @@ import yaml
 
 from creditops.generate import (
     DAG_SOURCES,
+    DBT_EXPOSURES,
     DBT_SOURCES,
     DICTIONARY,
     dag_sources,
+    dbt_exposures,
     dbt_sources,
     dictionary,
 )
@@ -18,6 +20,10 @@ from creditops.sources.contract import load_contracts
 
 def test_dbts_sources_are_current() -> None:
     assert DBT_SOURCES.read_text(encoding="utf-8") == dbt_sources(), "run `creditops sources generate`"
+
+
+def test_dbts_exposures_are_current() -> None:
+    assert DBT_EXPOSURES.read_text(encoding="utf-8") == dbt_exposures(), "run `creditops sources generate`"
 
 
 def test_the_data_dictionary_is_current() -> None:

@@ -76,5 +76,8 @@ def test_every_choice_is_a_variable_with_the_same_default_and_is_documented() ->
         "scope",
         "layer",
         "shares",
+        "policy",
+        "limit_bounds",
+        "default_grade",
     }
     assert set(stated) - of_a_run - {"schedule_tolerance_cents"} == set(Definitions.model_fields)

@@ -10,19 +10,20 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from creditops.build import PROJECT, build, drop_build
-from creditops.limits import recommend
-from creditops.publish import publisher
+from creditops.decisions import decide, recommend
 from creditops.publish.tables import load_tables
 from creditops.settings import PROJECT_ROOT
 from creditops.warehouse import connect
+from creditops.warehouse.raw_tables import SPELLED_OUT
 from tests.dbt.raw_rows import customer, facility, put
+from tests.dbt.served import served
 from tests.dbt.warehouse_rows import month_ends, rows
 
 BOOK = "demo"
@@ -376,21 +377,26 @@ def test_the_sql_calendar_counts_month_ends() -> None:
 
 
 def published(name: str) -> list[dict[str, Any]]:
-    with connect("publisher") as connection:
-        return (
-            connection.cursor(row_factory=dict_row)
-            .execute(
-                load_tables()[name].query.format(marts="marts", features="features"),  # type: ignore[arg-type]
-                publisher.query_parameters(connection, BOOK, AS_OF),
-            )
-            .fetchall()
-        )
+    return served(name, BOOK, AS_OF)
 
 
-def test_every_published_query_runs_on_this_book() -> None:
-    for name in load_tables():
-        if name != "data_dictionary":
-            published(name)
+def test_every_published_table_is_made_of_this_book_in_the_types_of_its_contract() -> None:
+    decide(BOOK, AS_OF)
+    found = rows(
+        "select c.relname as name, a.attname as column, format_type(a.atttypid, a.atttypmod) as type"
+        " from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
+        " where c.relnamespace = 'serving'::regnamespace and c.relkind = 'p' and a.attnum > 0"
+        " and not a.attisdropped order by c.relname, a.attnum"
+    )
+    made = {
+        name: {each["column"]: each["type"] for each in group if each["column"] != "book"}
+        for name, group in groupby(found, key=lambda each: each["name"])
+    }
+    declared = {
+        table.name: {each.name: SPELLED_OUT.get(each.type, each.type) for each in table.columns}
+        for table in load_tables().values()
+    }
+    assert made == declared
 
 
 def test_a_margin_is_charged_what_the_year_adds_to_the_loss_on_what_is_in_default() -> None:

@@ -40,6 +40,7 @@ _OWN_KEYS = (
     {"stage_no"},  # stages of the funnel within their group
 )
 _INTERMEDIATE = "dbt_project/models/intermediate"
+_WORKLIST = "dbt_project/models/serving/collection/collections_worklist.sql"
 _IN_ORDER = {
     "dbt_project/macros/credit_entries.sql: value_date, cash_cents": "what ties is the same in every column",
     "dbt_project/macros/credit_entries.sql: entry_no": "numbered before, by item",
@@ -54,9 +55,10 @@ _IN_ORDER = {
     "dbt_project/models/marts/customer/fct_customer_position.sql: due_date": "summed by day before",
     "dbt_project/models/marts/delinquency/fct_default.sql: level": "one of a level from a day on",
     "dbt_project/models/marts/product/fct_product_month.sql: month_end": "summed by product and month before",
+    "dbt_project/models/serving/customer/customer_credit_health.sql: place": "a theme has its own",
     "creditops/ingest/write/withdrawal.py: at": "times at which a key changed, distinct",
-    "creditops/collection/worklist.sql: from_dpd": "stages of a policy begin at different days",
-    "creditops/collection/worklist.sql: collector": "one row a collector",
+    f"{_WORKLIST}: from_dpd": "stages of a policy begin at different days",
+    f"{_WORKLIST}: collector": "one row a collector",
     "creditops/warehouse/slow_steps.py: at": "one build of a book at a time, each step at its own time",
     "creditops/warnings/history.py: day_no": "one row a rule, customer and day",
 }

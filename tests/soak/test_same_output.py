@@ -22,9 +22,7 @@ import psycopg
 import pytest
 
 from creditops.build import build
-from creditops.collection import make_worklist
-from creditops.limits import recommend
-from creditops.policy.replay import replay
+from creditops.decisions import decide
 from creditops.publish.publisher import Candidate, assemble
 from creditops.publish.tables import load_tables
 from creditops.schema import initialise
@@ -143,9 +141,7 @@ def published(
     build(BOOK, AS_OF, checks=False, shares=shares)
     score(order)
     evaluate(BOOK, AS_OF)
-    recommend(BOOK, AS_OF)
-    make_worklist(BOOK, AS_OF)
-    replay(BOOK, AS_OF)
+    decide(BOOK, AS_OF)
     candidate = assemble(BOOK, AS_OF, models=[{"scorecard": "a_b", "version": "1"}])
     tables = {
         table.name: {

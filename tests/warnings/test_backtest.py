@@ -7,13 +7,13 @@ from datetime import date
 import pytest
 
 from creditops.errors import UsageError
-from creditops.publish.tables import load_tables
 from creditops.warehouse import connect
 from creditops.warnings import evaluate, load_rules
 from creditops.warnings.backtest import RuleBacktest, backtest
 from creditops.warnings.calendar import month_end
 from creditops.warnings.rule import Rule
 from creditops.warnings.trial import try_rule
+from tests.dbt.served import served
 from tests.warnings.portfolio import BOOK, JUNE, Portfolio
 
 FIRST = date(2025, 1, 31)
@@ -68,11 +68,8 @@ def test_figures_equal_those_worked_out_by_hand() -> None:
 def test_the_backtest_is_published_with_its_own_day() -> None:
     first = figures()
     assert figures() == first
-    table = load_tables()["warning_backtest"]
-    with connect("publisher") as connection:
-        for day, rows in ((date(2026, 6, 29), 0), (JUNE, 1), (date(2026, 7, 1), 1)):
-            found = connection.execute(table.query, {"book": BOOK, "as_of": day}).fetchall()  # type: ignore[arg-type]
-            assert len(found) == rows
+    for day, rows in ((date(2026, 6, 29), 0), (JUNE, 1), (date(2026, 7, 1), 1)):
+        assert len(served("warning_backtest", BOOK, day)) == rows
 
 
 @pytest.mark.usefixtures("history")
