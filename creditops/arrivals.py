@@ -81,7 +81,7 @@ def _came(path: Path) -> datetime:
 def start_arrived() -> list[Partition]:
     """Start the chain for what arrived and is not being loaded already; returns what was started."""
     with AirflowApi() as api:
-        under_way = {run.partition_key for run in api.dag_runs(dag_ids=INGEST) if not run.finished}
+        under_way = {run.partition_key for run in api.dag_runs(dag_ids=[INGEST]) if not run.finished}
         started = [each for each in arrived() if each.key not in under_way]
         for partition in started:
             start_chain(api, partition)

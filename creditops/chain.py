@@ -27,7 +27,7 @@ from creditops.warehouse.run_log import step as logged
 LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 Outcome = Mapping[str, Any]
 Step = Callable[..., Any]
-DOMAINS: tuple[Domain, ...] = ("repayment", "financial", "bureau", "reference")
+DOMAINS: tuple[Domain, ...] = ("reference", "repayment", "financial", "bureau")
 
 
 class NothingToDo(Exception):

@@ -15,19 +15,15 @@ from creditops.books import Partition
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.identity import current_actor
 from creditops.services import follow as following
-from creditops.services import partition_events
 from creditops.services.airflow_api import AirflowApi, DagRun
-from creditops.settings import get_settings
 from creditops.warehouse import audit
 from creditops.warehouse.connection import connect
 from creditops.warehouse.layers import BUILT_LAYERS
 from creditops.warehouse.run_log import current_run_id
 
+INGEST = "ingest"
 DAG_STEPS: Mapping[str, tuple[str, ...]] = {
-    "ingest_reference": ("ingest_reference",),
-    "ingest_repayment": ("ingest_repayment",),
-    "ingest_financial": ("ingest_financial",),
-    "ingest_bureau": ("ingest_bureau",),
+    INGEST: tuple(f"ingest_{domain}" for domain in chain.DOMAINS),
     "build_warehouse": ("gate_raw", *(f"build_{layer}" for layer in BUILT_LAYERS)),
     "retrain_scorecards": ("train", "promote", "submit", "settle"),
     "publish": ("score", "warn", "decide", "publish", "report"),
@@ -35,7 +31,6 @@ DAG_STEPS: Mapping[str, tuple[str, ...]] = {
 }
 # A run follows the one before it within this time, since assets join them.
 _SETTLED, _POLL_SECONDS = timedelta(seconds=5), 1.0
-INGEST = tuple(name for name in DAG_STEPS if name.startswith("ingest_"))
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class Event:
 
 
 def dags_of(name: str) -> tuple[str, ...]:
-    """DAGs a run name stands for: a DAG's own name, ``ingest`` or ``all``.
+    """DAGs a run name stands for: a DAG's own name or ``all``.
 
     Raises
     ------
@@ -59,12 +54,8 @@ def dags_of(name: str) -> tuple[str, ...]:
     """
     if name == "all":
         return tuple(DAG_STEPS)
-    if name == "ingest":
-        return INGEST
     if name not in DAG_STEPS:
-        raise UsageError(
-            f"there is no DAG {name!r}", hint=f"use all, ingest, or one of {', '.join(DAG_STEPS)}"
-        )
+        raise UsageError(f"there is no DAG {name!r}", hint=f"use all, or one of {', '.join(DAG_STEPS)}")
     return (name,)
 
 
@@ -134,7 +125,7 @@ def _run_steps(wanted: tuple[str, ...], partition: Partition) -> Iterator[Event]
 def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
     """Trigger the DAGs a name stands for and follow them, and what they set off, to the end.
 
-    ``all`` triggers the four ingest DAGs; the rest starts by itself, joined by assets. What waits for a
+    ``all`` triggers ``ingest``; the rest starts by itself, joined by assets. What waits for a
     person (approval of a challenger) or follows from drift is not awaited.
 
     Raises
@@ -193,13 +184,8 @@ def _under_way(api: AirflowApi, partition: Partition, *, settled: timedelta) -> 
 
 
 def start_chain(api: AirflowApi, partition: Partition) -> None:
-    """Trigger the four ingest DAGs; what follows starts by itself, joined by assets."""
-    if get_settings().airflow_url is None:
-        # What an earlier lone ingest run left pending would start the build before its time. Only
-        # where Airflow's own database is ours to reach; elsewhere its people do it.
-        partition_events.forget_incomplete("build_warehouse", partition.key)
-    for dag in INGEST:
-        api.trigger(dag, partition.key)
+    """Trigger ``ingest``; what follows starts by itself, joined by assets."""
+    api.trigger(INGEST, partition.key)
 
 
 def last_runs() -> list[dict[str, Any]]:

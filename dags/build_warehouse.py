@@ -1,27 +1,20 @@
 """Gates the day's raw batches and builds the warehouse, layer by layer."""
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag
-from chain_assets import (
-    DEFAULT_ARGS,
-    MARTS,
-    RAW_BUREAU,
-    RAW_FINANCIAL,
-    RAW_REFERENCE,
-    RAW_REPAYMENT,
-)
+from chain_assets import DEFAULT_ARGS, MARTS, RAW
 from chain_steps import step_task
 
 
 @dag(
     dag_id="build_warehouse",
-    schedule=PartitionedAssetTimetable(assets=RAW_REPAYMENT & RAW_FINANCIAL & RAW_BUREAU & RAW_REFERENCE),
+    schedule=PartitionedAssetTimetable(assets=RAW),
     default_args=DEFAULT_ARGS,
     max_active_runs=16,
     catchup=False,
     tags=["creditops", "warehouse"],
     doc_md="""
 **What** validates the raw batches of the partition, then builds staging, intermediate, marts and features.
-**When** all four ingest DAGs have run for the same book and day.
+**When** `ingest` has loaded all four domains of the book and day.
 **From** `raw`. **To** `staging`, `intermediate`, `marts`, `features`; emits asset `creditops_marts`.
 **On failure** a failed gate names the checks (`ops.gate_result`); a failed dbt test names test and rows. The
 last publication stays. Mend the data and run the day's ingest again.

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from airflow.sdk import Asset
 
-RAW_REPAYMENT = Asset("creditops_raw_repayment")
-RAW_FINANCIAL = Asset("creditops_raw_financial")
-RAW_BUREAU = Asset("creditops_raw_bureau")
-RAW_REFERENCE = Asset("creditops_raw_reference")
+RAW = Asset("creditops_raw")
+RAW_OF = {
+    domain: Asset(f"creditops_raw_{domain}") for domain in ("reference", "repayment", "financial", "bureau")
+}
 MARTS = Asset("creditops_marts")
 CHALLENGER = Asset("creditops_challenger")
 CHAMPION = Asset("creditops_champion")

@@ -13,10 +13,10 @@ from chain_assets import DEFAULT_ARGS
     is_paused_upon_creation=True,
     tags=["creditops", "ingest"],
     doc_md="""
-**What** fetches from all places, then triggers the four ingest DAGs for every book and day of the landing
-zone with a file that no load has looked at since it came; a day of which a file is still being written waits.
+**What** fetches from all places, then triggers `ingest` for every book and day of the landing zone
+with a file that no load has looked at since it came; a day of which a file is still being written waits.
 **When** every quarter of an hour, once it is switched on; it comes paused.
-**From** the places (`creditops places list`) and the landing zone. **To** runs of `ingest_*`, and all that
+**From** the places (`creditops places list`) and the landing zone. **To** runs of `ingest`, and all that
 follows from them.
 **On failure** a place that does not answer holds up no other; the next run asks it again.
 """,

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    dag: Annotated[str, typer.Argument(help="A DAG's name, `ingest` (all four) or `all` (the whole chain).")],
+    dag: Annotated[str, typer.Argument(help="A DAG's name, or `all` (the whole chain).")],
     as_of: AsOf,
     book: Book = "demo",
     local: Annotated[bool, typer.Option("--local", help="In this process, without Airflow.")] = False,

@@ -20,7 +20,7 @@ from creditops.errors import ServiceUnreachableError
 from creditops.files import read_note, replace
 from creditops.people import PEOPLE
 from creditops.secrets import get_secret
-from creditops.services import databases, partition_events, supervision
+from creditops.services import databases, supervision
 from creditops.services.program import Program
 from creditops.settings import PROJECT_ROOT, get_settings
 
@@ -130,11 +130,12 @@ def migrate_if_needed(port: int, progress: Callable[[str], None]) -> None:
     done = read_note(marker)
     installed = version("apache-airflow")
     head = databases.migration_head("airflow")
-    if head is None or done != {"airflow": installed, "head": head}:
+    if head is None or done != {"airflow": installed, "head": head, "ours": None}:
         progress("airflow: preparing its database")
         _migrate(port)
-        replace(marker, json.dumps({"airflow": installed, "head": databases.migration_head("airflow")}))
-    partition_events.serialise()
+        _take_back_what_was_ours()
+        head = databases.migration_head("airflow")
+        replace(marker, json.dumps({"airflow": installed, "head": head, "ours": None}))
 
 
 def _migrate(port: int) -> None:
@@ -150,6 +151,12 @@ def _migrate(port: int) -> None:
     if migrated.returncode != 0:
         last = "\n".join(log.read_text().splitlines()[-3:])
         raise ServiceUnreachableError(f"`airflow db migrate` failed: {last}", hint=f"see {log}")
+
+
+def _take_back_what_was_ours() -> None:
+    """Drop a trigger that earlier versions of creditops put on one of Airflow's tables."""
+    with databases.connect("airflow", get_secret("postgres_airflow"), "airflow") as connection:
+        connection.execute("drop function if exists creditops_one_event_at_a_time() cascade")
 
 
 def _key(secret: str) -> str:

@@ -36,8 +36,8 @@ def person(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
 
 
 def test_people_read_and_start_runs_and_change_nothing_else(published: str, person: httpx.Client) -> None:
-    runs = person.get("/dags/ingest_repayment/dagRuns").json()["dag_runs"]
-    run = f"/dags/ingest_repayment/dagRuns/{runs[0]['dag_run_id']}"
+    runs = person.get("/dags/ingest/dagRuns").json()["dag_runs"]
+    run = f"/dags/ingest/dagRuns/{runs[0]['dag_run_id']}"
     tasks = person.get(f"{run}/taskInstances").json()["task_instances"]
     task = f"{run}/taskInstances/{tasks[0]['task_id']}"
     entry = {"key": "return_value", "value": [["../../secrets.json"]], "map_index": -1}
@@ -49,7 +49,7 @@ def test_people_read_and_start_runs_and_change_nothing_else(published: str, pers
         ("PATCH", run, {"state": "success"}),
         ("POST", f"{run}/clear", {"dry_run": False}),
         ("PATCH", task, {"new_state": "success"}),
-        ("POST", "/dags/ingest_repayment/clearTaskInstances", {"dry_run": False}),
+        ("POST", "/dags/ingest/clearTaskInstances", {"dry_run": False}),
         ("POST", f"{task}/xcomEntries", entry),
         ("PATCH", f"{task}/xcomEntries/return_value", {"value": "[]", "map_index": -1}),
         ("DELETE", f"{task}/xcomEntries/return_value", None),

@@ -14,6 +14,7 @@ import pytest
 
 from creditops.addresses import airflow_url
 from creditops.arrivals import arrived, start_arrived
+from creditops.chain import DOMAINS
 from creditops.ingest.land.landing import delivery_folder, marker_of
 from creditops.runner import INGEST
 from creditops.secrets import get_secret
@@ -50,27 +51,28 @@ def _first_run(api: AirflowApi, dag: str, key: str = KEY) -> tuple[DagRun, dict[
     return run, tasks
 
 
-def _event(browser: httpx.Client, run: DagRun) -> dict[str, Any]:
-    """What the run's asset event says."""
+def _event(browser: httpx.Client, run: DagRun, domain: str) -> dict[str, Any]:
+    """What the asset event of one of the run's domains says; its last event starts the build."""
     found = browser.get(
         "/api/v2/assets/events", params={"source_dag_id": run.dag_id, "source_run_id": run.run_id}
     ).raise_for_status()
-    (event,) = found.json()["asset_events"]
-    assert event["source_task_id"] == "account_files"
-    assert event["partition_key"] == run.partition_key
+    events = {each["source_task_id"]: each for each in found.json()["asset_events"]}
+    assert set(events) == {"complete", *(f"{each}.account_files" for each in DOMAINS)}
+    assert {each["partition_key"] for each in events.values()} == {run.partition_key}
+    event = events[f"{domain}.account_files"]
     return dict(event["extra"])
 
 
 def test_files_are_mapped_to_tasks_and_every_row_is_in_the_event(
     api: AirflowApi, browser: httpx.Client, simulated: Path
 ) -> None:
-    run, tasks = _first_run(api, "ingest_repayment")
-    loads = tasks["load_files"]
+    run, tasks = _first_run(api, INGEST)
+    loads = tasks["repayment.load_files"]
     assert [task.map_index for task in sorted(loads, key=lambda each: each.map_index)] == list(
         range(len(loads))
     )
     assert {task.state for task in loads} == {"success"}
-    extra = _event(browser, run)
+    extra = _event(browser, run, "repayment")
     repayment = ("collection_actions", "disputes", "due_items", "facility_snapshots", "payments", "promises")
     rows = {
         f"{BOOK}/{DAY}/{path.name}": len(pl.read_csv(path, infer_schema=False))
@@ -87,7 +89,7 @@ def test_the_gates_pages_are_one_click_from_the_task_and_closed_to_strangers(
     api: AirflowApi, browser: httpx.Client
 ) -> None:
     for dag, task in (
-        ("ingest_bureau", "account_files"),
+        (INGEST, "bureau.account_files"),
         ("build_warehouse", "gate_raw"),
         ("publish", "publish"),
     ):
@@ -108,13 +110,13 @@ def test_a_day_without_files_is_accounted_for(
     api: AirflowApi, browser: httpx.Client, creditops: Command
 ) -> None:
     day = "2026-11-30"
-    ran = creditops("run", "ingest_repayment", "--book", BOOK, "--as-of", day, "--json")
+    ran = creditops("run", INGEST, "--book", BOOK, "--as-of", day, "--json")
     assert ran.returncode == 0, ran.stderr
     states = {step["step"]: step["state"] for step in json.loads(ran.stdout)["steps"]}
-    assert states["account_files"] == "success"
-    run, tasks = _first_run(api, "ingest_repayment", f"{BOOK}|{day}")
-    assert [task.state for task in tasks["load_files"]] == ["skipped"]
-    extra = _event(browser, run)
+    assert states["repayment.account_files"] == states["complete"] == "success"
+    run, tasks = _first_run(api, INGEST, f"{BOOK}|{day}")
+    assert [task.state for task in tasks["repayment.load_files"]] == ["skipped"]
+    extra = _event(browser, run, "repayment")
     assert (extra["files"], extra["rows_read"]) == (0, 0)
     assert [sentence.split(":")[0] for sentence in extra["stale"]] == [
         "due_items", "facility_snapshots", "payments"
@@ -135,9 +137,8 @@ def test_what_arrives_is_loaded_by_itself_once(
     (started,) = start_arrived()
     assert started.key == "arrival|2026-06-30"
     assert start_arrived() == []  # under way
-    for dag in INGEST:
-        (run,) = api.dag_runs(started.key, dag_ids=[dag])
-        assert _end_of(api, run).state == "success"
+    (run,) = api.dag_runs(started.key, dag_ids=[INGEST])
+    assert _end_of(api, run).state == "success"
     ledger = json.loads(creditops("ledger", "--book", "arrival", "--json").stdout)
     (line,) = [each for each in ledger if each["status"] == "loaded"]
     assert line["file"] == "arrival/2026-06-30/groups.csv"

@@ -268,14 +268,17 @@ def test_a_second_run_for_the_same_key_says_that_it_waits_for_the_first() -> Non
     partition = Partition("demo", DAY)
     with connect("publisher", autocommit=True) as first:
         first.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"run {partition.key}",))
-        second = run_local("ingest_reference", partition)
+        second = run_local("ingest", partition)
         waits = next(second)
         assert (waits.step, waits.state) == ("wait", "running")
         assert f"another run for {partition.key} is under way" in str(waits.note)
-        other = next(run_local("ingest_reference", Partition("other", DAY)))
+        other = next(run_local("ingest", Partition("other", DAY)))
         assert other.step == "ingest_reference"
     assert [(each.step, each.state) for each in second] == [
         ("wait", "success"),
-        ("ingest_reference", "running"),
-        ("ingest_reference", "success"),
+        *(
+            (f"ingest_{domain}", state)
+            for domain in ("reference", "repayment", "financial", "bureau")
+            for state in ("running", "success")
+        ),
     ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 
 from creditops.errors import CreditOpsError, ServiceUnreachableError
 from creditops.secrets import get_secret
-from creditops.services import airflow_components, databases, lifecycle, partition_events, processes
+from creditops.services import airflow_components, databases, lifecycle, processes
 from creditops.services.airflow_api import AirflowApi, DagRun
 from creditops.services.follow import Event, follow
 from tests.services.conftest import Said, living_in
@@ -21,27 +22,22 @@ DAGS = """
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, PartitionedAtRuntime, task
 
-LEFT, RIGHT, MARTS, CHAMPION = (Asset(name) for name in ("left", "right", "marts", "champion"))
+RAW, MARTS, CHAMPION = (Asset(name) for name in ("raw", "marts", "champion"))
 
 
-def producer(name, asset):
-    with DAG(name, schedule=PartitionedAtRuntime()) as dag:
+with DAG("ingest", schedule=PartitionedAtRuntime()) as ingest:
 
-        @task(outlets=[asset])
-        def load(dag_run=None):
-            import time
+    @task(outlets=[RAW])
+    def load(dag_run=None):
+        import time
 
-            time.sleep((dag_run.conf or {}).get("seconds", 0))
-            if (dag_run.conf or {}).get("fail"):
-                raise ValueError("no such file")
+        time.sleep((dag_run.conf or {}).get("seconds", 0))
+        if (dag_run.conf or {}).get("fail"):
+            raise ValueError("no such file")
 
-        load()
-    return dag
+    load()
 
-
-left, right = producer("ingest_left", LEFT), producer("ingest_right", RIGHT)
-
-with DAG("build", schedule=PartitionedAssetTimetable(assets=LEFT & RIGHT)) as build:
+with DAG("build", schedule=PartitionedAssetTimetable(assets=RAW)) as build:
 
     @task(outlets=[MARTS])
     def marts(dag_run=None):
@@ -65,7 +61,7 @@ with DAG("publish", schedule=PartitionedAssetTimetable(assets=MARTS | CHAMPION))
 
     flip()
 """
-IDS = {"ingest_left", "ingest_right", "build", "retrain", "publish"}
+IDS = {"ingest", "build", "retrain", "publish"}
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +93,8 @@ def _builds(api: AirflowApi, key: str) -> list[DagRun]:
     return api.dag_runs(key, dag_ids=["build"])
 
 
-def test_a_consumer_runs_once_its_producers_have_run_for_the_same_key(api: AirflowApi) -> None:
-    since = datetime.now(UTC)
-    api.trigger("ingest_right", "other|2026-06-30")
-    events = _run(api, "demo|2026-06-30", "ingest_left", "ingest_right", until={"build", "publish"})
+def test_a_consumer_runs_once_its_producer_has_run_for_the_same_key(api: AirflowApi) -> None:
+    events = _run(api, "demo|2026-06-30", "ingest", until={"build", "publish"})
     assert [event.state for event in events if (event.dag_id, event.task_id) == ("publish", None)][-1] == (
         "success"
     )
@@ -108,56 +102,51 @@ def test_a_consumer_runs_once_its_producers_have_run_for_the_same_key(api: Airfl
     assert (build.run_type, build.partition_key) == ("asset_triggered", "demo|2026-06-30")
     (task,) = api.task_instances(build)
     assert any("building demo|2026-06-30" in line for line in api.task_log(task))
-    list(follow("other|2026-06-30", {"ingest_right"}, since, api=api))
     assert _builds(api, "other|2026-06-30") == []
 
 
 def test_a_second_round_for_the_same_key_runs_the_consumers_again(api: AirflowApi) -> None:
     key = "demo|2026-05-31"
     for rounds in (1, 2):
-        _run(api, key, "ingest_left", "ingest_right", until={"build", "publish"})
+        _run(api, key, "ingest", until={"build", "publish"})
         assert len(_builds(api, key)) == rounds
 
 
 def test_follow_ends_with_the_failure(api: AirflowApi) -> None:
     since = datetime.now(UTC)
-    api.trigger("ingest_left", "demo|2026-04-30", {"fail": True})
-    events = list(follow("demo|2026-04-30", {"ingest_left", "build"}, since, api=api))
-    assert (events[-1].dag_id, events[-1].task_id, events[-1].state) == ("ingest_left", None, "failed")
+    api.trigger("ingest", "demo|2026-04-30", {"fail": True})
+    events = list(follow("demo|2026-04-30", {"ingest", "build"}, since, api=api))
+    assert (events[-1].dag_id, events[-1].task_id, events[-1].state) == ("ingest", None, "failed")
     assert any(event.task_id == "load" and event.state == "failed" for event in events)
 
 
 def test_follow_says_which_run_never_came(api: AirflowApi) -> None:
     since = datetime.now(UTC)
-    api.trigger("ingest_left", "demo|2026-03-31")
+    api.trigger("ingest", "demo|2026-03-31")
     with pytest.raises(ServiceUnreachableError, match="no run of build"):
-        list(follow("demo|2026-03-31", {"ingest_left", "build"}, since, api=api, patience=1))
+        list(follow("demo|2026-03-31", {"ingest", "build"}, since, api=api, patience=1))
 
 
-def test_forgotten_events_do_not_start_a_consumer_too_early(api: AirflowApi) -> None:
-    key = "demo|2026-02-28"
-    _run(api, key, "ingest_left")
-    assert partition_events.forget_incomplete("build", key) == 1
-    _run(api, key, "ingest_right")
-    assert _builds(api, key) == []
-    _run(api, key, "ingest_left", until={"build"})
-    assert len(_builds(api, key)) == 1
-
-
-def test_events_of_one_key_wait_for_one_another(home: Path) -> None:
-    event = "insert into asset_event (asset_id, extra, timestamp, partition_key) values (1, '{}', now(), %s)"
-    password = get_secret("postgres_airflow")
-    with (
-        databases.connect("airflow", password, "airflow") as first,
-        databases.connect("airflow", password, "airflow") as second,
-        first.transaction(force_rollback=True),
-    ):
-        first.execute(event, ("demo|2025-12-31",))
-        second.execute("set lock_timeout = '100ms'")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            second.execute(event, ("demo|2025-12-31",))
-        with second.transaction(force_rollback=True):
-            second.execute(event, ("other|2025-12-31",))
+def test_what_earlier_versions_put_on_a_table_of_airflows_is_taken_back(home: Path, said: Said) -> None:
+    marker = home / "airflow" / "schema.json"
+    head = databases.migration_head("airflow")
+    with databases.connect("airflow", get_secret("postgres_airflow"), "airflow") as connection:
+        connection.execute(
+            "create function creditops_one_event_at_a_time() returns trigger language plpgsql"
+            " as $$ begin return new; end $$"
+        )
+        connection.execute(
+            "create trigger creditops_one_event_at_a_time before insert on asset_event"
+            " for each row execute function creditops_one_event_at_a_time()"
+        )
+    marker.write_text(json.dumps({"airflow": version("apache-airflow"), "head": head}))
+    airflow_components.migrate_if_needed(8080, said)
+    with databases.connect("airflow", get_secret("postgres_airflow"), "airflow") as connection:
+        ours = connection.execute("select count(*) from pg_proc where proname like 'creditops%'").fetchone()
+        triggers = connection.execute(
+            "select count(*) from pg_trigger where tgrelid = 'asset_event'::regclass and not tgisinternal"
+        ).fetchone()
+    assert (ours, triggers) == ((0,), (0,))
 
 
 def test_an_approval_carries_the_name_of_who_gave_it(api: AirflowApi) -> None:
@@ -197,8 +186,8 @@ def test_a_killed_scheduler_takes_its_workers_with_it_and_the_next_one_ends_the_
     api: AirflowApi, home: Path
 ) -> None:
     since, key = datetime.now(UTC), "demo|2025-12-31"
-    api.trigger("ingest_left", key, {"seconds": 5})
-    following = follow(key, {"ingest_left"}, since, api=api)
+    api.trigger("ingest", key, {"seconds": 5})
+    following = follow(key, {"ingest"}, since, api=api)
     for event in following:
         if event.task_id == "load" and event.state == "running":
             break
@@ -218,8 +207,8 @@ def test_who_follows_a_run_outlives_the_end_of_every_session_of_the_database(
     api: AirflowApi, home: Path
 ) -> None:
     since, key = datetime.now(UTC), "demo|2025-10-31"
-    api.trigger("ingest_left", key, {"seconds": 5})
-    following = follow(key, {"ingest_left"}, since, api=api)
+    api.trigger("ingest", key, {"seconds": 5})
+    following = follow(key, {"ingest"}, since, api=api)
     for event in following:
         if event.task_id == "load" and event.state == "running":
             break
@@ -236,8 +225,8 @@ def test_who_follows_a_run_outlives_the_end_of_every_session_of_the_database(
 
 def test_down_during_a_task_leaves_nothing_behind(api: AirflowApi, home: Path) -> None:
     since, key = datetime.now(UTC), "demo|2025-11-30"
-    api.trigger("ingest_left", key, {"seconds": 300})
-    for event in follow(key, {"ingest_left"}, since, api=api):
+    api.trigger("ingest", key, {"seconds": 300})
+    for event in follow(key, {"ingest"}, since, api=api):
         if event.task_id == "load" and event.state == "running":
             break
     assert set(lifecycle.down()) == {"postgres", *airflow_components.COMPONENTS}
