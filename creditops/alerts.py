@@ -77,7 +77,9 @@ def _send_waiting(connection: psycopg.Connection) -> None:
         if problem is not None:
             _log.warning("the alert %r could not be sent: %s", message, problem)
             return
-        connection.execute("update ops.alert set sent_at = now() where alert_id = %s", (alert_id,))
+        connection.execute(
+            "update ops.alert set sent_at = clock_timestamp() where alert_id = %s", (alert_id,)
+        )
 
 
 def _post(url: str, text: str) -> str | None:

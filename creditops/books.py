@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from creditops import clock
 from creditops.errors import UsageError
 from creditops.settings import get_settings
 from creditops.zone_rules import day_end
@@ -77,7 +78,7 @@ def parse_day(text: str) -> date:
 
 def today(book: str) -> date:
     """The day it is in the book's calendar."""
-    return datetime.now(zone(book)).date()
+    return clock.today(zone(book).key)
 
 
 def check_day(book: str, day: date) -> date:

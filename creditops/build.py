@@ -7,7 +7,6 @@ state (parse cache, compiled SQL, log) lives below ``<home>/dbt``, never in the 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +17,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from creditops import clock
 from creditops.books import check_book, end_of_day, zone
 from creditops.errors import CreditOpsError, DataRefusedError, UsageError
 from creditops.quality.set_aside import SetAside, read_set_aside
@@ -340,7 +340,7 @@ def _collect_characteristics(
     )
     if made is not None:
         name, rows, seconds = made
-        model = ModelResult("features", name, rows, seconds, time.time())
+        model = ModelResult("features", name, rows, seconds, clock.now().timestamp())
         result.models.append(model)
         record(_step(model), rows, seconds, book=request.book, as_of=request.as_of, scope="book")
 

@@ -19,6 +19,7 @@ import psycopg
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
+from creditops import clock
 from creditops.declarations import broken_files
 from creditops.errors import CreditOpsError, DataRefusedError
 from creditops.publish import published_tables
@@ -228,7 +229,7 @@ def _time() -> Iterator[Finding]:
     except (ZoneInfoNotFoundError, ValueError):
         remedy = "install tzdata, or set CREDITOPS_TIMEZONE to a zone of the IANA database"
         yield Finding("time zones", False, f"{zone} is unknown", remedy)
-    now, installed = datetime.now(UTC), datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
+    now, installed = clock.now(), datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     sane = now.timestamp() > installed.timestamp() - 24 * 3600
     remedy = "set the clock: runs and publications are told apart by time"
     yield Finding("clock", sane, f"{now:%Y-%m-%d %H:%M:%S} UTC", "" if sane else remedy)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from psycopg import sql
 
+from creditops import clock
 from creditops.build import drop_build, write_docs
 from creditops.identity import current_actor
 from creditops.ingest.check import freshness
@@ -53,7 +53,7 @@ def maintain() -> Maintenance:
     with step("maintain.docs", role="publisher"):
         write_docs()
     with step("maintain.freshness", role="loader") as running:
-        running.rows = overdue = freshness.watch(datetime.now(UTC))
+        running.rows = overdue = freshness.watch(clock.now())
     return Maintenance(removed, vacuumed, dropped, overdue)
 
 
@@ -62,7 +62,7 @@ def _drop_past_days() -> int:
     with connect("builder") as connection:
         found = connection.execute(
             "select distinct regexp_replace(layer, '(intermediate|marts|features)$', '') from ops.build_state"
-            " where layer like %s group by 1 having max(built_at) < now() - interval '1 day'",
+            " where layer like %s group by 1 having max(built_at) < clock_timestamp() - interval '1 day'",
             (PREFIX.replace("_", r"\_") + "%",),
         ).fetchall()
     for (prefix,) in found:
@@ -74,7 +74,7 @@ def _remove_old_publications() -> int:
     with connect("publisher") as connection:
         rows = connection.execute(
             "select publication_id from ops.publication_history h"
-            " where created_at < now() - make_interval(days => %s)"
+            " where created_at < clock_timestamp() - make_interval(days => %s)"
             " and not exists (select from ops.publication p where p.publication_id = h.publication_id)"
             " and publication_id not in (select distinct on (book, date_trunc('month', as_of_date))"
             "   publication_id from ops.publication_history where status = 'published'"

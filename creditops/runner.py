@@ -7,10 +7,10 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from creditops import chain, turns
+from creditops import chain, clock, turns
 from creditops.books import Partition
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.identity import current_actor
@@ -138,7 +138,7 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
     with AirflowApi() as api:
         api.await_parsed(DAG_STEPS)
         yield from _await_others(api, partition)
-        since = datetime.now(UTC)
+        since = clock.now()
         if name == "all":
             start_chain(api, partition)
         else:
@@ -174,7 +174,7 @@ def _await_others(api: AirflowApi, partition: Partition) -> Iterator[Event]:
 
 def _under_way(api: AirflowApi, partition: Partition, *, settled: timedelta) -> DagRun | None:
     """The oldest run for the key that has not ended, or has less than ``settled`` ago."""
-    ended = datetime.now(UTC) - settled
+    ended = clock.now() - settled
     runs = [
         run
         for run in api.dag_runs(partition.key, dag_ids=DAG_STEPS)

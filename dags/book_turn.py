@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 ASK_AGAIN = timedelta(seconds=15)  # each time costs the start of a task
@@ -20,7 +20,7 @@ def turn_of(step: str, context: Any) -> Iterator[None]:
     """
     from airflow.sdk.exceptions import AirflowRescheduleException
 
-    from creditops import chain, turns
+    from creditops import chain, clock, turns
     from creditops.books import Partition
 
     if step not in chain.TAKES_TURNS:
@@ -38,4 +38,4 @@ def turn_of(step: str, context: Any) -> Iterator[None]:
             yield
     except turns.NotYet as reason:
         print(reason)
-        raise AirflowRescheduleException(datetime.now(UTC) + ASK_AGAIN) from None
+        raise AirflowRescheduleException(clock.now() + ASK_AGAIN) from None

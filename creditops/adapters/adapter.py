@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from creditops.adapters import shaping
 from creditops.adapters.foreign_file import LINE, read_foreign_file
 from creditops.adapters.mapping import Input, Mapping, Output, Value
-from creditops.books import zone
+from creditops.books import today
 from creditops.errors import DataRefusedError, UsageError
 from creditops.expressions import sql_expression
 from creditops.reading.date_format import read_date
@@ -215,7 +215,7 @@ class Adapter:
     ) -> Made:
         contract = self.contracts[output.source]
         left_out: Counter[str] = Counter()
-        delivery = self.deliveries().get(output.source) or datetime.now(zone(self.book)).date()
+        delivery = self.deliveries().get(output.source) or today(self.book)
         at = "prepare"
         try:
             rows = self._prepare(output, content)

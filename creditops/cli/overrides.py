@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from creditops import identity
+from creditops import clock, identity
 from creditops.books import parse_day, today
 from creditops.cli.options import Actor, AnyBook, AsJson, Book, Reason
 from creditops.cli.output import as_json, console, table
+from creditops.settings import get_settings
 
 app = typer.Typer(help="Grades changed by hand: add, list, end.", no_args_is_help=True)
 Day = Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD; today by default.")]
@@ -71,6 +71,6 @@ def end(override: int, reason: Reason, actor: Actor, on: Day = None) -> None:
     """End an override before it expires."""
     from models_ml.lifecycle import overrides
 
-    day = parse_day(on) if on else datetime.now(UTC).date()
+    day = parse_day(on) if on else clock.today(get_settings().timezone)
     overrides.end(override, on=day, actor=actor, reason=reason)
     console.print(f"override {override} ended on {day}", markup=False)

@@ -140,7 +140,7 @@ def _warehouse_state() -> dict[str, Any]:
         ).fetchall()
         slow = cursor.execute(
             "select at, book, as_of_date, subject, seconds, median_seconds, message"
-            " from ops.operations_warning where at > now() - interval '2 days' order by at desc"
+            " from ops.operations_warning where at > clock_timestamp() - interval '2 days' order by at desc"
         ).fetchall()
         gates = cursor.execute(
             "select book, as_of_date, gate, count(*) as checks, count(*) filter (where passed) as passed,"

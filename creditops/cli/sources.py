@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from creditops import clock
 from creditops.cli.options import AnyBook, AsJson
 from creditops.cli.output import as_json, attention, console, table
 from creditops.errors import UsageError
+from creditops.settings import get_settings
 
 app = typer.Typer(help="Source contracts: draft, check, list, show, apply.", no_args_is_help=True)
 
@@ -70,8 +72,6 @@ def _new_flat(
     outcome_on: str | None,
     json_: bool,
 ) -> None:
-    from datetime import date
-
     from creditops.books import parse_day
     from creditops.onboarding.flat_draft import draft_flat
 
@@ -82,7 +82,7 @@ def _new_flat(
         bad=bad,
         observed_on=parse_day(observed_on) if observed_on else None,
         outcome_on=parse_day(outcome_on) if outcome_on else None,
-        today=date.today(),
+        today=clock.today(get_settings().timezone),
     )
     _write_new(made.files)
     if json_:

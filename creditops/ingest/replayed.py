@@ -6,13 +6,13 @@ import csv
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import psycopg
 from psycopg import sql
 
+from creditops import clock
 from creditops.books import currency, today, zone
 from creditops.ingest.check.known_time import KnownTime
 from creditops.ingest.check.masking import shown
@@ -57,7 +57,7 @@ def load_lines(
     started = time.perf_counter()
     contract = load_contract(landed.source, landed.book)
     ensure_current(contract)
-    known = KnownTime(datetime.now(UTC), False)
+    known = KnownTime(clock.now(), False)
     with loader_connection(landed) as connection, connection.transaction() as transaction:
         lock_source(connection, landed)
         batch_id = ledger.open_entry(connection, landed, contract, "loaded", known.loaded_at)

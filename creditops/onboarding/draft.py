@@ -11,17 +11,18 @@ import itertools
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
+from creditops import clock
 from creditops.errors import DataRefusedError, UsageError
 from creditops.onboarding.guess import Guess, as_text, guess_columns, is_row_number, null_words, total_rows
 from creditops.onboarding.sample import Sample, read_sample
 from creditops.personal_data import masked
 from creditops.reading.canonical_cells import as_contract_writes
 from creditops.reading.typed_cells import typed
+from creditops.settings import get_settings
 from creditops.sources.column import Column
 from creditops.sources.contract import load_contracts
 from creditops.sources.model import Domain, FileFormat
@@ -96,7 +97,7 @@ def guess_sample(
             note = f"looks like {guess.type}, but {masked(broken)!r} is none"
             guesses[at] = as_text(guess, cells[header], note)
         elif guess.type in ("date", "ts") and guess.pii == "none" and has_happened(names[at], header):
-            guess.past = bool((read.dt.date() <= datetime.now(UTC).date()).all())
+            guess.past = bool((read.dt.date() <= clock.today(get_settings().timezone)).all())
     return cells, names, words, guesses
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from creditops import clock
 from creditops.books import currency, today
 from creditops.errors import UsageError
 from creditops.ingest.check.validation import BadRow, ragged_row, validate
@@ -69,7 +69,7 @@ def try_file(contract: Contract, path: Path, *, book: str | None = None) -> Tria
     if not path.is_file():
         raise UsageError(f"{path} does not exist", hint="name the file to try")
     home = get_settings().timezone
-    today = datetime.now(ZoneInfo(home)).date()
+    today = clock.today(home)
     file = open_source_file(path, contract, delivery=today)
     rows, bad, good = 0, [], []
     hidden: Counter[str] = Counter()

@@ -16,6 +16,7 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from creditops import clock
 from creditops.books import today
 from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
 from creditops.ingest.land.file_names import DONE, is_plain, source_of, why_no_source
@@ -120,7 +121,7 @@ def _list(system: Any, place: Folder | Sftp | S3) -> tuple[list[RemoteFile], lis
                 f"place {place.place}: {place.path} does not exist there", hint="mend its `path`"
             )
         listed = system.find(place.path, detail=True)
-    now = time.time()
+    now = clock.now().timestamp()
     found: list[RemoteFile] = []
     others: list[RemoteFile] = []
     for path, info in sorted(listed.items()):

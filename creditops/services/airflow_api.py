@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
-from creditops import addresses
+from creditops import addresses, clock
 from creditops.errors import CreditOpsError, ServiceUnreachableError
 from creditops.secrets import get_secret
 from creditops.services import airflow_records as records
@@ -107,7 +107,7 @@ class AirflowApi:
         ------
         CreditOpsError: no such DAG, or its file has import errors.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         run_id = f"creditops__{now:%Y-%m-%dT%H:%M:%S.%f}__{secrets.token_hex(3)}"
         body = {
             "dag_run_id": run_id,
@@ -195,7 +195,7 @@ class AirflowApi:
         CreditOpsError: it is answered already, or ``option`` is none of its options.
         """
         path = f"/dags/{approval.dag_id}/dagRuns/{approval.run_id}/taskInstances/{approval.task_id}"
-        age = (datetime.now(UTC) - approval.asked_at).total_seconds()
+        age = (clock.now() - approval.asked_at).total_seconds()
         time.sleep(max(0.0, _SETTLING_SECONDS - age))
         body = {"chosen_options": [option], "params_input": params or {}}
         self._request("PATCH", f"{path}/{approval.map_index}/hitlDetails", json=body)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from creditops import clock
 
 #: States in which a run or a task is over.
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -102,7 +104,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float:
-    return ((end or datetime.now(UTC)) - start).total_seconds() if start else 0.0
+    return ((end or clock.now()) - start).total_seconds() if start else 0.0
 
 
 def dag_run(found: dict[str, Any]) -> DagRun:

@@ -10,11 +10,11 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
+from creditops import clock
 from creditops.errors import CreditOpsError
 from creditops.files import replace
 from creditops.secrets import get_secret
@@ -203,7 +203,7 @@ def _make_cluster(binaries: Binaries, progress: Progress) -> None:
 
 
 def _write_marker(major: str) -> None:
-    made = {"major": int(major), "made_at": datetime.now(UTC).isoformat()}
+    made = {"major": int(major), "made_at": clock.now().isoformat()}
     replace(_marker(), json.dumps(made) + "\n")
 
 

@@ -87,7 +87,7 @@ def end_sessions_in_the_way(connection: psycopg.Connection) -> int:
     """End readers' transactions older than a few seconds, which hold locks; how many there were."""
     found = connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
-        " and xact_start < now() - interval '3 seconds' and usesysid in"
+        " and xact_start < clock_timestamp() - interval '3 seconds' and usesysid in"
         " (select oid from pg_roles where not rolsuper and pg_has_role(oid, %s, 'member'))",
         (READER,),
     ).fetchall()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from creditops import clock
 from creditops.errors import UsageError
 from creditops.warehouse.connection import connect
 from creditops.warnings import life_cycle
@@ -86,7 +87,7 @@ def _act(
             "reason": reason,
             "severity": found[1],
             "day": day,
-            "at": at or datetime.now(UTC),
+            "at": at or clock.now(),
             "closed_on": day if closing else None,
             "closed_by": actor.strip() if closing else None,
         }

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from creditops import clock
 from creditops.books import check_book, end_of_day
 from creditops.errors import UsageError
 from creditops.warehouse import audit
@@ -168,7 +169,7 @@ def _decide(
         day = life_cycle.last_day(connection, book)
         values = {
             "book": book, "action": action_id, "status": status, "actor": name, "reason": reason.strip(),
-            "day": day, "at": at or datetime.now(UTC), "amount": amount, "warning": found["warning_id"],
+            "day": day, "at": at or clock.now(), "amount": amount, "warning": found["warning_id"],
         }  # fmt: skip
         connection.execute(_DECIDED, values)
         connection.execute(

@@ -5,9 +5,10 @@ Functions take the registered name ``{book}.{scorecard}`` and give plain data.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from creditops import clock
 from creditops.books import end_of_day
 from models_ml.lifecycle.decisions import (
     PromotionOutcome,
@@ -73,7 +74,7 @@ def compare(name: str, a: str, b: str) -> list[dict[str, Any]]:
 
 def history(name: str, at: datetime | None = None) -> dict[str, Any] | None:
     """Which version was champion at a time, who let it, and why; ``None`` where there was none."""
-    return audit.champion_at(name, at or datetime.now(UTC))
+    return audit.champion_at(name, at or clock.now())
 
 
 def timeline(name: str) -> list[dict[str, Any]]:
@@ -109,7 +110,7 @@ def scored_on(name: str, day: date) -> dict[str, Any]:
                 "reason": decision.get("reason"),
             }
         )
-    at = min(end_of_day(book, day), datetime.now(UTC) + timedelta(days=1))
+    at = min(end_of_day(book, day), clock.now() + timedelta(days=1))
     return {"champion": audit.champion_at(name, at), "publications": publications}
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from creditops import clock
 from creditops.books import check_book, check_day, parse_day
 from creditops.errors import DataRefusedError, UsageError
 from creditops.files import replace
@@ -159,7 +159,7 @@ def is_whole(path: Path) -> bool:
     marker = marker_of(path)
     if marker.exists() and marker.stat().st_mtime >= changed:
         return True
-    return time.time() - changed >= get_settings().landing_settle_seconds
+    return clock.now().timestamp() - changed >= get_settings().landing_settle_seconds
 
 
 def mark_whole(path: Path, left_out: Mapping[str, int] | None = None) -> None:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import psycopg
 from psycopg import sql
 
+from creditops import clock
 from creditops.books import currency, zone
 from creditops.errors import DataRefusedError
 from creditops.ingest.check.aside import keep_aside
@@ -151,14 +152,14 @@ def _load_or_find(connection: psycopg.Connection, load: _Load) -> LoadResult:
     withdrawn_by = ledger.withdrawal_of(connection, landed, load.sha256.result, landed.came())
     if withdrawn_by is not None:
         said = f"it was withdrawn by batch {withdrawn_by}; ingest it again to load it"
-        batch_id = ledger.open_entry(connection, landed, contract, "not_taken", datetime.now(UTC))
+        batch_id = ledger.open_entry(connection, landed, contract, "not_taken", clock.now())
         return _close(connection, load, batch_id, "not_taken", ledger.NOTHING, message=said)
     has_rows = ledger.has_raw_rows(connection, contract, landed.book)
     if has_rows:
         # Only then is it worth waiting for the hash before reading.
         repeat = ledger.rows_loaded_before(connection, landed, load.sha256.result(), contract)
         if repeat is not None:
-            batch_id = ledger.open_entry(connection, landed, contract, "repeat", datetime.now(UTC))
+            batch_id = ledger.open_entry(connection, landed, contract, "repeat", clock.now())
             return _close(
                 connection,
                 load,
@@ -167,7 +168,7 @@ def _load_or_find(connection: psycopg.Connection, load: _Load) -> LoadResult:
                 Counts(repeat, 0, repeat, 0),
                 message="the same content was loaded before",
             )
-    known = known_time(connection, contract, landed.book, landed.delivery, now=datetime.now(UTC))
+    known = known_time(connection, contract, landed.book, landed.delivery, now=clock.now())
     if not has_rows and contract.delivery.mode != "changes":
         try:
             with connection.transaction():
@@ -317,6 +318,6 @@ def _close(
 def _record_refusal(connection: psycopg.Connection, load: _Load, error: DataRefusedError) -> None:
     with connection.transaction():
         batch_id = ledger.open_entry(
-            connection, load.landed, load.contract, "refused", datetime.now(UTC), message=error.message
+            connection, load.landed, load.contract, "refused", clock.now(), message=error.message
         )
         _close(connection, load, batch_id, "refused", ledger.NOTHING, message=error.message)

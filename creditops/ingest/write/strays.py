@@ -10,9 +10,10 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
+from creditops import clock
 from creditops.ingest.land.file_names import Stray, is_plain, strays_among
 from creditops.ingest.land.landing import delivery_folder, is_whole
 from creditops.ingest.write import ledger
@@ -78,7 +79,7 @@ def _note(book: str, lines: Sequence[_Line]) -> list[_Line]:
                 delivery=line[0],
                 sha256=line[2],
                 why=masked(line[3]),
-                at=datetime.now(UTC),
+                at=clock.now(),
             )
         ]
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from creditops import clock
 from creditops.errors import UsageError
 from creditops.ingest.check.known_time import is_published
 from creditops.ingest.land.landing import LandedFile
@@ -64,7 +65,7 @@ def withdraw(batch_id: int, *, reason: str, actor: str) -> LoadResult:
         lock_source(connection, landed)
         _check_open(_find(batch_id))
         late = is_published(connection, batch.book, batch.delivery_date)
-        now = datetime.now(UTC)
+        now = clock.now()
         entry = ledger.open_entry(connection, landed, contract, "withdrawal", now)
         taken = ledger.mark_withdrawn(connection, landed, batch.sha256, batch_id, entry)
         known_from = now if late else None
