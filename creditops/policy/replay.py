@@ -16,11 +16,11 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
+from creditops.expressions import compile_expression
 from creditops.policy.registry import register
 from creditops.policy.version import PolicyVersion, load_policies, policy_before
 from creditops.warehouse.connection import connect
 from creditops.warehouse.layers import LIVE_SCHEMAS
-from creditops.warnings.expression import compile_expression
 
 INPUTS: Mapping[str, str] = {
     "customer_type": "text",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from creditops.expressions import condition
 from creditops.quality.suites import ExpectationSpec, Suite, load_checkpoint, load_suites
 from creditops.sources.column import Column
 from creditops.sources.contract import Contract, load_contracts
@@ -60,7 +61,7 @@ def _columns(contract: Contract) -> ExpectationSpec:
     faults = {column.raw_name: _faults(column) for column in contract.columns}
     rules = [(name, rule) for name, found in faults.items() for rule in found]
     rules += [
-        (each.name, f"not ({each.expression})")
+        (each.name, f"not ({_condition(each.expression)})")
         for each in contract.checks
         if each.severity == "error" and not _names_hashed(contract, each.expression)
     ]
@@ -113,7 +114,12 @@ def _relationship(contract: Contract, relationship: Relationship) -> Expectation
 
 
 def _failing(contract: Contract, expression: str) -> str:
-    return f"select {_key(contract)} from {_by_day(contract)} where not ({' '.join(expression.split())})"
+    return f"select {_key(contract)} from {_by_day(contract)} where not ({_condition(expression)})"
+
+
+def _condition(expression: str) -> str:
+    """A check as SQL in a statement whose places are still to be filled in."""
+    return condition(expression).replace("{", "{{").replace("}", "}}")
 
 
 def _by_day(contract: Contract) -> str:

@@ -39,7 +39,7 @@ def try_checks(path: Path, checks: Sequence[Check], columns: Sequence[Column]) -
     """
     import polars as pl  # here, because most callers only need names and types
 
-    from creditops.expressions import sql_expression
+    from creditops.expressions import condition, sql_expression
 
     types: dict[ColumnType, pl.DataType] = {
         "money": pl.Float64(),
@@ -62,6 +62,7 @@ def try_checks(path: Path, checks: Sequence[Check], columns: Sequence[Column]) -
     for check in checks:
         where = f"{path}: checks[{check.name}].expression"
         try:
+            condition(check.expression)
             result = empty.select(sql_expression(check.expression).alias("holds"))
         except (pl.exceptions.PolarsError, ValueError) as error:
             problem = str(error).splitlines()[0]

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from creditops.warnings.expression import Number, compile_expression, number_literal, text_literal
+from creditops.expressions import Number, compile_expression, number_literal, text_literal
 from creditops.warnings.rule import PLACEHOLDER, SEVERITY_RANK, Rule
 from creditops.warnings.subject import Show, Subject, placeholders, with_needs
 

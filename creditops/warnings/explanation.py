@@ -15,11 +15,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from creditops.errors import UsageError
+from creditops.expressions import text_literal
 from creditops.warehouse.connection import connect
 from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings.acts import unknown
 from creditops.warnings.compiler import compile_explanation
-from creditops.warnings.expression import text_literal
 from creditops.warnings.rule import Rule, load_rules
 from creditops.warnings.subject import Subject, SubjectColumn, load_subjects
 

@@ -21,8 +21,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from creditops.errors import UsageError
+from creditops.expressions import Number, compile_expression
 from creditops.texts import Text
-from creditops.warnings.expression import Number, compile_expression
 from creditops.warnings.subject import Show, Subject, load_subjects
 
 Severity = Literal["red", "orange", "yellow"]

@@ -14,9 +14,9 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from creditops.expressions import text_literal
 from creditops.texts import Text
 from creditops.warnings.calendar import last_month_end, month_end, months_earlier
-from creditops.warnings.expression import text_literal
 
 Show = Literal["integer", "money", "percent", "decimal", "date", "text", "flag"]
 

@@ -123,8 +123,8 @@ def test_follow_ends_with_the_failure(api: AirflowApi) -> None:
 def test_follow_says_which_run_never_came(api: AirflowApi) -> None:
     since = datetime.now(UTC)
     api.trigger("ingest", "demo|2026-03-31")
-    with pytest.raises(ServiceUnreachableError, match="no run of build"):
-        list(follow("demo|2026-03-31", {"ingest", "build"}, since, api=api, patience=1))
+    with pytest.raises(ServiceUnreachableError, match="no run of retrain"):
+        list(follow("demo|2026-03-31", {"ingest", "retrain"}, since, api=api, patience=1))
 
 
 def test_what_earlier_versions_put_on_a_table_of_airflows_is_taken_back(home: Path, said: Said) -> None:

@@ -7,11 +7,11 @@ from datetime import date
 
 import pytest
 
+from creditops.expressions import compile_expression
 from creditops.warehouse import connect
 from creditops.warehouse.layers import LIVE_SCHEMAS
 from creditops.warnings import EarlyWarning, evaluate, list_warnings, load_rules
 from creditops.warnings.compiler import compile_hits
-from creditops.warnings.expression import compile_expression
 from creditops.warnings.subject import load_subjects
 from tests.warnings.portfolio import BOOK, JUNE, Portfolio
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from creditops.errors import UsageError
+from creditops.expressions import compile_expression
 from creditops.warnings import load_rules
-from creditops.warnings.expression import compile_expression
 from creditops.warnings.rule import Rule, read_rule, rules_in_force
 from creditops.warnings.subject import load_subjects
 
@@ -53,10 +53,18 @@ def test_a_rule_file_is_read_with_its_thresholds_per_book(tmp_path: Path) -> Non
         ("balance > {limit}", "balanse > {limit}", "no column 'balanse'"),
         ("balance > {limit}", "balance > {limt}", "no parameter 'limt'"),
         ("balance > {limit}", "pg_sleep(9) > {limit}", "function 'pg_sleep' is not allowed"),
-        ("balance > {limit}", "balance > {limit}; drop table x", "';"),
-        ("balance > {limit}", "balance > (select 1)", "'select'"),
-        ("balance > {limit}", "(balance > {limit}", "brackets"),
-        ("balance > {limit}", "balance > {limit} -- all", "'all'"),
+        ("balance > {limit}", "balance > {limit}; drop table x", "is not one SQL expression"),
+        ("balance > {limit}", "balance > (select 1)", "subquery is not allowed"),
+        (
+            "balance > {limit}",
+            "balance > {limit} or current_date > opened_on",
+            "'current_date' is not allowed",
+        ),
+        ("balance > {limit}", "other.balance > {limit}", "no column 'other.balance'"),
+        ("balance > {limit}", '({limit}) < "balance"', "double quotes"),
+        ("balance > {limit}", "balance::int8 > {limit}", "a cast is not allowed"),
+        ("balance > {limit}", "(balance > {limit}", "Expecting )"),
+        ("balance > {limit}", "balance > {limit} -- all", "comment"),
         ("subject: facility_month", "subject: moon", "no subject 'moon'"),
         ("{balance}。", "{balanse}。", "no column balanse"),
         ("{balance}。", "{balance:loud}。", "unknown form"),
