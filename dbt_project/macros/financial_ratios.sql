@@ -75,6 +75,11 @@ edge. #}
     end
 {%- endmacro %}
 
+{# Zone of Z'' (domain.md#altman): the one place that says its borders. #}
+{% macro z2_zone(score) -%}
+    {{ z_zone(score, 1.10, 2.60) }}
+{%- endmacro %}
+
 {# Change against the value a year before; null where that is null or not positive. #}
 {% macro growth(now, before) -%}
     {{ ratio(now, before) }} - 1

@@ -39,7 +39,7 @@ select
     {% endfor %}
     {{ z_zone('latest.z_score', 1.81, 2.99) }} as z_zone,
     {{ z_zone('latest.z1_score', 1.23, 2.90) }} as z1_zone,
-    {{ z_zone('latest.z2_score', 1.10, 2.60) }} as z2_zone,
+    {{ z2_zone('latest.z2_score') }} as z2_zone,
     {{ growth('latest.revenue', 'year_before.revenue') }} as sales_growth_yoy,
     {{ growth('latest.net_profit', 'year_before.net_profit') }} as net_profit_growth_yoy,
     {{ growth('latest.total_assets', 'year_before.total_assets') }} as assets_growth_yoy,

@@ -73,7 +73,7 @@ select
     {% for name in ratio_columns() %}
     latest.{{ name }},
     {% endfor %}
-    {{ z_zone('latest.z2_score', 1.10, 2.60) }} as z2_zone,
+    {{ z2_zone('latest.z2_score') }} as z2_zone,
     {{ growth('latest.revenue', 'year_before.revenue') }} as sales_growth_yoy,
     {{ growth('latest.net_profit', 'year_before.net_profit') }} as net_profit_growth_yoy,
     {{ growth('latest.total_assets', 'year_before.total_assets') }} as assets_growth_yoy
