@@ -324,9 +324,9 @@ def _check_marts(partition: Partition) -> None:
     from creditops import past_day
 
     if (later := past_day.passed_over(partition)) is not None:
-        raise NothingToDo(
-            f"the marts of book {partition.book} hold {later}: for {partition.as_of} run its whole chain"
-            f" (creditops run all --book {partition.book} --as-of {partition.as_of})"
+        raise DataRefusedError(
+            f"the marts of book {partition.book} hold {later}: for {partition.as_of} run its whole chain",
+            hint=f"`creditops run all --book {partition.book} --as-of {partition.as_of}`",
         )
 
 

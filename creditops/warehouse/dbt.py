@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,6 @@ _WORK_MEM = "1GB" if psutil.virtual_memory().total >= 16 * 1024**3 else "256MB"
 _SESSION = f"-c timezone=UTC -c jit=off -c work_mem={_WORK_MEM} -c enable_nestloop=off"
 # Where the models of a layer are; rows of raw that later models read often are stored with the first layer.
 _PATHS = {"intermediate": ("path:models/staging", "path:models/intermediate")}
-_FIRST_WITH = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*with(?:\s+recursive)?\b", re.IGNORECASE | re.DOTALL)
 _QUIET = ("--log-level", "none", "--log-level-file", "info")
 
 Progress = Callable[[str], None]
@@ -40,7 +37,6 @@ class DbtRunner:
     ) -> None:
         from dbt.cli.main import dbtRunner  # takes two seconds to import
 
-        _lighten_dbt()
         self._runner: Any = dbtRunner(callbacks=[_on_model_done(progress)] if progress else None)
         self._common = [
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
@@ -95,62 +91,6 @@ class DbtRunner:
             self._manifest = parsed.result
         # A run leaves compiled queries behind, which hold its variables.
         self._runner.manifest = self._manifest.deepcopy()
-
-
-@lru_cache
-def _lighten_dbt() -> None:
-    """Take the longer ways out of dbt that two thirds of a daily build's processor time went into."""
-    import psycopg2
-    from dbt import compilation
-    from dbt.adapters.postgres.connections import PostgresConnectionManager
-    from dbt_common.behavior_flags import BehaviorFlagRendered
-    from dbt_common.events.logger import _is_print_event, _log_level_map, _Logger
-
-    # To put the expressions of ephemeral models before a query's own, it has sqlparse read the whole query.
-    @_in_place_of(compilation, "inject_ctes_into_sql")
-    def by_text(dbts: Any, sql: str, ctes: list[Any]) -> str:
-        found = _FIRST_WITH.match(sql)
-        if not ctes or found is None:
-            return str(dbts(sql, ctes))
-        return f"{found[0]} {', '.join(each.sql for each in ctes)}, {sql[found.end() :].lstrip()}"
-
-    # It connects anew for each model.
-    @_in_place_of(PostgresConnectionManager, "release")
-    def keep(dbts: Any, manager: Any) -> None:
-        connection = manager.get_if_exists()
-        try:
-            if connection is None or connection.state != "open":
-                return dbts(manager)
-            connection.handle.rollback()
-        except psycopg2.Error:
-            return dbts(manager)
-        connection.transaction_open = False
-
-    # To say in a notice which module declares a flag, it looks up the sources of the whole call stack.
-    @_in_place_of(BehaviorFlagRendered, "_default_source")
-    def unknown(dbts: Any, flag: Any) -> str:
-        return "dbt"
-
-    # It words events that are below the level of its log.
-    @_in_place_of(_Logger, "write_line")
-    def write_wanted(dbts: Any, logger: Any, event: Any) -> None:
-        log = logger._python_logger
-        if log is None or _is_print_event(event) or log.isEnabledFor(_log_level_map[event.info.level]):
-            dbts(logger, event)
-
-
-def _in_place_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], None]:
-    """Decorator of what takes the place of a function; it gets that function before the arguments."""
-    original = getattr(owner, name)
-
-    def replace(function: Callable[..., Any]) -> None:
-        @wraps(original)
-        def replaced(*arguments: Any, **named: Any) -> Any:
-            return function(original, *arguments, **named)
-
-        setattr(owner, name, replaced)
-
-    return replace
 
 
 @contextmanager

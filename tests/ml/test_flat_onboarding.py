@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from creditops.cli import app
-from creditops.errors import UsageError
+from creditops.errors import DataRefusedError, UsageError
 from creditops.settings import PROJECT_ROOT
 
 GUIDE = (PROJECT_ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
@@ -80,10 +80,11 @@ def test_special_values_have_bins_of_their_own_and_protected_ones_are_no_charact
 
 @pytest.mark.usefixtures("published")
 def test_a_day_before_what_is_built_is_not_published_by_itself() -> None:
-    done = CliRunner().invoke(
-        app, ["run", "publish", "--book", "borrowers", "--as-of", "2025-05-31", "--local"]
-    )
-    assert "for 2025-05-31 run its whole chain" in " ".join(done.output.split())
+    line = ["run", "publish", "--book", "borrowers", "--as-of", "2025-05-31", "--local"]
+    refused = CliRunner().invoke(app, line).exception
+    assert isinstance(refused, DataRefusedError)
+    assert refused.exit_code == 3
+    assert "for 2025-05-31 run its whole chain" in refused.message
 
 
 @pytest.mark.usefixtures("published")
