@@ -105,12 +105,8 @@ def train(partition: Partition) -> Outcome:
 def requested_by(partition: Partition) -> str | None:
     """Who asked for the chain of this book and day last, if somebody did since a day ago."""
     with connect("modeller") as connection:
-        row = connection.execute(
-            "select actor from ops.audit where action = 'run.request' and object = %s"
-            " and at > clock_timestamp() - interval '1 day' order by at desc limit 1",
-            (partition.key,),
-        ).fetchone()
-    return None if row is None else str(row[0])
+        asked = audit.who_asked(connection, partition.key)
+    return asked[0] if asked else None
 
 
 def promote(partition: Partition) -> Outcome:

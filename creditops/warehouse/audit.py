@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,13 @@ from creditops.personal_data import masked
 _INSERT = (
     "insert into ops.audit (actor, action, object, before, after, reason) values (%s, %s, %s, %s, %s, %s)"
 )
+_WHO_ASKED = """
+select actor from ops.audit
+where action = 'run.request' and object = %(key)s
+    and at > coalesce(%(until)s, clock_timestamp()) - interval '1 day'
+    and at <= coalesce(%(until)s, clock_timestamp())
+group by actor order by max(at) desc, actor
+"""
 _dumps = partial(json.dumps, default=str)
 
 
@@ -38,3 +46,11 @@ def append(
     """
     states = (None if each is None else Jsonb(each, dumps=_dumps) for each in (before, after))
     connection.execute(_INSERT, (actor, action, object_, *states, masked(reason)))
+
+
+def who_asked(connection: psycopg.Connection, key: str, until: datetime | None = None) -> list[str]:
+    """Everybody who asked for the chain of a partition key within the day before ``until``, or before now;
+    who did so last comes first.
+    """
+    rows = connection.execute(_WHO_ASKED, {"key": key, "until": until}).fetchall()
+    return [str(actor) for (actor,) in rows]

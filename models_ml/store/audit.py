@@ -60,12 +60,7 @@ def is_recorded(action: str, model: str, after: dict[str, Any]) -> bool:
 def who_asked(book: str, as_of: str, until: Any) -> frozenset[str]:
     """Everybody who asked for the chain of a book and day within the day before ``until``."""
     with connect("modeller") as connection:
-        rows = connection.execute(
-            "select distinct actor from ops.audit where action = 'run.request' and object = %(key)s"
-            " and at > %(until)s::timestamptz - interval '1 day' and at <= %(until)s",
-            {"key": f"{book}|{as_of}", "until": until},
-        ).fetchall()
-    return frozenset(row[0] for row in rows)
+        return frozenset(audit.who_asked(connection, f"{book}|{as_of}", until))
 
 
 def champion_at(model: str, at: Any) -> dict[str, Any] | None:

@@ -27,13 +27,13 @@ _OTHER_NAMES = re.compile(
 #: Where the clock of the database stamps rows of ``ops``, or tells how old such a stamp or a session is.
 STAMPS = {
     "creditops/alerts.py",
-    "creditops/chain.py",
     "creditops/cli/services.py",
     "creditops/ingest/check/freshness.py",
     "creditops/ingest/quarantine.py",
     "creditops/ingest/write/withdrawal.py",
     "creditops/maintenance.py",
     "creditops/turns.py",
+    "creditops/warehouse/audit.py",
     "creditops/warehouse/build_scope.py",
     "creditops/warehouse/migrations/versions/0001_baseline.sql",
     "creditops/warehouse/ops.sql",
