@@ -7,11 +7,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from creditops.errors import ServiceUnreachableError
 from creditops.files import replace
 from creditops.settings import get_settings
 
+_LISTENING = "0A"  # of /proc/net/tcp
 _START = "start the services with `creditops up`, or name one that runs elsewhere (docs/settings.md)"
 
 
@@ -82,6 +84,51 @@ def postgres_address() -> tuple[str, int]:
     found = read_endpoints().postgres
     if found is None:
         raise ServiceUnreachableError("PostgreSQL is not running", hint=_START)
+    return found
+
+
+def required_auth() -> str | None:
+    """How a client of libpq must let itself be asked for its password (``require_auth``).
+
+    The home's own server is made with SCRAM, by which it proves that it knows the password as well. Whoever
+    took its port after it died asks otherwise, and gets nothing. A server that runs elsewhere is asked as its
+    owners set it up.
+    """
+    return "scram-sha-256" if get_settings().database_url is None else None
+
+
+def refuse_strangers(url: str) -> None:
+    """Refuse to log in where another user of this machine listens in place of a service of the home.
+
+    Looks at who owns the listening socket (Linux); addresses that the home did not give out are passed.
+
+    Raises
+    ------
+    ServiceUnreachableError: somebody else listens there.
+    """
+    own = read_endpoints()
+    if url.rstrip("/") not in (own.mlflow_url, own.airflow_url):
+        return
+    strangers = _listeners(urlsplit(url).port or 80) - {os.geteuid(), 0}
+    if strangers:
+        raise ServiceUnreachableError(
+            f"{url} is not this platform's any more: user {min(strangers)} of this machine listens there",
+            hint="start the services anew with `creditops up`; nothing was sent",
+        )
+
+
+def _listeners(port: int) -> set[int]:
+    """Users who listen on a TCP port of this machine, as far as the system tells."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            words = line.split()
+            if words[3] == _LISTENING and int(words[1].rpartition(":")[2], 16) == port:
+                found.add(int(words[7]))
     return found
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from creditops.books import Partition
 from creditops.errors import CreditOpsError
+from creditops.identity import started_by
 from creditops.ingest.land.file_names import Stray
 from creditops.ingest.land.landing import deliveries, files_being_written, landed_files
 from creditops.ingest.write import ledger, strays
 from creditops.places.fetch import fetch
 from creditops.places.place import broken_places, load_places
-from creditops.runner import INGEST, start_chain
+from creditops.runner import INGEST, note_request, start_chain
 from creditops.services.airflow_api import AirflowApi
 from creditops.sources.contract import load_contracts
 from creditops.warehouse.connection import connect
@@ -84,5 +85,7 @@ def start_arrived() -> list[Partition]:
         under_way = {run.partition_key for run in api.dag_runs(dag_ids=[INGEST]) if not run.finished}
         started = [each for each in arrived() if each.key not in under_way]
         for partition in started:
+            if started_by() is not None:  # a person had the folders looked through now
+                note_request("arrivals", partition)
             start_chain(api, partition)
     return started

@@ -302,10 +302,12 @@ TAKES_TURNS = frozenset(STEPS) - _LOADING - {"gate_raw"}
 def _note_request(partition: Partition) -> None:
     """Keep who started this run in Airflow itself; the runs that it sets off know nobody.
 
-    For the command line Airflow's `admin` starts runs; it has noted its own user before.
+    The platform starts runs as Airflow's `admin`, with ids that only it can seal, and notes for whom.
     """
+    from creditops.services.airflow_api import started_by_platform
+
     who, run_id = identity.started_by(), current_run_id()
-    if who is None or (who == "admin" and "/creditops__" in run_id):
+    if who is None or started_by_platform(run_id):
         return
     with connect("publisher") as connection:
         noted = connection.execute(

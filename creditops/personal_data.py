@@ -8,7 +8,8 @@ Four kinds have a form that tells them from other text:
 - ``card``: a bank card by prefix, length and Luhn's check digit (ISO/IEC 7812);
 - ``email``: an address, but not the user of a URL.
 
-Full-width and other digits count as digits; spaces, points and dashes may stand between groups of them.
+Full-width and other digits count as digits; up to three blanks, points, dashes, brackets or strokes may stand
+between groups of them, and what cannot be seen stands for nothing.
 Names, addresses and numbers without a check digit have no such form: their columns are declared ``pii``.
 """
 
@@ -39,14 +40,16 @@ MASKS: Mapping[Kind, str] = {
     "card": "[card]",
     "phone": "[phone]",
 }
-_MARK = "[\\s.\u2010-\u2015\u2212-]"
+#: What may stand between digits of one number; no comma, which stands between numbers.
+_MARK = "[\\s.()/_\u00b7\u2010-\u2015\u2022\u2027\u2212\u2219\u22c5\u30fb-]"
+_MARKS = _MARK + "{0,3}"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
 
 
 def _spaced(*groups: str) -> str:
-    """The groups, with at most one mark between two."""
-    return f"{_MARK}?".join(groups)
+    """The groups, with a few marks between two."""
+    return _MARKS.join(groups)
 
 
 _PROVINCE = "(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3])"
@@ -58,14 +61,16 @@ FORMS: Mapping[Kind, str] = {
     "national_id": _spaced(_PROVINCE, *[_DIGIT] * 4, *_DAY, *[_DIGIT] * 3, "[0-9Xx]"),
     "card": "|".join(
         (
-            _spaced("62[0-9]{2}", _FOUR, _FOUR, _FOUR) + f"(?:{_MARK}?[0-9]{{1,3}})?",  # UnionPay, 16 to 19
+            _spaced("62[0-9]{2}", _FOUR, _FOUR, _FOUR) + f"(?:{_MARKS}[0-9]{{1,3}})?",  # UnionPay, 16 to 19
             _spaced("(?:9558|6013)", _FOUR, _FOUR, _FOUR, "[0-9]{3}"),  # the same before it had 62
             _spaced("(?:4[0-9]{3}|5[1-5][0-9]{2}|35[2-8][0-9])", _FOUR, _FOUR, _FOUR),
             _spaced("3[47][0-9]{2}", "[0-9]{6}", "[0-9]{5}"),
         )
     ),
-    "phone": rf"(?:(?:\+|00)?86{_MARK}?)?"
-    rf"(?:1[3-9][0-9]{_MARK}?{_FOUR}{_MARK}?{_FOUR}|1{_MARK}[3-9](?:{_MARK}[0-9]){{9}})",
+    "phone": rf"(?:(?:\+|00)?86{_MARKS})?(?:"
+    rf"1[3-9][0-9]{_MARKS}{_FOUR}{_MARKS}{_FOUR}"
+    rf"|1[3-9][0-9]{{2}}{_MARK}{{1,3}}{_FOUR}{_MARK}{{1,3}}[0-9]{{3}}"
+    rf"|1{_MARK}{{1,3}}[3-9](?:{_MARK}{{1,3}}[0-9]){{9}})",
 }
 # What may not stand before and after; a digit after "0." is a decimal of a share.
 _BORDERS: Mapping[Kind, tuple[str, str]] = {
@@ -78,16 +83,21 @@ _BORDERS: Mapping[Kind, tuple[str, str]] = {
 _WORD: Mapping[Kind, str] = {"card": "(?:[A-Za-z]{2,12})?", "phone": "(?:[A-Za-z]{2,12})?"}
 
 
-def _patterns(words: Mapping[Kind, str]) -> dict[Kind, re.Pattern[str]]:
+_WORD_AFTER: Mapping[Kind, str] = {"card": "(?![0-9])", "phone": "(?![0-9])"}
+
+
+def _patterns(words: Mapping[Kind, str], after: Mapping[Kind, str]) -> dict[Kind, re.Pattern[str]]:
     return {
-        kind: re.compile(f"{_BORDERS[kind][0]}{words.get(kind, '')}({form}){_BORDERS[kind][1]}")
+        kind: re.compile(
+            f"{_BORDERS[kind][0]}{words.get(kind, '')}({form}){after.get(kind, _BORDERS[kind][1])}"
+        )
         for kind, form in FORMS.items()
     }
 
 
-_IN_IDENTIFIER, _IN_TEXT = _patterns({}), _patterns(_WORD)
+_IN_IDENTIFIER, _IN_TEXT = _patterns({}, {}), _patterns(_WORD, _WORD_AFTER)
 _URL_USER = re.compile(r"(?<![0-9A-Za-z+.-])[A-Za-z][0-9A-Za-z+.-]*://[^\s/@]*@")
-_MAY_HOLD = re.compile(rf"[0-9](?:{_MARK}?[0-9]){{10}}|@")
+_MAY_HOLD = re.compile(rf"[0-9](?:{_MARKS}[0-9]){{10}}|@")
 
 
 class Found(NamedTuple):
@@ -109,13 +119,13 @@ def find(text: str, *, identifier: bool = False) -> list[Found]:
     if not _MAY_HOLD.search(flat):
         return []
     taken = bytearray(len(flat))
-    for match in _URL_USER.finditer(flat) if "@" in flat else ():
-        taken[match.start() : match.end()] = b"\1" * len(match[0])
+    urls = [match.span() for match in _URL_USER.finditer(flat)] if "@" in flat else []
     found = []
     for kind, pattern in (_IN_IDENTIFIER if identifier else _IN_TEXT).items():
         for match in pattern.finditer(flat):
             start, end = match.span(1)
-            if any(taken[start:end]) or not _is_real(kind, match[1]):
+            of_url = kind == "email" and any(first < end and start < last for first, last in urls)
+            if of_url or any(taken[start:end]) or not _is_real(kind, match[1]):
                 continue
             taken[start:end] = b"\1" * (end - start)
             found.append(
@@ -177,12 +187,16 @@ def _flat(text: str) -> tuple[str, list[int] | None]:
     return "".join(flat), places
 
 
+#: Letters that cannot be seen (Unicode's Default_Ignorable_Code_Point among its letters).
+_FILLERS = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+
+
 @lru_cache(4096)
 def _usual(character: str) -> str:
     return "".join(
         str(unicodedata.decimal(each, each))
         for each in unicodedata.normalize("NFKC", character)
-        if unicodedata.category(each) != "Cf"
+        if unicodedata.category(each) not in ("Cf", "Mn", "Me") and each not in _FILLERS
     )
 
 

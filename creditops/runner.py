@@ -134,7 +134,7 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
     ServiceUnreachableError: Airflow does not answer, or an awaited run never comes.
     """
     wanted = dags_of(name)
-    _note_request(name, partition)
+    note_request(name, partition)
     with AirflowApi() as api:
         api.await_parsed(DAG_STEPS)
         yield from _await_others(api, partition)
@@ -152,8 +152,8 @@ def run_in_airflow(name: str, partition: Partition) -> Iterator[Event]:
             yield from _follow(api, partition, ["monitor"], published)
 
 
-def _note_request(name: str, partition: Partition) -> None:
-    """Keep who asks for a run: Airflow knows it for the runs it was asked for, not for those they set off."""
+def note_request(name: str, partition: Partition) -> None:
+    """Keep who asks for a run that the platform starts: Airflow knows the platform alone."""
     with connect("publisher") as connection:
         audit.append(connection, current_actor(), "run.request", partition.key, after={"run": name})
 
@@ -184,7 +184,10 @@ def _under_way(api: AirflowApi, partition: Partition, *, settled: timedelta) -> 
 
 
 def start_chain(api: AirflowApi, partition: Partition) -> None:
-    """Trigger ``ingest``; what follows starts by itself, joined by assets."""
+    """Trigger ``ingest``; what follows starts by itself, joined by assets.
+
+    Who asks for it is kept before (:func:`note_request`), as Airflow only knows the platform.
+    """
     api.trigger(INGEST, partition.key)
 
 

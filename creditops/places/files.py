@@ -5,7 +5,10 @@ A file is fetched once per content (size and time or entity tag); it lands whole
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from creditops import clock
 from creditops.books import today
-from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
+from creditops.errors import CreditOpsError, DataRefusedError, ServiceUnreachableError, UsageError
 from creditops.ingest.land.file_names import DONE, is_plain, source_of, why_no_source
 from creditops.ingest.write.strays import Absent, note_absent
 from creditops.places.credentials import airflow_connection, from_environment
@@ -91,7 +94,7 @@ def _fetch_one(
             reraise=True,
         ):
             with attempt, _named(place, remote.path), landing_file(book, delivery, name) as (stream, target):
-                with system.open(remote.path, "rb") as source:
+                with _open(system, place, remote) as source:
                     shutil.copyfileobj(source, stream, _BLOCK)
                 if stream.tell() != remote.size:
                     raise OSError(f"{stream.tell()} of {remote.size} bytes came")
@@ -110,6 +113,35 @@ def _fetch_one(
         file=str(target.relative_to(get_settings().landing)),
         bytes=remote.size,
         seconds=time.perf_counter() - started,
+    )
+
+
+def _open(system: Any, place: Folder | Sftp | S3, remote: RemoteFile) -> Any:
+    """A file for reading. In a folder of this machine others may have put a link in its place, or in that of
+    a folder above it, since it was listed: what is opened must still be that very file.
+    """
+    if not isinstance(place, Folder):
+        return system.open(remote.path, "rb")
+    try:
+        descriptor = os.open(remote.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _replaced(place, remote) from error
+        raise
+    stream = os.fdopen(descriptor, "rb")
+    told = os.fstat(descriptor)
+    opened = Path(f"/proc/self/fd/{descriptor}")
+    elsewhere = opened.exists() and not opened.resolve().is_relative_to(Path(place.path).resolve())
+    if not stat.S_ISREG(told.st_mode) or elsewhere:
+        stream.close()
+        raise _replaced(place, remote)
+    return stream
+
+
+def _replaced(place: Folder | Sftp | S3, remote: RemoteFile) -> DataRefusedError:
+    return DataRefusedError(
+        f"place {place.place}: {remote.path}: a link has taken the place of this file since it was listed",
+        hint="nothing of it was fetched; find out who may write to that folder, then fetch again",
     )
 
 

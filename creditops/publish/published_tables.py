@@ -97,7 +97,21 @@ def bring_up(connection: psycopg.Connection) -> list[Difference]:
                 left += _bring_up(connection, table, catalogue)
         except (*_BLOCKED, _InTheWayError) as error:
             left.append(_blocked(table, error))
+    _bar(connection)
     return left
+
+
+def _bar(connection: psycopg.Connection) -> None:
+    """Give the barrier to views that an earlier version made without."""
+    open_views = connection.execute(
+        "select relname from pg_class where relnamespace = 'publish'::regnamespace and relkind = 'v'"
+        " and relname = any(%s) and not 'security_barrier=true' = any(coalesce(reloptions, '{}'))",
+        (list(load_tables()),),
+    ).fetchall()
+    for (name,) in open_views:
+        connection.execute(
+            sql.SQL("alter view {} set (security_barrier = true)").format(sql.Identifier("publish", name))
+        )
 
 
 def differences(connection: psycopg.Connection) -> list[Difference]:
@@ -233,7 +247,8 @@ def _alter(connection: psycopg.Connection, table: PublishedTable, now: Shape) ->
 def _create_view(connection: psycopg.Connection, table: PublishedTable) -> None:
     connection.execute(
         sql.SQL(
-            "create or replace view {} as select {} from {} as rows"
+            # The barrier keeps a reader's own expressions from rows that no publication shows.
+            "create or replace view {} with (security_barrier = true) as select {} from {} as rows"
             " join ops.publication as current on current.publication_id = rows.publication_id"
         ).format(
             sql.Identifier("publish", table.name),

@@ -15,9 +15,10 @@ from creditops.personal_data import FORMS, NAMES, SHORTEST, Kind, find, masked
 
 _SHORTEST_NUMBER = 11
 _MAY_HOLD = "|".join(f"(?:^|[^0-9])(?:{FORMS[kind]})(?:[^0-9]|$)" for kind in NAMES if kind != "email")
-# Of other writings only how many digits there are, whatever they look like.
-_MAY_HOLD_OTHER = r"\p{Nd}(?:[\s.\p{Pd}\p{Cf}\u{2212}]{0,3}\p{Nd}){10}|[@\u{FF20}\u{FE6B}]"
+# Of other writings only how many numbers there are, whatever they look like; a circled one may be two digits.
+_MAY_HOLD_OTHER = r"(?s)\p{N}(?:.*?\p{N}){5}|[@\u{FF20}\u{FE6B}]"
 _OTHER_DIGIT = r"[\p{Nd}--[0-9]]"
+_UNSEEN = r"[\p{Cf}\p{Mn}\p{Me}\u{115F}\u{1160}\u{17B4}\u{17B5}\u{3164}\u{FFA0}]"
 _CARD_ALONE = r"^[3-9][0-9]{14,18}$"
 
 
@@ -78,7 +79,7 @@ def _candidates(cells: pl.Series) -> np.ndarray:
     if len(other):
         other = other[cells.gather(other).str.contains(_MAY_HOLD_OTHER).to_numpy()]
     if len(other):
-        usual = cells.gather(other).str.normalize("NFKC").str.replace_all(r"\p{Cf}", "")
+        usual = cells.gather(other).str.normalize("NFKC").str.replace_all(_UNSEEN, "")
         may = usual.str.contains(f"{_MAY_HOLD}|@|{_OTHER_DIGIT}")
         places = np.union1d(places, other[may.to_numpy()])
     return places

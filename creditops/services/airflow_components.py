@@ -82,6 +82,7 @@ def environment(port: int) -> dict[str, str]:
         # The default asks name servers, which may take seconds.
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "DATABASE__SQL_ALCHEMY_CONN": databases.service_url("airflow"),
+        "DATABASE__SQL_ALCHEMY_CONN_ASYNC": databases.service_url("airflow", "postgresql+asyncpg"),
         "API__HOST": settings.bind_host,
         "API__PORT": str(port),
         "API__BASE_URL": local,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from creditops.addresses import postgres_address
+from creditops.addresses import postgres_address, required_auth
 from creditops.errors import ServiceUnreachableError
 from creditops.secrets import get_secret
 from creditops.settings import get_settings
@@ -33,6 +33,7 @@ def connect(user: str, password: str, database: str) -> psycopg.Connection:
         dbname=database,
         autocommit=True,
         connect_timeout=5,
+        require_auth=required_auth(),
         application_name="creditops services",
     )
 
@@ -51,7 +52,10 @@ def service_url(service: str, driver: str = "postgresql+psycopg2") -> str:
     """SQLAlchemy URL of a service's own database as its own role (``airflow`` or ``mlflow``)."""
     host, port = postgres_address()
     password = quote(get_secret(f"postgres_{service}"), safe="")
-    return f"{driver}://{service}:{password}@{host}:{port}/{service}"
+    # asyncpg is no client of libpq and has no such choice.
+    how = None if "asyncpg" in driver else required_auth()
+    login = f"?require_auth={how}" if how else ""
+    return f"{driver}://{service}:{password}@{host}:{port}/{service}{login}"
 
 
 def ensure(progress: Callable[[str], None]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 from creditops.errors import CreditOpsError, UsageError
+from creditops.files import replace
 from creditops.services import server_user
 from creditops.settings import get_settings
 
@@ -88,23 +89,26 @@ def remove() -> None:
 
 
 def socket_file() -> Path:
-    """Path of the supervisor's socket; in a private folder of the temp directory if too long.
+    """Path of the supervisor's socket; if too long for one, in a private folder of the temp directory.
 
-    Raises
-    ------
-    CreditOpsError: the folder in the temp directory belongs to somebody else.
+    That folder has a name by chance, kept in the home, so that nobody can make it first.
     """
     home = get_settings().home
     path = home / "supervisor" / "supervisor.sock"
     if len(os.fsencode(path)) <= _SOCKET_PATH:
         return path
-    digest = sha256(os.fsencode(home)).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"creditops-{os.geteuid()}-{digest}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    owner = folder.lstat()
-    if owner.st_uid != os.geteuid() or owner.st_mode & 0o077 or folder.is_symlink():
-        raise CreditOpsError(
-            f"{folder} is not a private folder of this user",
-            hint="remove it, or set CREDITOPS_HOME to a shorter path",
-        )
+    kept = home / "supervisor" / "socket_folder"
+    folder = Path(kept.read_text(encoding="utf-8")) if kept.exists() else None
+    if folder is None or not _is_private(folder):
+        folder = Path(tempfile.mkdtemp(prefix="creditops-"))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        replace(kept, str(folder))
     return folder / "supervisor.sock"
+
+
+def _is_private(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077

@@ -266,6 +266,8 @@ def _write_settings(port: int, user: ServerUser | None) -> None:
         # Parallel queries need shared memory that small containers do not give.
         "dynamic_shared_memory_type": "posix" if roomy else "mmap",
     }
+    if postgres_binaries.find().major >= 17:
+        values["max_notify_queue_pages"] = 256  # 2 MB: anybody who may connect may fill the queue
     rules = ["host all all 127.0.0.1/32 scram-sha-256", "host all all ::1/128 scram-sha-256"]
     if settings.bind_host not in ("127.0.0.1", "::1", "localhost"):
         # From elsewhere only what is published.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import psycopg
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from creditops.addresses import postgres_address
+from creditops.addresses import postgres_address, required_auth
 from creditops.errors import ServiceUnreachableError, UsageError
 from creditops.secrets import get_secret
 from creditops.settings import get_settings
@@ -74,7 +74,9 @@ def url(role: str, *, driver: str = "postgresql", large_joins: bool = False) -> 
     """SQLAlchemy-style URL for a role, e.g. ``driver="postgresql+psycopg2"``; see :func:`connect`."""
     (user, password), where = credentials(role), address()
     place = f"{where.host}:{where.port}/{where.dbname}"
-    options = f"?options={quote(_LARGE_JOINS, safe='')}" if large_joins else ""
+    more = {"require_auth": how} if (how := required_auth()) else {}
+    more |= {"options": _LARGE_JOINS} if large_joins else {}
+    options = f"?{urlencode(more, quote_via=quote)}" if more else ""
     return f"{driver}://{quote(user)}:{quote(password, safe='')}@{place}{options}"
 
 
@@ -107,6 +109,7 @@ def connect(
             dbname=where.dbname,
             user=user,
             password=password,
+            require_auth=required_auth(),
             autocommit=autocommit,
             application_name=application,
             connect_timeout=10,

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from creditops.addresses import required_auth
 from creditops.errors import CreditOpsError
 from creditops.settings import PROJECT_ROOT
 from creditops.warehouse import definitions
@@ -103,6 +104,7 @@ def environment() -> Iterator[None]:
         "CREDITOPS_DBT_DATABASE": where.dbname,
         "CREDITOPS_DBT_USER": user,
         "CREDITOPS_DBT_PASSWORD": password,
+        **({"PGREQUIREAUTH": how} if (how := required_auth()) else {}),
         "PGOPTIONS": _SESSION,
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }

@@ -2,8 +2,9 @@
 
 A role may always change its own password and the defaults of its own session; PostgreSQL itself has no means
 against it. So what must hold is bounded by what a reader cannot set (connections, temporary files, functions
-it may not call), and :func:`restrain` sets the rest anew at every `creditops up`. A changed password, which
-locks the other readers out, is seen by `creditops doctor` and set back by the daily maintenance as well.
+and languages it may not use), and :func:`restrain` sets the rest anew at every `creditops up`. A changed
+password, which locks the other readers out, is seen by `creditops doctor` and set back by the daily
+maintenance as well. Memory of a session has no bound of its own: `work_mem` is every session's to set.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def restrain(connection: psycopg.Connection) -> None:
     }
     if superuser:
         limits["temp_file_limit"] = f"{settings.reader_temp_mb}MB"
+        # What a reader says is in no log of the server, which keeps little and turns over.
+        limits |= {"log_min_messages": "panic", "log_min_error_statement": "panic"}
     if connection.info.server_version >= 170000:
         limits["transaction_timeout"] = f"{2 * settings.reader_statement_seconds}s"
     connection.execute(sql.SQL("alter role {} reset all").format(reader))
@@ -59,6 +62,7 @@ def restrain(connection: psycopg.Connection) -> None:
     connection.execute(sql.SQL("revoke temporary on database {} from {}").format(database, reader))
     if superuser:
         _close_functions(connection)
+        _close_language(connection)
         _reserve_connections(connection)
 
 
@@ -106,6 +110,13 @@ def _close_functions(connection: psycopg.Connection) -> None:
         name = sql.SQL(function)
         connection.execute(sql.SQL("grant execute on function {} to {}").format(name, platform))
         connection.execute(sql.SQL("revoke execute on function {} from public").format(name))
+
+
+def _close_language(connection: psycopg.Connection) -> None:
+    """Keep PL/pgSQL, and with it `do` blocks, for the platform's own roles."""
+    platform = sql.SQL(", ").join(sql.Identifier(role) for role in ROLES if role != READER)
+    connection.execute(sql.SQL("grant usage on language plpgsql to {}").format(platform))
+    connection.execute("revoke usage on language plpgsql from public")
 
 
 def _reserve_connections(connection: psycopg.Connection) -> None:

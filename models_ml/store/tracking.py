@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from creditops.addresses import refuse_strangers
 from creditops.errors import CreditOpsError, ServiceUnreachableError
 from creditops.secrets import get_secret
 from creditops.settings import PROJECT_ROOT
@@ -61,6 +62,7 @@ def client() -> MlflowClient:
     """
     uri = tracking_uri()
     _refuse_silence(uri)
+    refuse_strangers(uri)
     _log_in(uri)
     mlflow = _mlflow()
     mlflow.set_tracking_uri(uri)

@@ -41,6 +41,8 @@ def test_people_read_and_start_runs_and_change_nothing_else(published: str, pers
     tasks = person.get(f"{run}/taskInstances").json()["task_instances"]
     task = f"{run}/taskInstances/{tasks[0]['task_id']}"
     entry = {"key": "return_value", "value": [["../../secrets.json"]], "map_index": -1}
+    days = {"from_date": "2026-06-01T00:00:00Z", "to_date": "2026-06-06T00:00:00Z"}
+    backfill = {"dag_id": "maintain", **days, "max_active_runs": 6}
     refused: list[tuple[str, str, Any]] = [
         ("PATCH", "/dags/publish", {"is_paused": True}),
         ("PATCH", "/dags?dag_id_pattern=%25", {"is_paused": True}),
@@ -56,6 +58,8 @@ def test_people_read_and_start_runs_and_change_nothing_else(published: str, pers
         ("GET", "/connections", None),
         ("POST", "/variables", {"key": "a", "value": "b"}),
         ("POST", "/pools", {"name": "mine", "slots": 1}),
+        ("POST", "/backfills", backfill),
+        ("POST", "/backfills/dry_run", backfill),
     ]
     answers = {
         (verb, path): person.request(verb, path, json=body).status_code for verb, path, body in refused

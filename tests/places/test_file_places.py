@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from creditops import arrivals
 from creditops.cli import app
-from creditops.errors import CreditOpsError, ServiceUnreachableError, UsageError
+from creditops.errors import CreditOpsError, DataRefusedError, ServiceUnreachableError, UsageError
 from creditops.ingest.land.landing import landed_files
 from creditops.ingest.write.loader import load_file
 from creditops.places.fetch import fetch
@@ -268,3 +269,37 @@ def test_a_broken_place_holds_up_no_other(declare: Declare, tmp_path: Path) -> N
     assert [each.place for each in fetch("mybook")] == ["bank"]
     with pytest.raises(CreditOpsError, match=r"broken\.yml"):
         arrivals.fetch_all()
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_link_put_in_the_place_of_a_listed_file_is_not_followed(tmp_path: Path, declare: Declare) -> None:
+    root, secret = tmp_path / "outbox", tmp_path / "of_another_book.csv"
+    (root / "yonder").mkdir(parents=True)
+    for path in (
+        root / "partners.1.csv",
+        root / "partners.2.csv",
+        root / "yonder" / "partners.3.csv",
+        secret,
+    ):
+        path.write_bytes(partners("P1"))
+    declare("swapped", kind="folder", path=str(root), marker=None)
+    fetching = fetch("demo", "swapped")
+    first = next(fetching)  # what is there has been listed by now
+    rest = [path for path in root.rglob("*.csv") if str(path) != first.item]
+    for path in rest:
+        path.unlink()
+        path.symlink_to(secret)
+    with pytest.raises(DataRefusedError, match="a link has taken the place of this file"):
+        next(fetching)
+
+    for path in rest:
+        path.unlink()
+        path.write_bytes(partners("P2", "P3"))
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (elsewhere / "partners.3.csv").write_bytes(partners("P2", "P3"))
+    fetching = fetch("demo", "swapped")
+    names = [next(fetching).item]
+    shutil.rmtree(root / "yonder")
+    (root / "yonder").symlink_to(elsewhere)
+    with pytest.raises(DataRefusedError, match="a link has taken the place of this file"):
+        names += [each.item for each in fetching]

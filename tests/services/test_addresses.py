@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,3 +140,82 @@ def test_a_program_is_written_so_that_the_supervisor_reads_it_back(tmp_path: Pat
     assert read.command == "run 'two words' 100%"
     assert read.environment == program.environment
     assert read.autostart is False
+
+
+class ClearText(threading.Thread):
+    """Stands where PostgreSQL was, and asks whoever comes for the password in the clear."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.heard = b""
+
+    def run(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client:
+                client.settimeout(2)
+                while first := client.recv(1024):
+                    if first[4:8] in (b"\x04\xd2\x16\x2f", b"\x04\xd2\x16\x30"):  # TLS, GSS
+                        client.sendall(b"N")
+                        continue
+                    client.sendall(b"R\x00\x00\x00\x08\x00\x00\x00\x03")
+                    self.heard += client.recv(1024)
+                    break
+
+
+@pytest.fixture
+def usurper() -> Iterator[ClearText]:
+    server = ClearText()
+    server.start()
+    yield server
+    server.listener.close()
+
+
+def test_no_password_is_given_to_whoever_took_the_servers_port(
+    environment: pytest.MonkeyPatch, usurper: ClearText
+) -> None:
+    from sqlalchemy import create_engine
+
+    from creditops.services import databases
+    from creditops.warehouse.connection import connect, url
+
+    addresses.write_endpoints(Endpoints(("127.0.0.1", usurper.port)))
+    with pytest.raises(ServiceUnreachableError, match="authentication"):
+        connect("bi_reader")
+    assert "authentication" in str(databases.problem())
+    for where in (url("builder", driver="postgresql+psycopg2"), databases.service_url("mlflow")):
+        with pytest.raises(Exception, match="authentication"):
+            create_engine(where).connect()
+    assert usurper.heard == b""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a program as another user")
+def test_nobody_logs_in_where_another_user_listens(environment: pytest.MonkeyPatch) -> None:
+    from creditops.services.airflow_api import AirflowApi
+    from models_ml.store import tracking
+
+    program = (
+        "import socket,sys; s=socket.create_server(('127.0.0.1',0)); print(s.getsockname()[1],flush=True)\n"
+        "while True:\n c,_=s.accept(); c.settimeout(1)\n"
+        " try: print(c.recv(9),flush=True)\n except OSError: pass"
+    )
+    stranger = subprocess.Popen(
+        ["python3", "-c", program], stdout=subprocess.PIPE, text=True, user=65534, group=65534, cwd="/"
+    )
+    try:
+        assert stranger.stdout is not None
+        url = f"http://127.0.0.1:{stranger.stdout.readline().strip()}"
+        addresses.write_endpoints(Endpoints(mlflow_url=url, airflow_url=url))
+        with pytest.raises(ServiceUnreachableError, match="user 65534 of this machine listens there"):
+            tracking.client()
+        with pytest.raises(ServiceUnreachableError, match="nothing was sent"), AirflowApi() as api:
+            api.dag_ids()
+    finally:
+        stranger.kill()
+        heard = stranger.communicate()[0]
+    assert set(heard.split()) <= {"b''"}

@@ -78,3 +78,11 @@ def test_a_server_that_stays_away_is_not_reached(monkeypatch: pytest.MonkeyPatch
         pytest.raises(ServiceUnreachableError, match="does not answer"),
     ):
         api.dag_ids()
+
+
+def test_a_run_id_that_the_platform_did_not_seal_is_somebody_elses() -> None:
+    name = "creditops__2026-06-30T10:00:00.000001"
+    sealed = f"{name}__{airflow_api._seal('publish', name)}"
+    assert airflow_api.started_by_platform(f"publish/{sealed}")
+    for run in ("publish/creditops__mine", f"publish/{name}__a1b2c3", f"retrain_scorecards/{sealed}", "x"):
+        assert not airflow_api.started_by_platform(run)

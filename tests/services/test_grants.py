@@ -61,6 +61,27 @@ _A_SCORE = (
 )
 
 
+def test_no_expression_of_a_reader_sees_rows_that_no_publication_shows(candidate: str) -> None:
+    hidden = "f" * len(ID)
+    with connect("publisher") as connection:
+        connection.execute(
+            "insert into ops.publication_history (publication_id, book, as_of_date, known_at, code_version,"
+            " models) values (%s, 'demo', '2026-06-30', now(), '0', '[]')", (hidden,),
+        )  # fmt: skip
+        connection.execute(_A_SCORE.replace("'C1'", "'hidden'"), (hidden,))
+    with connect("bi_reader") as connection:
+        shown = connection.execute(
+            "select count(*) from publish.customer_scores where"
+            f" (case when publication_id <> '{ID}' then customer_id else '1' end)::int > 0"
+        ).fetchone()
+        assert shown == (1,)
+        barred = connection.execute(
+            "select count(*) from pg_class where relnamespace = 'publish'::regnamespace and relkind = 'v'"
+            " and relname <> 'publication' and not 'security_barrier=true' = any(coalesce(reloptions, '{}'))"
+        ).fetchone()
+    assert barred == (0,)
+
+
 @pytest.mark.parametrize(
     ("role", "statement"),
     [

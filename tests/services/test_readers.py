@@ -23,6 +23,8 @@ from creditops.warehouse.readers import READER, set_password_back
         "select lo_from_bytea(0, 'x')",
         "select pg_logical_emit_message(false, 'a', 'b')",
         "create temporary table mine as select generate_series(1, 1000)",
+        "do $$ begin raise log 'mine'; end $$",
+        "set log_min_messages = 'debug1'",
         "set temp_file_limit = -1",
         "alter role bi_reader connection limit -1",
         "alter role bi_reader valid until 'infinity'",
