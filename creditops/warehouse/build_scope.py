@@ -5,10 +5,8 @@ facilities that its customers ever held count as changed, because class, default
 them together. A firm's bureau report touches all of its facilities, whose class may follow from it. The
 lists stand in schema ``staging`` until the layer that reads them is built:
 
-- ``changed_facility``: per layer; ``<layer>_due`` also holds those whose row changes with every day.
-  Where only payments of a customer's facilities changed, ``from_on`` is the first day that any of them
-  is for: what was settled or owed before it stands. It is ``-infinity`` where anything else changed, and
-  ``infinity`` where nothing did but that days past due grew.
+- ``changed_facility``: per layer; ``<layer>_due`` also holds those of which a day that came changes what
+  is due or past due, and nothing else.
 - ``changed_row``: keys of due items and payments that arrived.
 - ``changed_panel``: month ends at which the panel differs from what it was, noted while it is built.
 
@@ -53,11 +51,11 @@ _LISTS = ("changed_facility", "changed_row", "changed_panel")
 _DDL = """
 create table if not exists staging.changed_facility (
     book text not null, layer text not null, facility_id text not null, facility_key bigint not null,
-    customer_id text not null, from_on date not null, primary key (book, layer, facility_id, customer_id));
+    customer_id text not null, primary key (book, layer, facility_id, customer_id));
 do $$ begin
-    if not exists (select from pg_attribute
-        where attrelid = 'staging.changed_facility'::regclass and attname = 'from_on') then
-        alter table staging.changed_facility add column from_on date not null default '-infinity';
+    if exists (select from pg_attribute where attrelid = 'staging.changed_facility'::regclass
+        and attname = 'from_on' and not attisdropped) then
+        alter table staging.changed_facility drop column from_on;
     end if;
 end $$;
 create table if not exists staging.changed_row (
@@ -68,8 +66,7 @@ create table if not exists staging.changed_panel (
 
 _CHANGES = "changes of facilities"
 
-# Every version of a changed row counts, so that a row that moved touches both of its facilities. What
-# reverses a payment of trade credit settles the item that this one names, be it dated before it.
+# Every version of a changed row counts, so that a row that moved touches both of its facilities.
 _CHANGED_FACILITIES = (
     """
     insert into staging.changed_row (book, source, row_key)
@@ -80,44 +77,25 @@ _CHANGED_FACILITIES = (
     """,
     """
     create temporary table touched on commit drop as
-    with everything as (
-        select facility_id from new_facilities
+    select facility_id from new_facilities
+    union
+    select facility_id from new_facility_snapshots
+    union
+    select facility_id from raw.due_items
+    where book = %(book)s and due_item_id = any(array(
+        select due_item_id from new_due_items
         union
-        select facility_id from new_facility_snapshots
-        union
-        select facility_id from raw.due_items
-        where book = %(book)s and due_item_id = any(array(
-            select due_item_id from new_due_items
-            union
-            select due_item_id from raw.disputes
-            where book = %(book)s and dispute_id = any(array(select dispute_id from new_disputes))
-        ))
-        union
-        select facility_id from intermediate.int_facility_calendar
-        where book = %(book)s and reviewed_on <= %(as_of)s
-        union
-        select facility_id from staging.base_quarantined_facility where book = %(book)s
-    ), payments as (
-        select facility_id, coalesce(value_date, '-infinity') as from_on from raw.payments
-        where book = %(book)s and payment_id = any(array(select payment_id from new_payments))
-    ), reversals as (
-        select facility_id, value_date as from_on from staging.base_payments
-        where book = %(book)s
-            and reverses_payment_id = any(array(select payment_id from new_payments))
-            and facility_key = any(array(
-                select facility_key from intermediate.int_facility
-                where book = %(book)s
-                    and basis = 'trade'
-                    and facility_key = any(array(select hashtextextended(facility_id, 0) from payments))
-            ))
-    ), reasons as (
-        select facility_id, '-infinity'::date as from_on from everything
-        union all
-        select facility_id, from_on from payments
-        union all
-        select facility_id, from_on from reversals
-    )
-    select facility_id, min(from_on) as from_on from reasons group by facility_id
+        select due_item_id from raw.disputes
+        where book = %(book)s and dispute_id = any(array(select dispute_id from new_disputes))
+    ))
+    union
+    select facility_id from raw.payments
+    where book = %(book)s and payment_id = any(array(select payment_id from new_payments))
+    union
+    select facility_id from intermediate.int_facility_calendar
+    where book = %(book)s and reviewed_on <= %(as_of)s
+    union
+    select facility_id from staging.base_quarantined_facility where book = %(book)s
     """,
     # A facility that was ever with several customers ties what is looked at together, so all of it counts.
     """
@@ -133,22 +111,15 @@ _CHANGED_FACILITIES = (
         )
     ), moved as (
         select facility_id from told group by facility_id having count(*) > 1
-    ), reasons as (
-        select
-            customer_id,
-            case
-                when facility_id in (select facility_id from moved) then '-infinity'
-                else from_on
-            end as from_on
-        from told
-        join touched using (facility_id)
-        union all
-        select customer_id, '-infinity' from new_customers
-        union all
-        select customer_id, '-infinity' from raw.customers
+    ), tied as (
+        select customer_id from told join touched using (facility_id)
+        union
+        select customer_id from new_customers
+        union
+        select customer_id from raw.customers
         where book = %(book)s and effective_date > %(before)s and effective_date <= %(as_of)s
-        union all
-        select customer_id, '-infinity' from raw.bureau_reports
+        union
+        select customer_id from raw.bureau_reports
         where book = %(book)s
             and report_id = any(array(
                 select report_id from new_bureau_reports
@@ -163,8 +134,6 @@ _CHANGED_FACILITIES = (
                         select customer_id from intermediate.int_facility_holding where book = %(book)s
                     )
             ))
-    ), tied as (
-        select customer_id from reasons
         union
         select other.customer_id
         from tied
@@ -172,10 +141,7 @@ _CHANGED_FACILITIES = (
         join told as other on one.facility_id = other.facility_id
         where one.facility_id in (select facility_id from moved)
     )
-    select customer_id, coalesce(min(from_on), '-infinity') as from_on
-    from tied
-    left join reasons using (customer_id)
-    group by customer_id
+    select customer_id from tied
     """,
     """
     create temporary table changed on commit drop as
@@ -186,27 +152,22 @@ _CHANGED_FACILITIES = (
     where book = %(book)s and customer_id = any(array(select customer_id from touched_customer))
     """,
     """
-    insert into staging.changed_facility (book, layer, facility_id, facility_key, customer_id, from_on)
-    select
-        %(book)s, layer, facility_id, hashtextextended(facility_id, 0), customer_id, min(from_on)
+    insert into staging.changed_facility (book, layer, facility_id, facility_key, customer_id)
+    select %(book)s, layer, facility_id, hashtextextended(facility_id, 0), customer_id
     from (
-        select layer, facility_id, customer_id, from_on
+        select facility_id, customer_id, layer
         from changed
         join touched_customer using (customer_id)
         cross join unnest(
             array['intermediate', 'intermediate_due', 'marts', 'marts_due', 'features']
         ) as layers (layer)
-        union all
-        select
-            layer, facility_id, customer_id,
-            case when recounted_on <= %(as_of)s then '-infinity'::date else 'infinity' end
+        union
+        select facility_id, customer_id, layer
         from intermediate.int_facility_calendar
         cross join unnest(array['intermediate_due', 'marts_due']) as layers (layer)
-        where book = %(book)s and changes_on <= %(as_of)s
+        where book = %(book)s and recounted_on <= %(as_of)s
     ) as listed
-    group by layer, facility_id, customer_id
-    on conflict (book, layer, facility_id, customer_id) do update
-    set from_on = least(changed_facility.from_on, excluded.from_on)
+    on conflict do nothing
     """,
 )
 

@@ -76,22 +76,27 @@ the day. Where the clocks go back or forward about midnight, one of the two ways
     )
 {%- endmacro %}
 
-{# Relation of the month ends from the month of `first_day` to `as_of`: month_end, month_index. #}
-{% macro month_ends(first_day) -%}
-    {{ return(adapter.dispatch('month_ends', 'creditops')(first_day)) }}
+{# Relation of the month ends from the month of `first_day` to `last_day`, or to `as_of`: month_end, month_index. #}
+{% macro month_ends(first_day, last_day=none) -%}
+    {{ return(adapter.dispatch('month_ends', 'creditops')(first_day, last_day or as_of())) }}
 {%- endmacro %}
 
-{% macro default__month_ends(first_day) -%}
+{% macro default__month_ends(first_day, last_day) -%}
     (
         select
             cast(month_start + interval '1 month' - interval '1 day' as date) as month_end,
             {{ month_index('month_start') }} as month_index
         from generate_series(
             date_trunc('month', cast({{ first_day }} as timestamp)),
-            cast({{ as_of() }} + 1 as timestamp) - interval '1 month',
+            cast({{ last_day }} + 1 as timestamp) - interval '1 month',
             interval '1 month'
         ) as months (month_start)
     )
+{%- endmacro %}
+
+{# The day from which on what has no beginning goes on. #}
+{% macro beginning_of_time() -%}
+    cast('0001-01-01' as date)
 {%- endmacro %}
 
 {# The day before which what has no end yet goes on. #}

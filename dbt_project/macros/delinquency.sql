@@ -58,6 +58,14 @@ their own (card business measures of 2011, art. 92).
     end
 {%- endmacro %}
 
+{#
+Days past due on `day` (domain.md#days-past-due): those since `late_since`, else those reported, else none. What
+stands in a row and what days passing add are kept apart, so that no row changes because days pass.
+#}
+{% macro days_past_due(late_since, reported_dpd, day) -%}
+    coalesce({{ days_between(late_since, day) }}, {{ reported_dpd }}, 0)
+{%- endmacro %}
+
 {# Months past due that days past due amount to: 1 for 1-30, 2 for 31-60, ... #}
 {% macro months_of_dpd(dpd) -%}
     cast(ceil({{ dpd }} / 30.0) as integer)

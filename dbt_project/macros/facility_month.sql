@@ -3,12 +3,12 @@ The month-end panel of each scope (domain.md#days-past-due). A scope is a facili
 a month end uses what is effective on or before it, of all the scope's rows.
 
 Reads the CTEs
-    scopes: scope_key, basis, customer_type, product_id, opened_on, panel_from (the first day whose month end is
-        wanted), ended_on, last_day, status, principal_cents, credit_limit_cents
+    scopes: scope_key, basis, customer_type, product_id, opened_on, ended_on, last_day, status, principal_cents,
+        credit_limit_cents
     due_ladder: scope_key, due_item_id, sequence_no, issued_on, due_date, amount_cents,
         principal_cents, due_through_cents, principal_through_cents
     credit_entries: scope_key, due_item_id, value_date, cash_cents, applied_cents, pool_cents
-    disputes: scope_key, due_item_id, opened_on, closed_on
+    arrears_spells: scope_key, from_on, until_on, late_since, late_since_undisputed
     snapshots: scope_key, month_end, balance_cents, credit_limit_cents, paid_cents, dpd,
         months_past_due, status
     facility_versions: scope_key, effective_date, next_effective_date, customer_id, status, manual_class,
@@ -23,7 +23,20 @@ and ends with `facility_months`, grain (scope_key, month_end).
 {%- set tolerance = settlement_tolerance('scope_key', 'scopes', 'scope_key') -%}
 months as (
     select *
-    from {{ month_ends('(select min(scopes.panel_from) from scopes)') }} as calendar
+    from {{ month_ends('(select min(scopes.opened_on) from scopes)') }} as calendar
+),
+
+-- The spell of arrears that each month end lies in.
+late_months as (
+    select
+        arrears_spells.scope_key,
+        calendar.month_end,
+        arrears_spells.late_since,
+        arrears_spells.late_since_undisputed
+    from arrears_spells
+    cross join lateral {{ month_ends(
+        late_from('arrears_spells'), 'least(' ~ days_after('arrears_spells.until_on', -1) ~ ', ' ~ as_of() ~ ')'
+    ) }} as calendar
 ),
 
 schedules as (
@@ -62,19 +75,11 @@ named_scopes as (
     where due_item_id is not null
 ),
 
--- Scopes whose items do not simply queue: some payment names an item, or an item is disputed.
-queued_scopes as (
-    select scope_key from named_scopes
-    union
-    select scope_key
-    from disputes
-),
-
 bounds as (
     select
         scopes.scope_key,
         scopes.basis,
-        scopes.panel_from,
+        scopes.opened_on,
         least(scopes.ended_on, snapshot_ends.ended_on) as ended_on,
         least(
             case
@@ -98,7 +103,6 @@ bounds as (
         schedules.principal_cents as schedule_principal_cents,
         schedules.amount_cents as schedule_cents,
         snapshot_ends.scope_key is not null as has_reports,
-        scopes.scope_key in (select queued_scopes.scope_key from queued_scopes) as is_queued,
         scopes.scope_key in (select named_scopes.scope_key from named_scopes) as is_named,
         scopes.basis = 'loan'
         and coalesce({{ is_schedule_complete('schedules', 'scopes.principal_cents') }}, false) as may_be_repaid
@@ -111,12 +115,12 @@ bounds as (
 grid as (
     select
         bounds.scope_key,
-        bounds.is_queued,
+        bounds.is_named,
         months.month_end
     from bounds
     inner join months
         on
-            months.month_end >= bounds.panel_from
+            months.month_end >= bounds.opened_on
             and months.month_end <= bounds.last_month_end
 ),
 
@@ -316,7 +320,7 @@ first_open as (
         )
 ),
 
--- Named and disputed items: those issued by each month end, and what of them is past due.
+-- Where payments name items: those issued by each month end, and what of them is past due.
 
 {{ queue_entry_cte('queue_ladder', 'due_ladder') }},
 
@@ -333,7 +337,7 @@ queue_items as (
     from queue_ladder
     inner join bounds on queue_ladder.scope_key = bounds.scope_key
     where
-        bounds.is_queued
+        bounds.is_named
         and queue_ladder.amount_cents > 0
 ),
 
@@ -341,9 +345,9 @@ queue_looks as (
     select
         scope_key,
         month_end as look_on,
-        month_end as looks_until
+        month_end as last_day
     from grid
-    where is_queued
+    where is_named
 ),
 
 {{ open_item_ctes() }},
@@ -352,12 +356,6 @@ open_states as (
     select
         open_items.scope_key,
         open_items.look_on as month_end,
-        min(case when open_items.due_date < open_items.look_on then open_items.due_date end) as due_date,
-        min(
-            case
-                when open_items.due_date < open_items.look_on and disputes.due_item_id is null then open_items.due_date
-            end
-        ) as undisputed_due_date,
         {{ sum_cents('case when open_items.due_date < open_items.look_on then open_items.unpaid_cents else 0 end') }}
             as overdue_cents,
         {{ sum_cents(
@@ -376,29 +374,9 @@ open_states as (
         on
             open_items.scope_key = queue_items.scope_key
             and open_items.due_item_id = queue_items.due_item_id
-    left join (
-        select distinct
-            queue_looks.scope_key,
-            queue_looks.look_on,
-            disputes.due_item_id
-        from queue_looks
-        inner join disputes
-            on
-                queue_looks.scope_key = disputes.scope_key
-                and queue_looks.look_on >= disputes.opened_on
-                and queue_looks.look_on < disputes.closed_on
-    ) as disputes
-        on
-            open_items.scope_key = disputes.scope_key
-            and open_items.look_on = disputes.look_on
-            and open_items.due_item_id = disputes.due_item_id
     group by open_items.scope_key, open_items.look_on
 ),
 
-{% if counts_material_only() %}
-{{ material_runs_cte('scopes', 'due_ladder', 'credit_entries', 'disputes', 'snapshots') }},
-
-{% endif %}
 -- A snapshot without days or months past due knows nothing of them; what was reported last still holds then.
 known_reports as (
     select
@@ -472,32 +450,13 @@ states as (
             order by first_open.month_end
             rows unbounded preceding
         ) as last_reported_on,
-        {% if counts_material_only() %}
-        {{ dpd_of_run('material', 'first_open.month_end') }} as settled_dpd,
-        {{ dpd_of_run('material_undisputed', 'first_open.month_end') }} as settled_dpd_undisputed,
-        {% else %}
-        coalesce(
-            case
-                when bounds.is_queued
-                    then {{ days_between('open_states.due_date', 'first_open.month_end') }}
-                when first_open.due_date < first_open.month_end
-                    then {{ days_between('first_open.due_date', 'first_open.month_end') }}
-            end,
-            0
-        ) as settled_dpd,
-        coalesce(
-            case
-                when bounds.is_queued
-                    then {{ days_between('open_states.undisputed_due_date', 'first_open.month_end') }}
-                when first_open.due_date < first_open.month_end
-                    then {{ days_between('first_open.due_date', 'first_open.month_end') }}
-            end,
-            0
+        coalesce({{ days_between('late_months.late_since', 'first_open.month_end') }}, 0) as settled_dpd,
+        greatest(
+            coalesce({{ days_between('late_months.late_since_undisputed', 'first_open.month_end') }}, 0), 0
         ) as settled_dpd_undisputed,
-        {% endif %}
         coalesce(
             case
-                when bounds.is_queued then open_states.overdue_cents
+                when bounds.is_named then open_states.overdue_cents
                 when first_open.due_date < first_open.month_end
                     then first_open.billed_before_cents
                         - greatest(first_open.level_cents, first_open.due_before_cents)
@@ -506,7 +465,7 @@ states as (
         ) as overdue_cents,
         coalesce(
             case
-                when bounds.is_queued then open_states.still_overdue_cents
+                when bounds.is_named then open_states.still_overdue_cents
                 when first_open.due_date < first_open.month_end_before
                     then first_open.billed_before_then_cents
                         - greatest(first_open.level_cents, first_open.due_before_cents)
@@ -530,16 +489,10 @@ states as (
         on
             first_open.scope_key = reported.scope_key
             and first_open.month_end = reported.month_end
-    {% if counts_material_only() %}
-    {% for name, counts in {'material': 'all', 'material_undisputed': 'undisputed'}.items() %}
-    left join material_runs as {{ name }}
+    left join late_months
         on
-            first_open.scope_key = {{ name }}.scope_key
-            and first_open.month_end >= {{ name }}.from_on
-            and first_open.month_end < {{ name }}.until_on
-            and {{ name }}.counts = '{{ counts }}'
-    {% endfor %}
-    {% endif %}
+            first_open.scope_key = late_months.scope_key
+            and first_open.month_end = late_months.month_end
     where first_open.is_due < 1
 ),
 
@@ -683,85 +636,5 @@ facility_months as (
             else 0
         end as repayment_state
     from opened
-)
-{%- endmacro %}
-
-{#
-From which month end on the panel of a facility is computed where only its payments changed. What it shows before the
-change stands, as a loan that still owes then has not ended by then, whatever is paid later; the month end before the
-change gives the opening balance.
-
-Reads the CTEs facilities, due_ladder, credit_entries and snapshots of `fct_month_end_position` and ends with
-    resumed: facility_key, month_end
-A facility with reports is computed from one of them on, as the balance of a month may be that of the latest report; one
-that was closed is not, unless it is owed on.
-#}
-{% macro resumed_panel_ctes() %}
-panel_changes as (
-    select
-        facilities.facility_key,
-        facilities.basis,
-        facilities.ended_on,
-        cast(date_trunc('month', changes.from_on) as date) - 1 as month_end
-    from facilities
-    inner join {{ changes() }} as changes on facilities.facility_key = changes.facility_key
-),
-
-dues_in_all as (
-    select
-        scope_key,
-        max(due_through_cents) - {{ settlement_tolerance('scope_key', 'facilities') }} as level_cents
-    from due_ladder
-    where amount_cents > 0
-    group by scope_key
-),
-
-paid_by_then as (
-    select
-        credit_entries.scope_key,
-        {{ sum_cents('credit_entries.pool_cents') }} as pool_cents
-    from credit_entries
-    inner join panel_changes
-        on
-            credit_entries.scope_key = panel_changes.facility_key
-            and credit_entries.value_date <= panel_changes.month_end
-    group by credit_entries.scope_key
-),
-
-reported_by_then as (
-    select
-        snapshots.scope_key,
-        max(case when snapshots.month_end = panel_changes.month_end then 1 else 0 end) as is_reported_then,
-        max(case when snapshots.status in ('closed', 'written_off') then 1 else 0 end) as has_ended
-    from snapshots
-    inner join panel_changes on snapshots.scope_key = panel_changes.facility_key
-    group by snapshots.scope_key
-),
-
-resumable as (
-    select
-        panel_changes.*,
-        (
-            panel_changes.basis <> 'loan'
-            and panel_changes.ended_on is null
-            and coalesce(reported_by_then.has_ended, 0) = 0
-            or panel_changes.basis <> 'trade'
-            and coalesce(paid_by_then.pool_cents, 0) < coalesce(dues_in_all.level_cents, 0)
-        )
-        and coalesce(reported_by_then.is_reported_then, 1) = 1 as has_lasted
-    from panel_changes
-    left join dues_in_all on panel_changes.facility_key = dues_in_all.scope_key
-    left join paid_by_then on panel_changes.facility_key = paid_by_then.scope_key
-    left join reported_by_then on panel_changes.facility_key = reported_by_then.scope_key
-),
-
-resumed as (
-    select
-        facility_key,
-        month_end
-    from resumable
-    where
-        has_lasted
-        and month_end > '-infinity'
 )
 {%- endmacro %}

@@ -23,6 +23,50 @@ key that is gone) ends the version before it and is none itself.
     where not _deleted
 {%- endmacro %}
 
+{#
+CTE `versions`: the same of a large source with one column as its key, of which nearly every key came once. Only rows of
+keys that came more often are sorted. `rows` is a condition on the rows that are wanted, all of a key or none.
+#}
+{% macro versions_of_many_cte(source, key, rows) -%}
+{%- set wanted -%}
+    book = {{ book() }}
+        and loaded_at <= {{ known_at() }}
+        and {{ rows }}
+{%- endset -%}
+keys_again as (
+    select {{ key }}
+    from {{ source }}
+    where
+        {{ wanted }}
+    group by {{ key }}
+    having count(*) > 1
+),
+
+rows_again as (
+    select *
+    from {{ source }}
+    where
+        {{ wanted }}
+        and {{ key }} in (select keys_again.{{ key }} from keys_again)
+),
+
+versions as (
+    select
+        *,
+        loaded_at as known_from,
+        cast(null as timestamp with time zone) as known_until,
+        1 as version_no,
+        true as is_latest
+    from {{ source }}
+    where
+        {{ wanted }}
+        and {{ key }} not in (select keys_again.{{ key }} from keys_again)
+        and not _deleted
+    union all
+    {{ known_versions('rows_again', [key]) | indent(4) }}
+)
+{%- endmacro %}
+
 {# Whether a version was the one in force at the end of `day`, as known then. #}
 {% macro known_at_end_of(version, day) -%}
     {{ version }}.known_from < {{ end_of_day(day) }}

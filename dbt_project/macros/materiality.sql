@@ -8,79 +8,33 @@ first day of the breach and ends with it (the day count of EBA RTS 2018/171).
     {{ return(var('materiality') | string | lower == 'true') }}
 {%- endmacro %}
 
-{# Days past due on `day` of the material run that holds it: its first day is day 1. #}
-{% macro dpd_of_run(run, day) -%}
-    coalesce({{ days_between(run ~ '.from_on', day) }} + 1, 0)
-{%- endmacro %}
-
-{# First day of a material run on which it is more than 90 days long, if it gets there. #}
-{% macro default_of_run(run) -%}
-    case
-        when {{ days_after(run ~ '.from_on', 90) }} < {{ run }}.until_on then {{ days_after(run ~ '.from_on', 90) }}
-    end
-{%- endmacro %}
-
 {#
-CTE `material_runs`: key, counts ('all', or 'undisputed' without the items under dispute), from_on, until_on; the
-stretches of days on which what is past due is material, until_on being the first day after.
-
-Reads the CTEs named by its arguments, `key` being what tells their scopes apart
-    scopes: basis, customer_type, product_id, principal_cents, last_day
-    ladder: due_item_id, sequence_no, issued_on, due_date, amount_cents, principal_cents, due_through_cents,
-        principal_through_cents
-    entries: due_item_id, value_date, cash_cents, applied_cents, pool_cents
-    disputes (none: nothing is in dispute): scope_key, due_item_id, opened_on, closed_on
-    snapshots: month_end, balance_cents
-Exposure is the balance of the panel on that day.
+CTE `material_runs`: scope_key, counts ('all', or 'undisputed' without the items under dispute), from_on, until_on; the
+stretches of days on which what is past due is material, until_on being the first day after. Reads the CTEs of
+`arrears_spells_cte`. Exposure is the balance of the panel on that day.
 #}
-{% macro material_runs_cte(scopes, ladder, entries, disputes, snapshots, key='scope_key') %}
+{% macro material_runs_cte(disputes) %}
 {%- set flow_columns = [
     'past_due', 'issued', 'issued_billed', 'issued_principal', 'paid', 'pool'
 ] -%}
 material_runs as (
     with owing as (
         select
-            {{ key }} as scope_key,
+            scope_key,
             basis,
             principal_cents as lent_cents,
-            last_day,
             case
                 when customer_type = 'corporate' then {{ to_cents(var('materiality_amount_corporate')) }}
                 else {{ to_cents(var('materiality_amount_retail')) }}
             end as least_cents
-        from {{ scopes }}
-    ),
-
-    dues as (
-        select
-            {{ key }} as scope_key,
-            due_item_id,
-            sequence_no,
-            issued_on,
-            due_date,
-            amount_cents,
-            principal_cents,
-            due_through_cents,
-            principal_through_cents
-        from {{ ladder }}
-    ),
-
-    credit_entries as (
-        select
-            {{ key }} as scope_key,
-            due_item_id,
-            value_date,
-            cash_cents,
-            applied_cents,
-            pool_cents
-        from {{ entries }}
+        from scopes
     ),
 
     schedules_of_dues as (
         select
             scope_key,
             {{ sum_cents('case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end') }} as principal_cents
-        from dues
+        from due_ladder
         group by scope_key
     ),
 
@@ -98,17 +52,17 @@ material_runs as (
             due_item_id,
             due_date as opened_on,
             due_date as closed_on
-        from dues
+        from due_ladder
         where false
         {% endif %}
     ),
 
     reported_balances as (
         select
-            {{ key }} as scope_key,
+            scope_key,
             month_end,
             balance_cents
-        from {{ snapshots }}
+        from snapshots
         where balance_cents is not null
     ),
 
@@ -134,17 +88,17 @@ material_runs as (
             cast(0 as bigint) as paid_cents,
             cast(0 as bigint) as pool_cents,
             0 as is_reported
-        from dues
+        from due_ladder
         union all
         select scope_key, {{ days_after('due_date', 1) }}, greatest(amount_cents, 0), 0, 0, 0, 0, 0, 0, 0
-        from dues
+        from due_ladder
         union all
         select
             scope_key, {{ owed_from('issued_on', 'due_date', 'amount_cents') }}, 0, amount_cents,
             greatest(amount_cents, 0),
             case when amount_cents > 0 then coalesce(principal_cents, 0) else 0 end,
             case when principal_cents is not null then 1 else 0 end, 0, 0, 0
-        from dues
+        from due_ladder
         union all
         select scope_key, value_date, 0, 0, 0, 0, 0, cash_cents, pool_cents, 0
         from credit_entries
@@ -170,7 +124,7 @@ material_runs as (
             max(flows.is_reported) as is_reported
         from flows
         inner join owing on flows.scope_key = owing.scope_key
-        where flows.day <= owing.last_day
+        where flows.day < {{ end_of_time() }}
         group by flows.scope_key, flows.day
     ),
 
@@ -199,7 +153,6 @@ material_runs as (
             running.past_due_to_date,
             running.pool_to_date,
             owing.least_cents,
-            owing.last_day,
             case
                 when owing.basis = 'loan' and running.issued_with_principal = 0
                     then greatest({{ disbursed_on_loan('running', 'owing.lent_cents') }} - running.pool_to_date, 0)
@@ -223,17 +176,17 @@ material_runs as (
         left join schedules_of_dues as schedules on running.scope_key = schedules.scope_key
         left join lateral (
             select
-                dues.principal_cents,
-                dues.principal_through_cents,
-                dues.due_through_cents
-            from dues
+                due_ladder.principal_cents,
+                due_ladder.principal_through_cents,
+                due_ladder.due_through_cents
+            from due_ladder
             where
-                dues.scope_key = running.scope_key
-                and dues.amount_cents > 0
+                due_ladder.scope_key = running.scope_key
+                and due_ladder.amount_cents > 0
                 and owing.basis = 'loan'
-                and dues.due_through_cents - {{ settlement_tolerance('running.scope_key', scopes, key) }}
+                and due_ladder.due_through_cents - {{ settlement_tolerance('running.scope_key', 'scopes', 'scope_key') }}
                 > running.pool_to_date
-            order by dues.due_through_cents
+            order by due_ladder.due_through_cents
             limit 1
         ) as first_open on true
         left join reported_balances
@@ -247,14 +200,14 @@ material_runs as (
         select
             exposures.scope_key,
             exposures.day,
-            max(dues.due_through_cents) as settled_cents
+            max(due_ladder.due_through_cents) as settled_cents
         from exposures
-        inner join dues
+        inner join due_ladder
             on
-                exposures.scope_key = dues.scope_key
-                and dues.due_through_cents > exposures.pool_to_date
-                and dues.due_through_cents <= exposures.pool_to_date
-                + {{ settlement_tolerance('exposures.scope_key', scopes, key) }}
+                exposures.scope_key = due_ladder.scope_key
+                and due_ladder.due_through_cents > exposures.pool_to_date
+                and due_ladder.due_through_cents <= exposures.pool_to_date
+                + {{ settlement_tolerance('exposures.scope_key', 'scopes', 'scope_key') }}
         where exposures.past_due_to_date - exposures.pool_to_date > exposures.least_cents
         group by exposures.scope_key, exposures.day
     ),
@@ -267,8 +220,8 @@ material_runs as (
             due_date,
             {{ days_after('due_date', 1) }} as enters_on,
             amount_cents,
-            {{ settlement_tolerance('scope_key', scopes, key) }} as tolerance_cents
-        from dues
+            {{ settlement_tolerance('scope_key', 'scopes', 'scope_key') }} as tolerance_cents
+        from due_ladder
         where
             amount_cents > 0
             and scope_key in (select queued.scope_key from queued)
@@ -278,7 +231,7 @@ material_runs as (
         select
             scope_key,
             day as look_on,
-            day as looks_until
+            day as last_day
         from exposures
         where scope_key in (select queued.scope_key from queued)
     ),
@@ -344,7 +297,7 @@ material_runs as (
             '{{ counts }}' as counts,
             day,
             coalesce(
-                lead(day) over (partition by scope_key order by day), {{ days_after('last_day', 1) }}
+                lead(day) over (partition by scope_key order by day), {{ end_of_time() }}
             ) as next_day,
             {{ counts }}_cents > least_cents
             and {{ counts }}_cents > {{ var('materiality_share') }} * exposure_cents as is_material
@@ -365,7 +318,7 @@ material_runs as (
     )
 
     select
-        scope_key as {{ key }},
+        scope_key,
         counts,
         min(day) as from_on,
         max(next_day) as until_on

@@ -27,72 +27,18 @@ shared out.
 #}
 
 {#
-Condition: the row belongs to a changed facility; `column` holds facility_id or facility_key. With `daily`
-also to one whose row changes because days pass, without those that merely `age`: which are a day longer past due;
-with `closed` only to one of which something changed in a month that is over.
+Condition: the row belongs to a changed facility; `column` holds facility_id or facility_key. With `daily` also to one
+of which a day that came changes what is due or past due.
 #}
-{% macro in_scope(column, daily=false, closed=false, age=true) -%}
+{% macro in_scope(column, daily=false) -%}
     {%- if var('scope') == 'changed' -%}
         {{ column }} = any(array(
             select {{ column.split('.')[-1] }} from {{ scope_table('changed_facility') }}
             where book = {{ book() }} and layer = '{{ var("layer") }}{{ "_due" if daily }}'
-            {{- " and from_on < date_trunc('month', " ~ as_of() ~ " + 1)" if closed }}
-            {{- " and from_on < 'infinity'" if not age }}
         ))
     {%- else -%}
         {{ share_place(column) }}
     {%- endif -%}
-{%- endmacro %}
-
-{# Condition: nothing about the row's facility changes but that it is longer past due. #}
-{% macro merely_ages(column) -%}
-    {{ column }} = any(array(
-        select facility_key from {{ scope_table('changed_facility') }}
-        where book = {{ book() }} and layer = '{{ var("layer") }}_due'
-        group by facility_key
-        having min(from_on) = 'infinity'
-    ))
-{%- endmacro %}
-
-{#
-Relation of the changed facilities of a run of scope `changed`: facility_key or another `key` of theirs, from_on (the
-day from which their payments changed; -infinity where anything else did).
-#}
-{% macro changes(key='facility_key') -%}
-    (
-        select
-            {{ key }},
-            min(from_on) as from_on
-        from {{ scope_table('changed_facility') }}
-        where
-            book = {{ book() }}
-            and layer = '{{ var("layer") }}'
-        group by {{ key }}
-    )
-{%- endmacro %}
-
-{#
-Relation of the rows of `relation` of the run's facilities; in a run of scope `changed` those of `places`, a relation
-(`key`, since), whose column `by` is not before `since`. They are looked up in an index by (`key`, `by`), so that what
-lies before is not read.
-#}
-{% macro rows_from(places, relation, by, key='facility_key', columns='*') -%}
-    (
-        {%- if var('scope') == 'changed' %}
-        select later.*
-        from {{ places }} as places
-        cross join lateral (
-            select {{ columns }}
-            from {{ relation }} as every_row
-            where
-                every_row.{{ key }} = places.{{ key }}
-                and every_row.{{ by }} >= places.since
-            offset 0
-        ) as later
-        {%- else %}
-        select * from {{ relation }} where {{ in_scope(key) }}
-        {%- endif %}
-    )
 {%- endmacro %}
 
 {# Condition: the row's facility_key is one of CTE `keys`; in a run of scope `changed` it is looked up in an index. #}
@@ -182,9 +128,9 @@ did; with `and_before` also the month ends from which such moves start.
     {{ var('schema_prefix') }}staging.{{ name }}
 {%- endmacro %}
 
-{# Condition on rows stored in `partition`: what a run of scope `changed` replaces with the rows of `fresh`. #}
-{% macro stale_rows(partition, fresh) -%}
-    {%- set follows, key, grain = config.get('follows'), config.get('key'), config.get('grain') -%}
+{# Condition on stored rows: what a run of scope `changed` replaces. #}
+{% macro stale_rows() -%}
+    {%- set follows, key = config.get('follows'), config.get('key') -%}
     {%- if follows == 'row' -%}
         {#- Found by facility; a list would be gone through for every row of theirs, a subquery is hashed. #}
         {{ in_scope('facility_key') }}
@@ -193,36 +139,11 @@ did; with `and_before` also the month ends from which such moves start.
         )
     {%- elif follows == 'facility' -%}
         {{ in_scope(key or 'facility_key', config.get('daily')) }}
-    {%- elif follows in ('payments', 'closed_months') -%}
-        {{ rows_since(partition, fresh, key or 'facility_key', config.get('since'), grain) }}
     {%- elif follows == 'customer' -%}
         {{ in_customer_scope('customer_id') }}
     {%- else -%}
         {{ in_month_scope('month') }}
     {%- endif -%}
-{%- endmacro %}
-
-{#
-Condition on rows stored in `partition`: those of the changed facilities and, where only payments of a facility
-changed, its rows from a place on, by column `since`: the first such day or, with a `grain`, its first row in `fresh`.
-Such rows are looked up in an index by (key, since), so that what lies before is not read.
-#}
-{% macro rows_since(partition, fresh, key, since, grain) -%}
-    {%- set places -%}
-        (
-            {%- if grain %}
-            select {{ key }}, min({{ since }}) as since from {{ fresh }} group by {{ key }}
-            {%- else %}
-            select {{ key }}, from_on as since from {{ changes(key) }} as changes where from_on > '-infinity'
-            {%- endif %}
-        )
-    {%- endset -%}
-    ctid = any(array(
-        select ctid from {{ partition }}
-        where {{ key }} = any(array(select {{ key }} from {{ changes(key) }} as changes where from_on = '-infinity'))
-        union all
-        select found.ctid from {{ rows_from(places, partition, since, key, 'ctid') }} as found
-    ))
 {%- endmacro %}
 
 {#

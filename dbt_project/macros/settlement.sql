@@ -46,111 +46,6 @@ nothing.
 {%- endmacro %}
 
 {#
-Where of a loan or card only payments changed, what they may settle or open again is found from the settlement of the
-build before: items whose level is not above the least that is paid from the day before the change on stay as they
-are, and what was paid before that day counts as one sum.
-
-Reads CTE `facilities` and relation `stored`, the settlement of the build before, and ends with
-    resumed: facility_key, since (the least level that may change)
-    resumed_entries: facility_key, value_date, pool_cents
-    resumed_items: the columns of `stored`
-A facility is not resumed if more was ever taken back than paid since then, or if an item that was open then no longer
-was. Trade credit is not, as its payments may name items.
-#}
-{% macro resumed_settlement_ctes(stored) %}
-payment_changes as (
-    select
-        facilities.facility_key,
-        changes.from_on
-    from {{ changes() }} as changes
-    inner join facilities on changes.facility_key = facilities.facility_key
-    where
-        changes.from_on > '-infinity'
-        and facilities.basis <> 'trade'
-),
-
-entries_since as (
-    select
-        payment_changes.facility_key,
-        greatest(entries.value_date, {{ days_after('payment_changes.from_on', -1) }}) as value_date,
-        entries.pool_cents
-    from {{ ref('int_credit_entry') }} as entries
-    inner join payment_changes on entries.facility_key = payment_changes.facility_key
-    where
-        entries.book = {{ book() }}
-        and {{ in_scope('entries.facility_key') }}
-    union all
-    select
-        facility_key,
-        {{ days_after('from_on', -1) }},
-        cast(0 as bigint)
-    from payment_changes
-),
-
-resumed_entries as (
-    select
-        facility_key,
-        value_date,
-        {{ sum_cents('pool_cents') }} as pool_cents
-    from entries_since
-    group by facility_key, value_date
-),
-
-pools_since as (
-    select
-        facility_key,
-        {{ sum_cents('pool_cents', 'partition by facility_key order by value_date rows unbounded preceding') }}
-            as pool_to_date
-    from resumed_entries
-),
-
-least_pools as (
-    select
-        pools_since.facility_key,
-        payment_changes.from_on,
-        min(pools_since.pool_to_date)
-        + {{ settlement_tolerance('pools_since.facility_key', 'facilities') }} as least_level
-    from pools_since
-    inner join payment_changes on pools_since.facility_key = payment_changes.facility_key
-    group by pools_since.facility_key, payment_changes.from_on
-    having min(pools_since.pool_to_date) >= 0
-),
-
--- Of the items that stay, the last is the last to have been settled.
-last_standing as (
-    select
-        least_pools.facility_key,
-        coalesce(items.settled_on >= least_pools.from_on, true) as was_open
-    from least_pools
-    cross join lateral (
-        select stored.settled_on
-        from {{ stored }} as stored
-        where
-            stored.book = {{ book() }}
-            and stored.facility_key = least_pools.facility_key
-            and stored.due_through_cents <= least_pools.least_level
-            and stored.amount_cents >= 0
-        order by stored.due_through_cents desc
-        limit 1
-    ) as items
-),
-
-resumed as (
-    select
-        facility_key,
-        least_level + 1 as since
-    from least_pools
-    where facility_key not in (select last_standing.facility_key from last_standing where last_standing.was_open)
-),
-
-resumed_items as (
-    {%- set stored_items = '(select * from ' ~ stored ~ ' where book = ' ~ book() ~ ')' %}
-    select *
-    from {{ rows_from('resumed', stored_items, 'due_through_cents') }} as items
-)
-{%- endmacro %}
-
-{#
 From which day each item of `ladder` (scope_key, sequence_no, issued_on, due_date) stands in the queue: from that on
 which it, or an item that is due later, is issued. CTE `name`: the ladder's columns and enters_on.
 #}
@@ -173,9 +68,9 @@ that name it, the rest oldest first from the pool (domain.md#settlement).
 
 Reads the CTEs
     queue_items: scope_key, due_item_id, sequence_no, due_date, enters_on, amount_cents > 0, tolerance_cents
-    queue_looks: scope_key, look_on, looks_until: an item is looked at if enters_on <= looks_until
+    queue_looks: scope_key, look_on and the last_day for which the look holds: an item is in it if enters_on <= last_day
     credit_entries: scope_key, due_item_id, value_date, applied_cents, pool_cents
-and ends with `open_items`: scope_key, look_on, looks_until, due_item_id, due_date, unpaid_cents.
+and ends with `open_items`: scope_key, look_on, last_day, due_item_id, due_date, unpaid_cents.
 An item that is not among them is settled on that day: what is applied to it reaches its amount less the tolerance. What
 queues behind an item starts from its full amount.
 #}
@@ -267,12 +162,12 @@ looked_at as (
         queue_items.amount_cents,
         queue_items.tolerance_cents,
         queue_looks.look_on,
-        queue_looks.looks_until
+        queue_looks.last_day
     from queue_items
     inner join queue_looks
         on
             queue_items.scope_key = queue_looks.scope_key
-            and queue_items.enters_on <= queue_looks.looks_until
+            and queue_items.enters_on <= queue_looks.last_day
     left join named_full
         on
             queue_items.scope_key = named_full.scope_key
@@ -318,7 +213,7 @@ open_items as (
     select
         queues.scope_key,
         queues.look_on,
-        queues.looks_until,
+        queues.last_day,
         queues.due_item_id,
         queues.due_date,
         least(queues.open_through_cents - pools.pool_to_date, queues.open_cents) as unpaid_cents

@@ -8,7 +8,9 @@ with facility_months as (
 ),
 
 delinquency as (
-    select *
+    select
+        *,
+        {{ days_past_due('late_since', 'reported_dpd', as_of()) }} as dpd
     from {{ ref('int_facility_delinquency') }}
     where book = {{ book() }}
 )

@@ -19,8 +19,8 @@ from tests.dbt.warehouse_rows import rows
 BOOK = "demo"
 ACCOUNTS = 150
 FIRST, LAST = date(2024, 11, 29), date(2025, 1, 28)
-"""60 days; the accounts' lives lie around them. What is wrong after a day mends with the month, as marts are
-then built in full: most of the last month comes after that.
+"""60 days amid the accounts' lives. A month end builds the marts in full, which hides what went wrong on
+a day before it: the days go on for four weeks after the last one.
 """
 LATE_BATCH = 36
 """Days after FIRST at which a batch arrives that counts as known before."""

@@ -84,7 +84,7 @@ def test_warehouse_and_oracle_agree_where_only_material_days_count(seed: int) ->
         deliver(connection, accounts, tuple(LEAST_MATERIAL))
     build("demo", as_of, layers=("intermediate", "marts"), checks=False)
 
-    found = {row["facility_id"]: row for row in rows("select * from intermediate.int_facility_delinquency")}
+    found = {row["facility_id"]: row for row in rows("select * from marts.fct_facility_standing")}
     panel: dict[str, list[dict[str, Any]]] = {}
     for row in rows("select * from marts.fct_facility_month"):
         panel.setdefault(row["facility_id"], []).append(row)
@@ -161,7 +161,7 @@ def panel_differences(accounts: list[oracle.Account], as_of: date) -> Iterator[t
 
 
 def delinquency_differences(accounts: list[oracle.Account], as_of: date) -> Iterator[tuple[Any, ...]]:
-    found = {row["facility_id"]: row for row in rows("select * from intermediate.int_facility_delinquency")}
+    found = {row["facility_id"]: row for row in rows("select * from marts.fct_facility_standing")}
     for account in accounts:
         row = found[account.facility_id]
         expected = (oracle.days_past_due(account, as_of), oracle.overdue_amount(account, as_of))

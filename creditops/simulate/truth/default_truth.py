@@ -175,7 +175,7 @@ def facility_months(
     dpd = np.maximum(0, day - spells.oldest[at])
     undisputed = np.maximum(0, day - spells.oldest_undisputed[at])
     due_before = _due(items, items.amount, facility, day - 1)
-    overdue = np.where(dpd > 0, np.maximum(0, due_before - spells.paid[at] + spells.ahead[at]), 0)
+    overdue = np.where(dpd > 0, np.maximum(0, due_before - spells.paid[at] + spells.paid_before_due[at]), 0)
     status = _status(states, facility, day)
     balance = _balance(grid, facilities, items, spells, facility, month, day, at, card_balances)
     gone = (status == CLOSED) | (status == WRITTEN_OFF)

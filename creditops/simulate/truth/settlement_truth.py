@@ -45,7 +45,7 @@ class Spells:
     """Spells ordered by facility and first day; each ends where the facility's next one starts.
 
     ``oldest_undisputed`` leaves items under dispute aside; ``paid`` is all money received so far,
-    ``ahead`` the part of it that settled items by name which are not due before the first day.
+    ``paid_before_due`` the part of it that settled items by name which are not due before the first day.
     """
 
     facility: Ints
@@ -53,7 +53,7 @@ class Spells:
     oldest: Ints
     oldest_undisputed: Ints
     paid: Ints
-    ahead: Ints
+    paid_before_due: Ints
 
     def at(self, facility: Ints, day: Ints) -> Ints:
         """Position of the spell that holds each (facility, day); days before the first use it."""
@@ -115,7 +115,7 @@ def named_spells(ledger: Ledger, facility: Ints, opened_on: Ints, looks: Ints) -
     """Spells of trade accounts: a payment that names an invoice settles it first, the rest FIFO.
 
     Facility by facility, over a matrix of days on which something changes by items. ``looks`` are
-    days that start a spell of their own, so that ``ahead`` is right on them.
+    days that start a spell of their own, so that ``paid_before_due`` is right on them.
     """
     parts = [
         _account_spells(_of_facility(ledger, int(owner)), int(owner), int(day), looks)
@@ -169,7 +169,7 @@ def _account_spells(ledger: Ledger, facility: int, opened_on: int, looks: Ints) 
         oldest=_oldest(is_open, ledger.item_due),
         oldest_undisputed=_oldest(is_open & ~disputed, ledger.item_due),
         paid=paid,
-        ahead=np.where(ledger.item_due >= days[:, None], applied, 0).sum(axis=1),
+        paid_before_due=np.where(ledger.item_due >= days[:, None], applied, 0).sum(axis=1),
     )
 
 

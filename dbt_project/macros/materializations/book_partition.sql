@@ -5,12 +5,8 @@ books with --full-refresh; here a run never touches a row of another book, and r
 A run of scope `book` replaces the partition as a whole within one transaction. A run of scope `changed`
 replaces, of the models that say by which column they follow changes, the rows of what changed:
 
-    follows='facility'   by facility_key: the rows of the changed facilities; with daily=true also of those
-                         whose row changes because days pass
-    follows='closed_months'  as `payments`, of the facilities of which something changed in a month that is over
-    follows='payments'   by facility_key or its `key`: as `facility`, but where of a facility only payments changed
-                         its rows are replaced from a place on, by its column `since`: the first such day or, with
-                         a `grain`, the first row of the facility that the query gives
+    follows='facility'   by facility_key or its `key`: the rows of the changed facilities; with daily=true also of
+                         those of which a day that came changes what is due or past due
     follows='customer'   by customer_id: the rows of the customers of the changed facilities
     follows='row'        by facility_key and the key of the raw source: the versions of changed rows
     follows='month'      by month: the months in which the panel changed
@@ -55,7 +51,7 @@ exist, added anew (null in books not built since).
     {%- set columns = column_list(fresh) -%}
 
     {%- if is_changed_only -%}
-        {%- set stale = stale_rows(partition, fresh) -%}
+        {%- set stale = stale_rows() -%}
         {%- for statement in replace_rows(partition, fresh, columns, stale, config.get('grain')) -%}
             {%- do run_query(note_changed_panel(statement) if config.get('tells_changes') else statement) -%}
         {%- endfor -%}

@@ -5,7 +5,7 @@ with facilities as (
     from {{ ref('int_facility') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true, age=false) }}
+        and {{ in_scope('facility_key', daily=true) }}
 ),
 
 snapshots as (
@@ -23,71 +23,19 @@ snapshots as (
     from {{ ref('stg_facility_snapshots') }}
     where
         is_latest
-        and {{ in_scope('facility_id', daily=true, age=false) }}
+        and {{ in_scope('facility_id', daily=true) }}
 ),
 
-disputed as (
-    select distinct
-        due_items.facility_key,
-        disputes.due_item_id
-    from {{ ref('stg_disputes') }} as disputes
-    inner join {{ ref('int_due_item_settlement') }} as due_items
-        on
-            disputes.due_item_id = due_items.due_item_id
-            and due_items.book = {{ book() }}
-            and {{ in_scope('due_items.facility_key', daily=true, age=false) }}
-    where
-        disputes.is_latest
-        and disputes.opened_on <= {{ as_of() }}
-        and disputes.closed_on > {{ as_of() }}
-),
-
-{% if counts_material_only() %}
-disputes as (
-    select
-        due_items.facility_key as scope_key,
-        disputes.due_item_id,
-        disputes.opened_on,
-        disputes.closed_on
-    from {{ ref('stg_disputes') }} as disputes
-    inner join {{ ref('int_due_item_settlement') }} as due_items
-        on
-            disputes.due_item_id = due_items.due_item_id
-            and due_items.book = {{ book() }}
-            and {{ in_scope('due_items.facility_key', daily=true, age=false) }}
-    where disputes.is_latest
-),
-
-due_items as (
+arrears as (
     select *
-    from {{ ref('int_due_item_settlement') }}
+    from {{ ref('int_arrears_spell') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true, age=false) }}
+        and {{ in_scope('facility_key', daily=true) }}
+        and from_on <= {{ as_of() }}
+        and until_on > {{ as_of() }}
 ),
 
-credit_entries as (
-    select *
-    from {{ ref('int_credit_entry') }}
-    where
-        book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true, age=false) }}
-),
-
-scopes as (
-    select
-        facility_key,
-        basis,
-        customer_type,
-        product_id,
-        principal_cents,
-        {{ as_of() }} as last_day
-    from facilities
-),
-
-{{ material_runs_cte('scopes', 'due_items', 'credit_entries', 'disputes', 'snapshots', 'facility_key') }},
-
-{% endif %}
 due_states as (
     select
         *,
@@ -95,24 +43,12 @@ due_states as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true, age=false) }}
+        and {{ in_scope('facility_key', daily=true) }}
 ),
 
 schedules as (
     select
         facility_key,
-        min(case when amount_cents > 0 and settled_on is null and due_date < {{ as_of() }} then due_date end)
-            as oldest_due_date,
-        min(
-            case
-                when
-                    amount_cents > 0
-                    and settled_on is null
-                    and due_date < {{ as_of() }}
-                    and due_item_id not in (select disputed.due_item_id from disputed)
-                    then due_date
-            end
-        ) as oldest_undisputed_due_date,
         {{ sum_cents(
             'case when amount_cents > 0 and settled_on is null and due_date < ' ~ as_of()
             ~ ' then amount_cents - ' ~ to_cents('paid_amount') ~ ' else 0 end'
@@ -162,7 +98,7 @@ first_and_next as (
             and items.due_date in (schedules.first_due_date, schedules.next_due_date)
     where
         items.book = {{ book() }}
-        and {{ in_scope('items.facility_key', daily=true, age=false) }}
+        and {{ in_scope('items.facility_key', daily=true) }}
         and items.amount_cents > 0
     group by items.facility_key
 ),
@@ -176,7 +112,7 @@ payments as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', daily=true, age=false) }}
+        and {{ in_scope('facility_key', daily=true) }}
     group by facility_key
 ),
 
@@ -184,15 +120,9 @@ joined as (
     select
         facilities.*,
         schedules.facility_key is not null as has_dues,
-        schedules.oldest_due_date,
-        schedules.oldest_undisputed_due_date,
-        {% if counts_material_only() %}
-        {{ dpd_of_run('material_runs', as_of()) }} as settled_dpd,
-        {{ dpd_of_run('undisputed_runs', as_of()) }} as settled_dpd_undisputed,
-        {% else %}
-        coalesce({{ days_between('schedules.oldest_due_date', as_of()) }}, 0) as settled_dpd,
-        coalesce({{ days_between('schedules.oldest_undisputed_due_date', as_of()) }}, 0) as settled_dpd_undisputed,
-        {% endif %}
+        case when arrears.late_since < {{ as_of() }} then arrears.late_since end as late_since,
+        case when arrears.late_since_undisputed < {{ as_of() }} then arrears.late_since_undisputed end
+            as late_since_undisputed,
         schedules.overdue_cents,
         schedules.next_due_date,
         first_and_next.next_due_cents,
@@ -232,20 +162,7 @@ joined as (
             facilities.facility_key = known_snapshots.facility_key
             and known_snapshots.newest_known <= 1
             and known_snapshots.dpd is not null
-    {% if counts_material_only() %}
-    left join material_runs
-        on
-            facilities.facility_key = material_runs.facility_key
-            and material_runs.from_on <= {{ as_of() }}
-            and material_runs.until_on > {{ as_of() }}
-            and material_runs.counts = 'all'
-    left join material_runs as undisputed_runs
-        on
-            facilities.facility_key = undisputed_runs.facility_key
-            and undisputed_runs.from_on <= {{ as_of() }}
-            and undisputed_runs.until_on > {{ as_of() }}
-            and undisputed_runs.counts = 'undisputed'
-    {% endif %}
+    left join arrears on facilities.facility_key = arrears.facility_key
 ),
 
 -- Closing a facility settles nothing: it is owed on while any item is open. Writing it off ends it.
@@ -273,15 +190,14 @@ select
     status_now as status,
     left_on,
     case when has_dues or reported_on is null then 'settled' else 'reported' end as method,
-    case when has_dues then settled_dpd else coalesce(reported_dpd, 0) end as dpd,
-    case when has_dues then settled_dpd_undisputed else coalesce(reported_dpd, 0) end as dpd_undisputed,
+    late_since,
+    late_since_undisputed,
+    case when not has_dues then reported_dpd end as reported_dpd,
     {{ from_cents("case
         when status = 'written_off' then 0
         when has_dues then coalesce(overdue_cents, 0)
         when coalesce(reported_dpd, 0) = 0 then 0
     end") }} as overdue_amount,
-    oldest_due_date,
-    oldest_undisputed_due_date,
     next_due_date,
     {{ from_cents('next_due_cents') }} as next_due_amount,
     first_due_date,
@@ -299,33 +215,3 @@ select
     coalesce(is_repaid, false) as is_repaid,
     case when is_repaid then last_settled_on end as repaid_on
 from final
-{%- if var('scope') == 'changed' %}
-union all
-select
-    book,
-    facility_id,
-    facility_key,
-    customer_id,
-    status,
-    left_on,
-    method,
-    case when method = 'settled' then {{ days_between('oldest_due_date', as_of()) }} else dpd end as dpd,
-    case when method = 'settled' then coalesce({{ days_between('oldest_undisputed_due_date', as_of()) }}, 0) else dpd_undisputed end
-        as dpd_undisputed,
-    overdue_amount,
-    oldest_due_date,
-    oldest_undisputed_due_date,
-    next_due_date,
-    next_due_amount,
-    first_due_date,
-    first_due_settled_on,
-    is_first_payment_default,
-    last_payment_on,
-    balance,
-    is_repaid,
-    repaid_on
-from {{ this }}
-where
-    book = {{ book() }}
-    and {{ merely_ages('facility_key') }}
-{%- endif %}

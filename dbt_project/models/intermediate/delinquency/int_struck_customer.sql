@@ -22,18 +22,11 @@ versions as (
 
 struck_facilities as (
     select facility_key
-    from {{ ref('int_due_item_settlement') }}
+    from {{ ref('int_arrears_spell') }} as arrears
     where
         book = {{ book() }}
         and {{ in_scope('facility_key') }}
-        and amount_cents > 0
-        {%- if counts_material_only() %}
-        -- Material days in a row may be days of several items.
-        and (settled_on is null or settled_on > due_date)
-        {%- else %}
-        and (settled_on is null or {{ days_between('due_date', 'settled_on') }} > 90)
-        and {{ days_between('due_date', 'coalesce(settled_on, ' ~ days_after(as_of(), 1) ~ ')') }} > 91
-        {%- endif %}
+        and {{ over_90_from('arrears') }} < least(until_on, {{ days_after(as_of(), 1) }})
     union
     select facility_key
     from versions

@@ -38,7 +38,6 @@ customers as (
 scopes as (
     select
         facility_states.*,
-        facility_states.opened_on as panel_from,
         customers.customer_type,
         products.product_type,
         {{ basis_of('products.product_type') }} as basis
@@ -102,17 +101,6 @@ scoped_payments as (
 
 {{ credit_entry_ctes() }},
 
--- Disputes change no figure that is taken from here.
-disputes as (
-    select
-        scope_key,
-        due_item_id,
-        due_date as opened_on,
-        due_date as closed_on
-    from scoped_due_items
-    where false
-),
-
 snapshots as (
     select
         scopes.scope_key,
@@ -130,6 +118,9 @@ snapshots as (
         and versions.month_end <= scopes.last_day
         and {{ known_at_end_of('versions', 'scopes.last_day') }}
 ),
+
+-- Disputes change no figure that is taken from here.
+{{ arrears_spells_cte(disputes=none) }},
 
 {{ facility_month_ctes() }}
 

@@ -1,4 +1,4 @@
-{{ config(follows='payments', since='value_date', indexed=['facility_key, value_date'], shared=true) }}
+{{ config(follows='facility', indexed=['facility_key, value_date'], shared=true) }}
 
 with facilities as (
     select *
@@ -8,27 +8,20 @@ with facilities as (
         and {{ in_scope('facility_key') }}
 ),
 
-{% if var('scope') == 'changed' %}
--- What is paid for an item of trade credit depends on all that was; else earlier days stand.
-places as (
-    select
-        facilities.facility_key,
-        case when facilities.basis = 'trade' then cast('-infinity' as date) else changes.from_on end as since
-    from facilities
-    inner join {{ changes() }} as changes on facilities.facility_key = changes.facility_key
-),
-
-{% endif %}
 payments as (
     select *
-    from {{ rows_from('places', ref('stg_payments'), 'value_date') }} as payments
-    where is_latest
+    from {{ ref('stg_payments') }}
+    where
+        is_latest
+        and {{ in_scope('facility_key') }}
 ),
 
 due_items as (
     select *
-    from {{ rows_from('places', ref('stg_due_items'), 'due_date') }} as due_items
-    where is_latest
+    from {{ ref('stg_due_items') }}
+    where
+        is_latest
+        and {{ in_scope('facility_key') }}
 ),
 
 trade_payments as (
@@ -77,9 +70,3 @@ select
     applied_cents,
     pool_cents
 from credit_entries
-{%- if var('scope') == 'changed' %}
-inner join {{ changes() }} as changes
-    on
-        credit_entries.scope_key = changes.facility_key
-        and credit_entries.value_date >= changes.from_on
-{%- endif %}

@@ -1,8 +1,7 @@
 {{ config(
-    follows='payments',
-    since='due_through_cents',
+    follows='facility',
     grain=['due_item_id'],
-    indexed=['facility_key, due_through_cents', {'columns': 'facility_key', 'rows': 'settled_on is null or settled_on - due_date > 90'}],
+    indexed=['facility_key', {'columns': 'facility_key', 'rows': 'settled_on is null or settled_on - due_date > 90'}],
     shared=true,
 ) }}
 
@@ -14,26 +13,12 @@ with facilities as (
         and {{ in_scope('facility_key') }}
 ),
 
-{% if var('scope') == 'changed' %}
-{{ resumed_settlement_ctes(this) }},
-
-{% endif %}
-{%- set in_whole -%}
-    {%- if var('scope') == 'changed' -%}
-        facility_key = any(array(
-            select facility_key from {{ changes() }} as changes
-            where facility_key not in (select resumed.facility_key from resumed)
-        ))
-    {%- else -%}
-        {{ in_scope('facility_key') }}
-    {%- endif -%}
-{%- endset -%}
 due_items as (
     select *
     from {{ ref('stg_due_items') }}
     where
         is_latest
-        and {{ in_whole }}
+        and {{ in_scope('facility_key') }}
 ),
 
 credit_entries as (
@@ -46,18 +31,7 @@ credit_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_whole }}
-    {%- if var('scope') == 'changed' %}
-    union all
-    select
-        resumed_entries.facility_key,
-        cast(null as text),
-        resumed_entries.value_date,
-        cast(0 as bigint),
-        resumed_entries.pool_cents
-    from resumed_entries
-    inner join resumed on resumed_entries.facility_key = resumed.facility_key
-    {%- endif %}
+        and {{ in_scope('facility_key') }}
 ),
 
 scoped_due_items as (
@@ -73,21 +47,8 @@ scoped_due_items as (
     inner join facilities on due_items.facility_key = facilities.facility_key
 ),
 
-{% if var('scope') == 'changed' %}
-{{ due_ladder_cte('whole_ladder') }},
-
-due_ladder as (
-    {%- set ladder = [
-        'due_item_id', 'kind', 'issued_on', 'due_date', 'amount_cents', 'principal_cents', 'sequence_no',
-        'due_through_cents', 'principal_through_cents'
-    ] %}
-    select scope_key, {{ ladder | join(', ') }} from whole_ladder
-    union all
-    select facility_key, {{ ladder | join(', ') }} from resumed_items
-),
-{% else %}
 {{ due_ladder_cte() }},
-{% endif %}
+
 named_facilities as (
     select distinct scope_key
     from credit_entries
@@ -227,7 +188,7 @@ queue_looks as (
     select
         scope_key,
         value_date as look_on,
-        value_date as looks_until
+        value_date as last_day
     from credit_entries
     where
         scope_key in (select named_facilities.scope_key from named_facilities)

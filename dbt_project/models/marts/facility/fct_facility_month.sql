@@ -1,7 +1,6 @@
 {{ config(
-    follows='closed_months',
+    follows='facility',
     key='facility_id',
-    since='month_end',
     grain=['facility_id', 'month_end'],
     indexed=['facility_id, month_end', 'month_end'],
     tells_changes=true,
@@ -12,7 +11,7 @@ with positions as (
     from {{ ref('fct_month_end_position') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_id', closed=true) }}
+        and {{ in_scope('facility_id') }}
 ),
 
 {{ classed_cte('positions', 'month_end') }},

@@ -1,7 +1,6 @@
 {{ config(
-    follows='closed_months',
+    follows='facility',
     key='facility_id',
-    since='month_end',
     grain=['facility_id', 'month_end'],
     indexed=['facility_id, month_end', 'month_end'],
     shared=true,
@@ -12,7 +11,7 @@ with facilities as (
     from {{ ref('int_facility') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', closed=true) }}
+        and {{ in_scope('facility_key') }}
 ),
 
 due_ladder as (
@@ -29,7 +28,7 @@ due_ladder as (
     from {{ ref('int_due_item_settlement') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', closed=true) }}
+        and {{ in_scope('facility_key') }}
 ),
 
 credit_entries as (
@@ -43,22 +42,20 @@ credit_entries as (
     from {{ ref('int_credit_entry') }}
     where
         book = {{ book() }}
-        and {{ in_scope('facility_key', closed=true) }}
+        and {{ in_scope('facility_key') }}
 ),
 
-disputes as (
+arrears_spells as (
     select
-        due_items.facility_key as scope_key,
-        disputes.due_item_id,
-        disputes.opened_on,
-        disputes.closed_on
-    from {{ ref('stg_disputes') }} as disputes
-    inner join {{ ref('int_due_item_settlement') }} as due_items
-        on
-            disputes.due_item_id = due_items.due_item_id
-            and due_items.book = {{ book() }}
-            and {{ in_scope('due_items.facility_key', closed=true) }}
-    where disputes.is_latest
+        facility_key as scope_key,
+        from_on,
+        until_on,
+        late_since,
+        late_since_undisputed
+    from {{ ref('int_arrears_spell') }}
+    where
+        book = {{ book() }}
+        and {{ in_scope('facility_key') }}
 ),
 
 snapshots as (
@@ -74,13 +71,9 @@ snapshots as (
     from {{ ref('stg_facility_snapshots') }}
     where
         is_latest
-        and {{ in_scope('facility_id', closed=true) }}
+        and {{ in_scope('facility_id') }}
 ),
 
-{% if var('scope') == 'changed' %}
-{{ resumed_panel_ctes() }},
-
-{% endif %}
 scopes as (
     select
         facilities.facility_key as scope_key,
@@ -88,16 +81,12 @@ scopes as (
         facilities.customer_type,
         facilities.product_id,
         facilities.opened_on,
-        {{ 'greatest(facilities.opened_on, resumed.month_end)' if var('scope') == 'changed' else 'facilities.opened_on' }} as panel_from,
         facilities.ended_on,
         {{ as_of() }} as last_day,
         facilities.status,
         facilities.principal_cents,
         facilities.credit_limit_cents
     from facilities
-    {%- if var('scope') == 'changed' %}
-    left join resumed on facilities.facility_key = resumed.facility_key
-    {%- endif %}
 ),
 
 facility_versions as (
@@ -163,12 +152,3 @@ select
     method,
     reported_dpd
 from final
-{%- if var('scope') == 'changed' %}
-where not exists (
-    select 1
-    from resumed
-    where
-        resumed.facility_key = final.scope_key
-        and resumed.month_end = final.month_end
-)
-{%- endif %}

@@ -70,7 +70,7 @@ queue_looks as (
     select distinct
         scope_key,
         {{ trade_period_start() }} as look_on,
-        {{ trade_period_start() }} as looks_until
+        {{ trade_period_start() }} as last_day
     from queue_items
 ),
 

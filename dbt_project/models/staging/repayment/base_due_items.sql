@@ -6,9 +6,7 @@
     indexed=['facility_key, due_date'],
 ) }}
 
-with versions as (
-    {{ known_versions(source('raw', 'due_items'), ['due_item_id']) }}
-)
+with {{ versions_of_many_cte(source('raw', 'due_items'), 'due_item_id', in_row_scope('due_item_id', 'due_items')) }}
 
 select
     {{ book() }} as book,
@@ -26,4 +24,3 @@ select
     cast(version_no as integer) as version_no,
     is_latest
 from versions
-where {{ in_row_scope('due_item_id', 'due_items') }}

@@ -6,9 +6,7 @@
     indexed=['facility_key, value_date'],
 ) }}
 
-with versions as (
-    {{ known_versions(source('raw', 'payments'), ['payment_id']) }}
-)
+with {{ versions_of_many_cte(source('raw', 'payments'), 'payment_id', in_row_scope('payment_id', 'payments')) }}
 
 select
     {{ book() }} as book,
@@ -25,4 +23,3 @@ select
     cast(version_no as integer) as version_no,
     is_latest
 from versions
-where {{ in_row_scope('payment_id', 'payments') }}
