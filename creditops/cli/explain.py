@@ -12,11 +12,6 @@ from creditops.cli.output import as_json, console, table
 app = typer.Typer(help="Inputs, rule version and arithmetic of a published verdict.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps ``warning`` a subcommand."""
-
-
 @app.command()
 def limit(customer_id: str, product_id: str, book: Book = "demo", json_: AsJson = False) -> None:
     """Why a customer's recommended limit is what it is."""
