@@ -95,13 +95,12 @@ def socket_file() -> Path:
     """
     home = get_settings().home
     path = home / "supervisor" / "supervisor.sock"
-    if len(os.fsencode(path)) <= _SOCKET_PATH:
+    if len(os.fsencode(path)) <= _SOCKET_PATH or not path.parent.is_dir():  # nothing was ever started
         return path
     kept = home / "supervisor" / "socket_folder"
     folder = Path(kept.read_text(encoding="utf-8")) if kept.exists() else None
     if folder is None or not _is_private(folder):
         folder = Path(tempfile.mkdtemp(prefix="creditops-"))
-        kept.parent.mkdir(parents=True, exist_ok=True)
         replace(kept, str(folder))
     return folder / "supervisor.sock"
 
