@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from creditops import collection, limits
+from creditops import limits
 from creditops.build import serve
 from creditops.grades import DEFAULT_GRADE
 from creditops.policy import PolicyVersion, policy_in_force
@@ -19,6 +19,15 @@ from creditops.policy.registry import register
 from creditops.policy.replay import replay
 from creditops.warehouse.connection import connect
 from creditops.warehouse.layers import schemas_of
+
+_KEPT = {
+    "credit_limits": "customer_id, product_id, policy_version, current_limit, recommended_limit, cap_policy,"
+    " cap_capacity, cap_group, cap_concentration, binding_cap, exposure, utilisation, excess, current_terms,"
+    " recommended_terms, adjustment, change_reason, change_reason_zh, inputs",
+    "collections_worklist": "customer_id, rank, stage, overdue_amount, dpd, expected_loss_at_stake, priority,"
+    " strategy, last_action_on, promise_due_on, assigned_to, response, policy_version, inputs",
+}
+"""What of each served table is kept for the days to come."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +54,19 @@ def decide(book: str, as_of: date, *, known_at: datetime | None = None, schema_p
     policy = policy_in_force(book, as_of)
     replayed = replay(book, as_of, schemas=schemas_of(schema_prefix))
     _serve(book, as_of, policy, known_at=known_at, schema_prefix=schema_prefix)
-    return Decided(_keep(limits.keep, book, as_of), _keep(collection.keep, book, as_of), replayed)
+    return Decided(_keep("credit_limits", book, as_of), _keep("collections_worklist", book, as_of), replayed)
 
 
 def recommend(book: str, as_of: date) -> int:
     """Recommend and keep limits alone; rows kept. Raises as :func:`decide`."""
     _serve(book, as_of, policy_in_force(book, as_of), only=("credit_limits",))
-    return _keep(limits.keep, book, as_of)
+    return _keep("credit_limits", book, as_of)
 
 
 def make_worklist(book: str, as_of: date) -> int:
     """Make and keep the worklist alone; rows kept. Raises as :func:`decide`."""
     _serve(book, as_of, policy_in_force(book, as_of), only=("collections_worklist",))
-    return _keep(collection.keep, book, as_of)
+    return _keep("collections_worklist", book, as_of)
 
 
 def _serve(
@@ -86,6 +95,16 @@ def _variables(policy: PolicyVersion) -> Mapping[str, Any]:
     }
 
 
-def _keep(keep: Any, book: str, as_of: date) -> int:
+def _keep(table: str, book: str, as_of: date) -> int:
+    """Keep in ``actions`` what ``serving`` holds, as that of the day, in place of any; rows kept."""
+    columns, day = _KEPT[table], {"book": book, "as_of": as_of}
     with connect("publisher") as connection:
-        return int(keep(connection, book, as_of))
+        connection.execute(
+            f"delete from actions.{table} where book = %(book)s and as_of_date = %(as_of)s",  # type: ignore[arg-type]
+            day,
+        )
+        return connection.execute(
+            f"insert into actions.{table} (book, as_of_date, {columns})"  # type: ignore[arg-type]
+            f" select book, %(as_of)s, {columns} from serving.{table} where book = %(book)s",
+            day,
+        ).rowcount

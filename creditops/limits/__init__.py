@@ -2,6 +2,6 @@
 
 from creditops.limits.arithmetic import Caps, work_out
 from creditops.limits.decisions import decide, history, proposals
-from creditops.limits.recommendation import BINDING, keep
+from creditops.limits.recommendation import BINDING
 
-__all__ = ["BINDING", "Caps", "decide", "history", "keep", "proposals", "work_out"]
+__all__ = ["BINDING", "Caps", "decide", "history", "proposals", "work_out"]

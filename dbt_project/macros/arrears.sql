@@ -129,20 +129,7 @@ arrears_spells as (
 
     -- Named and disputed items: each by itself, on the days on which something is paid or disputed.
 
-    queue_items as (
-        select
-            scope_key,
-            due_item_id,
-            sequence_no,
-            due_date,
-            {{ days_after('due_date', 1) }} as enters_on,
-            amount_cents,
-            {{ settlement_tolerance('scope_key', 'scopes', 'scope_key') }} as tolerance_cents
-        from due_ladder
-        where
-            amount_cents > 0
-            and scope_key in (select item_scopes.scope_key from item_scopes)
-    ),
+    {{ queue_items_cte('item_scopes') }},
 
     look_days as (
         select scope_key, {{ beginning_of_time() }} as look_on from item_scopes

@@ -212,20 +212,7 @@ material_runs as (
         group by exposures.scope_key, exposures.day
     ),
 
-    queue_items as (
-        select
-            scope_key,
-            due_item_id,
-            sequence_no,
-            due_date,
-            {{ days_after('due_date', 1) }} as enters_on,
-            amount_cents,
-            {{ settlement_tolerance('scope_key', 'scopes', 'scope_key') }} as tolerance_cents
-        from due_ladder
-        where
-            amount_cents > 0
-            and scope_key in (select queued.scope_key from queued)
-    ),
+    {{ queue_items_cte('queued') }},
 
     queue_looks as (
         select

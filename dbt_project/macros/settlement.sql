@@ -63,6 +63,27 @@ which it, or an item that is due later, is issued. CTE `name`: the ladder's colu
 {%- endmacro %}
 
 {#
+CTE `queue_items` of `open_item_ctes`: what is late of the scopes in CTE `queued`, each item from the day after it is due.
+Reads the CTEs due_ladder and scopes.
+#}
+{% macro queue_items_cte(queued) -%}
+queue_items as (
+    select
+        scope_key,
+        due_item_id,
+        sequence_no,
+        due_date,
+        {{ days_after('due_date', 1) }} as enters_on,
+        amount_cents,
+        {{ settlement_tolerance('scope_key', 'scopes', 'scope_key') }} as tolerance_cents
+    from due_ladder
+    where
+        amount_cents > 0
+        and scope_key in (select {{ queued }}.scope_key from {{ queued }})
+)
+{%- endmacro %}
+
+{#
 The items that are open on given days where payments name items: each is first settled by the payments
 that name it, the rest oldest first from the pool (domain.md#settlement).
 

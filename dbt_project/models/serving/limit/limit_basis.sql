@@ -1,18 +1,18 @@
 {{ config(materialized='ephemeral', contract={'enforced': false}) }}
 
-with open_panel as materialized (
+with month_end_panel as (
+    {{ open_panel() }}
+),
+
+open_panel as materialized (
     select
         month.*,
         coalesce(standing.is_default, month.is_default) as in_default
-    from {{ ref('fct_facility_month') }} as month
+    from month_end_panel as month
     left join {{ ref('fct_facility_standing') }} as standing
         on
             standing.book = {{ book() }}
             and month.facility_id = standing.facility_id
-    where
-        month.book = {{ book() }}
-        and month.month_end = {{ panel_day() }}
-        and month.is_open
 ),
 
 -- What may be drawn on; one that is closed with arrears has no limit, and what is owed on it counts.
