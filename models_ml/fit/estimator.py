@@ -200,7 +200,7 @@ def _outcome(given: Any, rows: int) -> np.ndarray:
     bad = values.astype(np.int8).to_numpy()
     if set(bad) != {0, 1}:
         raise DataRefusedError(
-            "the outcome must have both 0 (good) and 1 (bad)", hint="add rows of the other kind"
+            "the outcome must be 0 (good) and 1 (bad), and have both", hint="add rows of the other kind"
         )
     return bad
 
